@@ -1,0 +1,142 @@
+#!/bin/sh
+# SPDX-License-Identifier: GPL-2.0
+#
+# What a watcher of cgroup files is told when they are removed: by the kernel
+# alone, then by the same kernel with rkernfs loaded. Ends non-zero if, with
+# rkernfs, an event is missing, doubled, early or out of order.
+#
+# Usage: demo.sh [MODULE]	the programs watch and steps lie beside this file
+
+here=$(cd "$(dirname "$0")" && pwd)
+module=${1:-/rkernfs.ko}
+work=/tmp/rkernfs-demo.$$
+debugfs_stats=/sys/kernel/debug/rkernfs/stats
+tab=$(printf '\t')
+
+fail()
+{
+	echo "demo: $*" >&2
+	exit 1
+}
+
+# The counters are in the root of the pseudo file system or, before that
+# exists, in debugfs.
+print_stats()
+{
+	if [ -r $debugfs_stats ]; then
+		cat $debugfs_stats
+	elif mount -t rkernfs none $work/mnt 2>/dev/null; then
+		cat $work/mnt/stats
+		umount $work/mnt
+	fi
+}
+
+nodes_removed()
+{
+	print_stats | awk '$1 == "nodes_removed" { print $2 }'
+}
+
+# How long the watcher waits for what may never come, in milliseconds
+patience()
+{
+	[ "$1" = with ] && echo 10000 || echo 700
+}
+
+run_steps()
+{
+	"$here/steps" "$here/watch" "$(patience "$1")" >"$work/$1" ||
+		fail "the steps ended with status $?"
+}
+
+load()
+{
+	insmod "$module" || fail "cannot load $module"
+	for _ in 1 2 3 4 5 6 7 8 9 10; do
+		[ "$(cat /sys/kernel/livepatch/rkernfs/transition 2>/dev/null)" = 1 ] ||
+			return 0
+		sleep 1
+	done
+	fail "the patch does not get through to all tasks"
+}
+
+print_table()
+{
+	paste "$work/alone" "$work/with" | awk -F "$tab" -v kernel="$(uname -r)" '
+	function line(line_) {
+		line_ = sprintf("%98s", "")
+		gsub(/ /, "-", line_)
+		print line_
+	}
+	BEGIN {
+		printf "%-32s %-33s %s\n", "", kernel " alone", kernel " with rkernfs"
+		line()
+	}
+	$1 == "case" { printf "%d. %s\n", ++nr, $2; next }
+	$1 == "step" { printf "   %-28s %-21s%s    %-21s%s\n", $2, $3, $4, $7, $8; next }
+	$1 == "watch" {
+		printf "   %-28s %-21s%s    %-21s%s\n", $2 (length($2) < 25 ? " is told" : ""),
+			$3, $4, $8, $9
+	}
+	END { line() }'
+}
+
+# Prints "TOLD WATCHES" of one run
+count_verdicts()
+{
+	awk -F "$tab" '$1 == "watch" { watches++; told += $5 == "told" }
+		       END { print told + 0, watches + 0 }' "$work/$1"
+}
+
+judge_alone()
+{
+	set -- $(count_verdicts alone)
+	echo "$(uname -r) alone tells $1 of $2 watches."
+	case $(uname -r) in
+	6.12*)
+		[ "$1" = 0 ] || fail "6.12 by itself is not expected to tell any"
+		;;
+	esac
+}
+
+judge_with()
+{
+	set -- $(count_verdicts with)
+	if [ "$1" = "$2" ] && [ "$2" -gt 0 ]; then
+		echo "With rkernfs it tells all $2, each once, after the removal and in order."
+		return 0
+	fi
+	echo "With rkernfs it tells only $1 of $2 watches as it must:"
+	awk -F "$tab" '$1 == "case" { title = $2 }
+		       $1 == "watch" && $5 != "told" { print "  " $5 ": " title ", " $2 }' \
+		"$work/with"
+	fail "with rkernfs each watch must be told"
+}
+
+judge_path()
+{
+	[ "${after:-0}" -gt "${before:-0}" ] ||
+		fail "nodes_removed did not grow: the removals did not go through rkernfs"
+	echo "nodes_removed grew from $before to $after: the removals went through rkernfs."
+}
+
+[ -d /sys/module/rkernfs ] && fail "rkernfs is loaded already: nothing to compare with"
+mkdir -p $work/mnt
+trap 'rm -rf $work' EXIT
+
+echo "rkernfs demo: who is told when cgroup files are removed?"
+echo
+run_steps alone
+load
+before=$(nodes_removed)
+run_steps with
+after=$(nodes_removed)
+
+print_table
+echo "Time of a watch: from the start of the step that removes it to IN_IGNORED in hand."
+echo
+echo "Counters of rkernfs:"
+print_stats | sed 's/^/   /'
+echo
+judge_alone
+judge_path
+judge_with
