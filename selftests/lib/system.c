@@ -1,0 +1,311 @@
+// SPDX-License-Identifier: GPL-2.0
+#include "system.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mount.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <sys/utsname.h>
+#include <time.h>
+#include <unistd.h>
+
+#define BUSY_LIMIT_MS	5000
+
+const char *why_not_root(void)
+{
+	return geteuid() ? "needs root" : NULL;
+}
+
+const char *why_not_covered(void)
+{
+	char text[16];
+
+	if (only_reporting())
+		return NULL;
+	if (!exists("/sys/module/rkernfs"))
+		return "rkernfs is not loaded";
+	if (read_text("/sys/module/rkernfs/parameters/cover", text, sizeof(text)) > 0 &&
+	    !strncmp(text, "own", 3))
+		return "rkernfs is loaded with cover=own";
+	if (read_text("/sys/kernel/livepatch/rkernfs/enabled", text, sizeof(text)) > 0 &&
+	    text[0] == '0')
+		return "rkernfs is disabled in /sys/kernel/livepatch";
+	return NULL;
+}
+
+bool only_reporting(void)
+{
+	const char *expect = getenv("RKERNFS_EXPECT");
+
+	return expect && !strcmp(expect, "none");
+}
+
+bool kernel_at_least(int version, int patchlevel)
+{
+	struct utsname names;
+	int v = 0, p = 0;
+
+	uname(&names);
+	if (sscanf(names.release, "%d.%d", &v, &p) != 2)
+		return false;
+	return v > version || (v == version && p >= patchlevel);
+}
+
+long long now_us(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return ts.tv_sec * 1000000LL + ts.tv_nsec / 1000;
+}
+
+void sleep_ms(int ms)
+{
+	usleep(ms * 1000);
+}
+
+char *format_path(char path[PATH_MAX], const char *fmt, ...)
+{
+	va_list args;
+
+	va_start(args, fmt);
+	vsnprintf(path, PATH_MAX, fmt, args);
+	va_end(args);
+	return path;
+}
+
+bool write_text(const char *path, const char *text)
+{
+	int fd = open(path, O_WRONLY | O_CLOEXEC);
+	size_t size = strlen(text);
+	bool ok = fd >= 0 && write(fd, text, size) == (ssize_t)size;
+	int error = errno;
+
+	if (fd >= 0)
+		close(fd);
+	errno = error;
+	return ok;
+}
+
+int read_text(const char *path, char *text, size_t size)
+{
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	ssize_t len = fd < 0 ? -1 : read(fd, text, size - 1);
+
+	if (fd >= 0)
+		close(fd);
+	text[len > 0 ? len : 0] = '\0';
+	return len;
+}
+
+bool exists(const char *path)
+{
+	return !access(path, F_OK);
+}
+
+bool drop_dentries(void)
+{
+	/*
+	 * A dentry that was used since the last round gets a second chance,
+	 * and a parent can go only after its children.
+	 */
+	for (int i = 0; i < 6; i++)
+		if (!write_text("/proc/sys/vm/drop_caches", "2"))
+			return false;
+	return true;
+}
+
+/* Knobs */
+
+static struct knob {
+	char path[PATH_MAX];
+	char before[32];
+	pid_t owner;
+} knobs[8];
+static unsigned int nr_knobs;
+
+static void put_knobs_back(void)
+{
+	while (nr_knobs) {
+		struct knob *knob = &knobs[--nr_knobs];
+
+		if (knob->owner == getpid())
+			write_text(knob->path, knob->before);
+	}
+}
+
+bool set_sysctl(const char *path, long value)
+{
+	char text[32];
+
+	if (nr_knobs == sizeof(knobs) / sizeof(knobs[0]))
+		return false;
+	if (read_text(path, knobs[nr_knobs].before, sizeof(knobs[nr_knobs].before)) <= 0)
+		return false;
+	if (!nr_knobs)
+		atexit(put_knobs_back);
+	format_path(knobs[nr_knobs].path, "%s", path);
+	knobs[nr_knobs++].owner = getpid();
+	snprintf(text, sizeof(text), "%ld", value);
+	return write_text(path, text);
+}
+
+bool raise_sysctl(const char *path, long at_least)
+{
+	char text[32];
+
+	if (read_text(path, text, sizeof(text)) <= 0)
+		return false;
+	return atol(text) >= at_least || set_sysctl(path, at_least);
+}
+
+bool raise_open_files(long at_least)
+{
+	struct rlimit limit;
+
+	if (getrlimit(RLIMIT_NOFILE, &limit))
+		return false;
+	if (limit.rlim_cur >= (rlim_t)at_least)
+		return true;
+	limit.rlim_cur = at_least;
+	if (limit.rlim_max < limit.rlim_cur)
+		limit.rlim_max = limit.rlim_cur;
+	return !setrlimit(RLIMIT_NOFILE, &limit);
+}
+
+/* cgroups */
+
+static char base[PATH_MAX];
+
+static bool find_cgroup2(char *path)
+{
+	char line[PATH_MAX + 64], type[64];
+	bool found = false;
+	FILE *mounts = fopen("/proc/mounts", "r");
+
+	while (mounts && !found && fgets(line, sizeof(line), mounts))
+		found = sscanf(line, "%*s %3999s %63s", path, type) == 2 &&
+			!strcmp(type, "cgroup2");
+	if (mounts)
+		fclose(mounts);
+	return found;
+}
+
+static void turn_controllers_on(const char *cgroup)
+{
+	char path[PATH_MAX], names[256], one[64], *rest = names, *name;
+
+	format_path(path, "%s/cgroup.controllers", cgroup);
+	read_text(path, names, sizeof(names));
+	format_path(path, "%s/cgroup.subtree_control", cgroup);
+	while ((name = strsep(&rest, " \n"))) {
+		if (!*name)
+			continue;
+		snprintf(one, sizeof(one), "+%.60s", name);
+		write_text(path, one);
+	}
+}
+
+const char *cgroup_base(void)
+{
+	char root[4000];
+
+	if (base[0])
+		return base;
+	if (!find_cgroup2(root)) {
+		errno = ENODEV;
+		return NULL;
+	}
+	turn_controllers_on(root);
+	format_path(base, "%s/rkernfs-test-%d", root, getpid());
+	if (mkdir(base, 0755)) {
+		base[0] = '\0';
+		return NULL;
+	}
+	turn_controllers_on(base);
+	return base;
+}
+
+void cgroup_base_remove(void)
+{
+	if (base[0])
+		remove_cgroup(base);
+	base[0] = '\0';
+}
+
+bool has_memory_controller(void)
+{
+	char path[PATH_MAX], names[256];
+
+	if (!cgroup_base())
+		return false;
+	format_path(path, "%s/cgroup.subtree_control", cgroup_base());
+	return read_text(path, names, sizeof(names)) > 0 && strstr(names, "memory");
+}
+
+const char *cgroup_file(void)
+{
+	return has_memory_controller() ? "memory.events" : "cgroup.events";
+}
+
+int remove_cgroup(const char *path)
+{
+	for (int ms = 0; rmdir(path); ms++) {
+		if (errno != EBUSY || ms == BUSY_LIMIT_MS)
+			return -1;
+		sleep_ms(1);
+	}
+	return 0;
+}
+
+/* Mount points */
+
+bool make_mount_point(char path[PATH_MAX])
+{
+	strcpy(path, "/tmp/rkernfs-test-XXXXXX");
+	return mkdtemp(path);
+}
+
+void remove_mount_point(const char *path)
+{
+	umount2(path, MNT_DETACH);
+	rmdir(path);
+}
+
+/* Counters */
+
+static long long find_counter(const char *path, const char *name)
+{
+	char text[4096], key[64];
+	long long value;
+
+	if (read_text(path, text, sizeof(text)) <= 0)
+		return -1;
+	for (char *line = strtok(text, "\n"); line; line = strtok(NULL, "\n"))
+		if (sscanf(line, "%63s %lld", key, &value) == 2 && !strcmp(key, name))
+			return value;
+	return -1;
+}
+
+long long counter(const char *name)
+{
+	char root[PATH_MAX], path[PATH_MAX];
+	long long value;
+
+	if (exists("/sys/kernel/debug/rkernfs/stats"))
+		return find_counter("/sys/kernel/debug/rkernfs/stats", name);
+	if (!make_mount_point(root))
+		return -1;
+	if (mount("none", root, "rkernfs", 0, NULL)) {
+		rmdir(root);
+		return -1;
+	}
+	value = find_counter(format_path(path, "%.4000s/stats", root), name);
+	remove_mount_point(root);
+	return value;
+}
