@@ -1,0 +1,120 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The locks of a hierarchy. A held lock is a value.
+//!
+//! Lock order, outermost first:
+//!
+//! 1. `kernfs_supers_rwsem`, shared: [`Supers`]
+//! 2. `kernfs_rwsem`, exclusive: [`Tree`], which contains the former
+//! 3. `kernfs_iattr_rwsem`, exclusive: [`Iattr`], which borrows the former
+//!
+//! A function that needs a lock takes a reference to the value, where C has
+//! `lockdep_assert_held()`.
+//!
+//! C header: `fs/kernfs/kernfs-internal.h`.
+
+use super::{root::Iter, Root};
+use crate::shim;
+use core::marker::PhantomData;
+use kernel::bindings;
+
+/// `kernfs_supers_rwsem` held shared: superblocks neither come nor go.
+pub(crate) struct Supers<'r> {
+    root: &'r Root,
+    // A lock is released by the task that took it: not `Send`.
+    _not_send: PhantomData<*mut ()>,
+}
+
+impl<'r> Supers<'r> {
+    /// Takes the lock; sleeps until it is free.
+    pub(crate) fn lock(root: &'r Root) -> Self {
+        // SAFETY: `root` is valid.
+        unsafe { bindings::down_read(shim::rkernfs_supers_rwsem(root.as_ptr())) };
+        Self {
+            root,
+            _not_send: PhantomData,
+        }
+    }
+
+    pub(crate) fn root(&self) -> &'r Root {
+        self.root
+    }
+
+    /// The superblocks that show the hierarchy.
+    pub(crate) fn iter(&self) -> Iter<'_> {
+        Iter::new(self)
+    }
+}
+
+impl Drop for Supers<'_> {
+    fn drop(&mut self) {
+        // SAFETY: The value exists, so this task holds the lock.
+        unsafe { bindings::up_read(shim::rkernfs_supers_rwsem(self.root.as_ptr())) };
+    }
+}
+
+/// `kernfs_rwsem` held exclusively, under [`Supers`]: the tree's shape does not change.
+pub(crate) struct Tree<'r> {
+    supers: Supers<'r>,
+}
+
+impl<'r> Tree<'r> {
+    /// Takes both locks in order; sleeps until they are free.
+    pub(crate) fn lock(root: &'r Root) -> Self {
+        let supers = Supers::lock(root);
+        // SAFETY: `root` is valid.
+        unsafe { bindings::down_write(shim::rkernfs_rwsem(root.as_ptr())) };
+        Self { supers }
+    }
+
+    /// Gives both locks up around `f`, and takes them back in order.
+    ///
+    /// For whoever waits: an active user may need either lock to finish.
+    pub(crate) fn unlocked(self, f: impl FnOnce()) -> Self {
+        let root = self.supers.root();
+        drop(self);
+        f();
+        Self::lock(root)
+    }
+
+    pub(crate) fn supers(&self) -> &Supers<'r> {
+        &self.supers
+    }
+
+    /// Takes `kernfs_iattr_rwsem`.
+    pub(crate) fn iattr(&self) -> Iattr<'_> {
+        // SAFETY: The root is valid, as the guard borrows it.
+        unsafe { bindings::down_write(shim::rkernfs_iattr_rwsem(self.supers.root().as_ptr())) };
+        Iattr { tree: self }
+    }
+}
+
+impl Drop for Tree<'_> {
+    fn drop(&mut self) {
+        // SAFETY: The value exists, so this task holds the lock. `supers` follows when the
+        // fields are dropped.
+        unsafe { bindings::up_write(shim::rkernfs_rwsem(self.supers.root().as_ptr())) };
+    }
+}
+
+/// `kernfs_iattr_rwsem` held exclusively, under [`Tree`]: nobody refreshes an inode.
+pub(crate) struct Iattr<'t> {
+    tree: &'t Tree<'t>,
+}
+
+impl<'t> Iattr<'t> {
+    pub(crate) fn tree(&self) -> &'t Tree<'t> {
+        self.tree
+    }
+
+    pub(crate) fn supers(&self) -> &'t Supers<'t> {
+        self.tree.supers()
+    }
+}
+
+impl Drop for Iattr<'_> {
+    fn drop(&mut self) {
+        // SAFETY: The value exists, so this task holds the lock.
+        unsafe { bindings::up_write(shim::rkernfs_iattr_rwsem(self.tree.supers.root().as_ptr())) };
+    }
+}

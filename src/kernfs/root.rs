@@ -1,0 +1,92 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Hierarchies and the superblocks that show them.
+//!
+//! C header: `fs/kernfs/kernfs-internal.h` (`struct kernfs_root`, `struct kernfs_super_info`).
+
+use super::Supers;
+use crate::shim;
+use core::{marker::PhantomData, ptr};
+use kernel::{bindings, types::Opaque};
+
+/// A kernfs hierarchy. Wraps `struct kernfs_root`.
+#[repr(transparent)]
+pub(crate) struct Root(Opaque<bindings::kernfs_root>);
+
+impl Root {
+    /// # Safety
+    ///
+    /// `ptr` must be valid for `'a`.
+    pub(super) unsafe fn from_raw<'a>(ptr: *mut bindings::kernfs_root) -> &'a Self {
+        // SAFETY: By the safety requirements; the layout is that of the C type.
+        unsafe { &*ptr.cast() }
+    }
+
+    pub(super) fn as_ptr(&self) -> *mut bindings::kernfs_root {
+        self.0.get()
+    }
+}
+
+/// A superblock that shows a hierarchy. Wraps `struct kernfs_super_info`.
+///
+/// Neither it nor its superblock goes away while [`Supers`] is held: `kernfs_kill_sb()` takes it
+/// off the root's list under the same lock, exclusively, before anything else.
+///
+/// # Invariants
+///
+/// `info` is on the list of a root whose `kernfs_supers_rwsem` is held for `'s`.
+pub(crate) struct Super<'s> {
+    info: *mut shim::kernfs_super_info,
+    _supers: PhantomData<&'s Supers<'s>>,
+}
+
+impl Super<'_> {
+    pub(super) fn sb(&self) -> *mut bindings::super_block {
+        // SAFETY: By the type invariant.
+        unsafe { shim::rkernfs_super_sb(self.info) }
+    }
+
+    /// The namespace whose nodes the superblock shows, as an opaque tag.
+    pub(crate) fn ns(&self) -> *const core::ffi::c_void {
+        // SAFETY: By the type invariant.
+        unsafe { shim::rkernfs_super_ns(self.info).cast() }
+    }
+
+    /// Whether anything in the superblock, or the whole of it, is watched.
+    pub(crate) fn has_watchers(&self) -> bool {
+        // SAFETY: The superblock is alive, by the type invariant.
+        unsafe { shim::rkernfs_sb_has_watchers(self.sb()) }
+    }
+}
+
+/// Iterates over the superblocks of a root; see [`Supers::iter`].
+pub(crate) struct Iter<'s> {
+    supers: &'s Supers<'s>,
+    pos: *mut shim::kernfs_super_info,
+}
+
+impl<'s> Iter<'s> {
+    pub(super) fn new(supers: &'s Supers<'s>) -> Self {
+        Self {
+            supers,
+            pos: ptr::null_mut(),
+        }
+    }
+}
+
+impl<'s> Iterator for Iter<'s> {
+    type Item = Super<'s>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        // SAFETY: `supers` keeps the list as it is; `pos` is null or on it.
+        self.pos = unsafe { shim::rkernfs_next_super(self.supers.root().as_ptr(), self.pos) };
+        if self.pos.is_null() {
+            return None;
+        }
+        // INVARIANT: Just found on the list, whose lock `supers` holds for `'s`.
+        Some(Super {
+            info: self.pos,
+            _supers: PhantomData,
+        })
+    }
+}

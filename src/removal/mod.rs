@@ -1,0 +1,299 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The removal path: what `kernfs_remove()`, `kernfs_remove_self()` and
+//! `kernfs_remove_by_name_ns()` do once the module is loaded.
+//!
+//! The way of one removal:
+//!
+//! 1. [`mark`]: nobody starts to use the subtree any more.
+//! 2. Node by node, children first: [`drain`] waits for who still does, and whoever
+//!    [`unlink`]s the node owns the rest.
+//! 3. [`clear_nlink`]: in every superblock, the node's inode has no link left. This is what makes
+//!    VFS send `IN_DELETE_SELF` and `IN_IGNORED` with the last dentry.
+//! 4. [`release`], later and without the caller's locks: ends what VFS would not end.
+//!
+//! Locks are taken in the order that [`kernfs::locks`](crate::kernfs) describes. Nothing here
+//! allocates.
+
+mod release;
+pub(crate) mod stats;
+
+use crate::{
+    compat::ARef,
+    kernfs::{Iattr, Inode, Kind, Node, Supers, Tree},
+    shim,
+};
+use core::{ffi::CStr, ptr};
+use kernel::{bindings, error::{code::ENOENT, to_result}, ffi::c_int, prelude::*};
+use release::Batch;
+
+shim::export!(rkernfs_remove, rkernfs_remove_self, rkernfs_remove_by_name_ns);
+
+/// Nodes between two scheduling points.
+const RESCHED_INTERVAL: usize = 64;
+
+/// Removes `kn` and what is below it. Replaces `kernfs_remove()`.
+///
+/// # Safety
+///
+/// `kn` must be null or a node of which the caller, or its parent directory, holds a reference.
+#[no_mangle]
+unsafe extern "C" fn rkernfs_remove(kn: *mut bindings::kernfs_node) {
+    if !kn.is_null() {
+        // SAFETY: By the safety requirements.
+        remove(unsafe { Node::from_raw(kn) });
+    }
+}
+
+/// Removes `kn` from within one of its own file operations. Replaces `kernfs_remove_self()`.
+///
+/// # Safety
+///
+/// The caller must be in a file operation of `kn`, which holds an active reference.
+#[no_mangle]
+unsafe extern "C" fn rkernfs_remove_self(kn: *mut bindings::kernfs_node) -> bool {
+    // SAFETY: By the safety requirements.
+    remove_self(unsafe { Node::from_raw(kn) })
+}
+
+/// Finds a node and removes it. Replaces `kernfs_remove_by_name_ns()`.
+///
+/// # Safety
+///
+/// `parent` must be null or a node that the caller holds a reference of, `name` a string, `ns`
+/// null or a tag of the root's namespace type.
+#[no_mangle]
+unsafe extern "C" fn rkernfs_remove_by_name_ns(
+    parent: *mut bindings::kernfs_node,
+    name: *const kernel::ffi::c_char,
+    ns: *const kernel::ffi::c_void,
+) -> c_int {
+    if parent.is_null() {
+        // SAFETY: By the safety requirements.
+        unsafe { shim::rkernfs_warn_no_parent(name) };
+        return ENOENT.to_errno();
+    }
+    // SAFETY: By the safety requirements.
+    let (parent, name) = unsafe { (Node::from_raw(parent), CStr::from_ptr(name.cast())) };
+    match remove_by_name(parent, name, ns.cast()) {
+        Ok(()) => 0,
+        Err(e) => e.to_errno(),
+    }
+}
+
+/// Removes `node` and what is below it.
+pub(crate) fn remove(node: &Node) {
+    let mut batch = Batch::new();
+    drop(remove_subtree(Tree::lock(node.root()), node, 0, &mut batch));
+    batch.submit();
+}
+
+/// Removes `node`, whose file operation is running; only one of several callers does, and gets
+/// `true`. The others return when the winner's file operation has ended.
+pub(crate) fn remove_self(node: &Node) -> bool {
+    let mut batch = Batch::new();
+    let mut tree = Tree::lock(node.root());
+    node.break_active_protection();
+
+    let won = node.claim_suicide(&tree);
+    if won {
+        tree = remove_subtree(tree, node, 0, &mut batch);
+        node.set_suicided(&tree);
+    } else {
+        while !node.is_suicide_complete(&tree) {
+            tree = tree.unlocked(|| node.wait_suicide());
+        }
+    }
+
+    // Before the tree is unlocked: the others wait for KERNFS_SUICIDED and for no users, and must
+    // not see the first without this user.
+    node.unbreak_active_protection();
+    drop(tree);
+    batch.submit();
+    won
+}
+
+/// Removes the child `name` of `parent` in namespace `ns`, and what is below it.
+///
+/// # Errors
+///
+/// `ENOENT` if there is no such child.
+pub(crate) fn remove_by_name(
+    parent: &Node,
+    name: &CStr,
+    ns: *const core::ffi::c_void,
+) -> Result {
+    let mut batch = Batch::new();
+    let tree = Tree::lock(parent.root());
+    // Kept, as somebody else may remove it while a child of it is waited for.
+    let node: ARef<Node> = parent.find(name, ns, &tree).ok_or(ENOENT)?.into();
+    drop(remove_subtree(tree, &node, 1, &mut batch));
+    batch.submit();
+    Ok(())
+}
+
+/// Removes `top` and what is below it. As the kernel's static `__kernfs_remove()`.
+///
+/// The locks are given up and taken back whenever a node has to be waited for. `kept` is the
+/// number of references of `top` that the caller took for this call.
+fn remove_subtree<'r>(
+    mut tree: Tree<'r>,
+    top: &Node,
+    kept: i32,
+    batch: &mut Batch,
+) -> Tree<'r> {
+    // kernfs_remove_self() removes a node before its owner does.
+    if top.parent().is_some() && !top.is_linked(&tree) {
+        return tree;
+    }
+
+    mark(&tree, top);
+    for n in 1.. {
+        // Somebody else may put the creation reference while the locks are given up.
+        let pos: ARef<Node> = top.leftmost_descendant(&tree).into();
+        let is_top = ptr::eq(&*pos, top);
+        tree = drain(tree, &pos);
+        if unlink(&tree, &pos) {
+            // That of creation, `pos`, and the caller's.
+            let ours = 2 + if is_top { kept } else { 0 };
+            clean_up(&tree, &pos, ours, batch);
+        }
+        if is_top {
+            break;
+        }
+        if n % RESCHED_INTERVAL == 0 {
+            resched();
+        }
+    }
+    tree
+}
+
+/// Prevents new use of the subtree. Under `kernfs_iattr_rwsem`, so that whoever refreshes an
+/// inode sees `KERNFS_REMOVING` before its link count is cleared.
+fn mark(tree: &Tree<'_>, top: &Node) {
+    let iattr = tree.iattr();
+    let mut next = Some(top.leftmost_descendant(tree));
+    let mut n = 0;
+    while let Some(pos) = next {
+        pos.mark_removing(&iattr);
+        next = pos.next_descendant_post(top, tree);
+        n += 1;
+        if n % RESCHED_INTERVAL == 0 {
+            resched();
+        }
+    }
+}
+
+/// Waits until nobody uses `node`. As the kernel's static `kernfs_drain()`.
+///
+/// Neither outer lock is held across the wait: who uses the node may need one to finish.
+fn drain<'r>(tree: Tree<'r>, node: &Node) -> Tree<'r> {
+    if node.is_drained(&tree) {
+        return tree;
+    }
+    tree.unlocked(|| node.wait_drained())
+}
+
+/// Takes `node` out of its directory. Succeeds once for each node, and so decides which of
+/// several removers cleans up. The root has no directory and only one remover.
+fn unlink(tree: &Tree<'_>, node: &Node) -> bool {
+    let Some(parent) = node.parent() else {
+        return true;
+    };
+    if !node.is_linked(tree) {
+        return false;
+    }
+    parent.inc_rev(tree);
+    node.erase(parent, tree);
+    true
+}
+
+/// Ends what the unlinked `node` was to others, and gives its creation reference away. `ours` is
+/// the number of its references that are accounted for.
+fn clean_up(tree: &Tree<'_>, node: &Node, ours: i32, batch: &mut Batch) {
+    stats::NODES_REMOVED.add(1);
+    let iattr = tree.iattr();
+    if let Some(parent) = node.parent() {
+        if node.kind() == Kind::Dir {
+            parent.dec_subdirs(&iattr);
+        }
+        parent.touch(&iattr);
+    }
+    let cleared = clear_nlink(&iattr, node, ours);
+    drop(iattr);
+
+    // SAFETY: `unlink()` succeeded: the node's creation reference is ours.
+    let creation = unsafe { ARef::from_raw(ptr::NonNull::from(node)) };
+    if cleared > 0 {
+        batch.push(creation, cleared);
+    }
+}
+
+/// Clears the link count of the inode that `node` has in each superblock, and returns how many
+/// there were. As `kernfs_clear_inode_nlink()` of the series.
+fn clear_nlink(iattr: &Iattr<'_>, node: &Node, ours: i32) -> usize {
+    node.keep_nlink_clear(iattr);
+    if node.references() <= ours {
+        // Each inode holds a reference of its node: there is none anywhere.
+        stats::LOOKUPS_SKIPPED.add(1);
+        return 0;
+    }
+    let cleared = inodes(iattr.supers(), node)
+        .map(|inode| inode.clear_nlink(iattr))
+        .count();
+    stats::INODES_CLEARED.add(cleared);
+    cleared
+}
+
+/// The inodes of `node`, without making any.
+///
+/// Superblocks of namespaces that do not show the node are left out, unless something in them is
+/// watched: they may have an inode of a node that was moved to another namespace since.
+fn inodes<'s>(supers: &'s Supers<'_>, node: &'s Node) -> impl Iterator<Item = Inode<'s>> {
+    let ns = node.shown_in();
+    supers
+        .iter()
+        .filter(move |sb| ns.is_null() || sb.ns() == ns || sb.has_watchers())
+        .filter_map(move |sb| {
+            stats::LOOKUPS.add(1);
+            Inode::lookup(&sb, node)
+        })
+}
+
+fn resched() {
+    // SAFETY: Only rwsems are held, under which sleeping is fine.
+    unsafe { shim::rkernfs_cond_resched() };
+}
+
+/// The patch, from loading the module to unloading it.
+pub(crate) struct Enabled(());
+
+impl Enabled {
+    /// Finds what the removal path needs, and puts it under kernfs unless `cover=own`.
+    ///
+    /// # Errors
+    ///
+    /// `ENOENT` if the kernel lacks a function, `EINVAL` for a bad parameter, what
+    /// `klp_enable_patch()` returns. The log names the thing.
+    pub(crate) fn new() -> Result<Self> {
+        // SAFETY: Called once, before anything that uses it.
+        to_result(unsafe { shim::rkernfs_resolve_unexported() })?;
+        // SAFETY: As above.
+        to_result(unsafe { shim::rkernfs_deferral_init() })?;
+        let enabled = Self(());
+        // SAFETY: Called once, undone when `enabled` is dropped.
+        unsafe { shim::rkernfs_stats_init() };
+        // SAFETY: The replacements are ready to run.
+        to_result(unsafe { shim::rkernfs_livepatch_enable() })?;
+        Ok(enabled)
+    }
+}
+
+impl Drop for Enabled {
+    fn drop(&mut self) {
+        // SAFETY: livepatch holds the module until no task is in a replacement any more.
+        unsafe { shim::rkernfs_deferral_exit() };
+        // SAFETY: Done once in `new()`.
+        unsafe { shim::rkernfs_stats_exit() };
+    }
+}

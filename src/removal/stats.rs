@@ -1,0 +1,71 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Counters of the removal path, since the module was loaded.
+
+use crate::shim;
+use core::{
+    ffi::CStr,
+    sync::atomic::{AtomicU64, Ordering},
+};
+use kernel::bindings;
+
+shim::export!(rkernfs_stats_show);
+
+macro_rules! counters {
+    ($($(#[$doc:meta])* $name:ident = $label:literal,)*) => {
+        $($(#[$doc])* pub(super) static $name: Counter = Counter(AtomicU64::new(0));)*
+
+        /// Every counter with the name that users see.
+        pub(crate) static ALL: &[(&CStr, &Counter)] = &[$(($label, &$name)),*];
+    };
+}
+
+/// A number of things that happened.
+pub(crate) struct Counter(AtomicU64);
+
+impl Counter {
+    pub(super) fn add(&self, n: usize) {
+        self.0.fetch_add(n as u64, Ordering::Relaxed);
+    }
+
+    /// The number so far.
+    pub(crate) fn get(&self) -> u64 {
+        self.0.load(Ordering::Relaxed)
+    }
+}
+
+counters! {
+    /// Nodes unlinked.
+    NODES_REMOVED = c"nodes_removed",
+    /// Calls of `ilookup()`.
+    LOOKUPS = c"lookups",
+    /// Nodes that needed none, as no superblock had an inode of them.
+    LOOKUPS_SKIPPED = c"lookups_skipped",
+    /// Inodes whose link count was cleared. Each is ended once, by one of the next three.
+    INODES_CLEARED = c"inodes_cleared",
+    /// Inodes that VFS ended before the release stage came to them.
+    ENDED_BY_VFS = c"ended_by_vfs",
+    /// Inodes whose dentries the release stage invalidated, so that the last reference ends them.
+    DENTRIES_INVALIDATED = c"dentries_invalidated",
+    /// Inodes without a dentry that the release stage reported directly.
+    EVENTS_SENT = c"events_sent",
+    /// Looks at an inode that somebody else was still busy with.
+    RETRIES = c"retries",
+    /// Nodes handed to the release stage.
+    NODES_QUEUED = c"nodes_queued",
+    /// Nodes that the release stage is done with.
+    NODES_RELEASED = c"nodes_released",
+}
+
+/// Writes every counter to `m`.
+///
+/// # Safety
+///
+/// `m` must be valid.
+#[no_mangle]
+unsafe extern "C" fn rkernfs_stats_show(m: *mut bindings::seq_file) {
+    for (name, counter) in ALL {
+        // SAFETY: By the safety requirements; `name` is terminated.
+        unsafe { shim::rkernfs_stats_counter(m, name.as_ptr().cast(), counter.get()) };
+    }
+}

@@ -1,0 +1,75 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * The only place that knows kernel versions. What differs between the kernels
+ * that rkernfs supports is given one name here; nothing else asks for
+ * LINUX_VERSION_CODE.
+ */
+#ifndef _RKERNFS_COMPAT_H
+#define _RKERNFS_COMPAT_H
+
+#include <linux/fs.h>
+#include <linux/version.h>
+#include "kernfs-internal.h"
+
+#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 12, 0)
+#error "rkernfs needs Linux 6.12 or later"
+#endif
+
+/* Since 6.15 a node's parent and name are RCU pointers. */
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 15, 0)
+static inline struct kernfs_node *compat_parent(struct kernfs_node *kn)
+{
+	return rcu_dereference_protected(kn->__parent, true);
+}
+
+static inline const char *compat_name(struct kernfs_node *kn)
+{
+	return rcu_dereference_protected(kn->name, true);
+}
+#else
+static inline struct kernfs_node *compat_parent(struct kernfs_node *kn)
+{
+	return kn->parent;
+}
+
+static inline const char *compat_name(struct kernfs_node *kn)
+{
+	return kn->name;
+}
+#endif
+
+/* Since 7.1 names are hashed and compared by the namespace's id. */
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(7, 1, 0)
+#include <linux/ns_common.h>
+
+typedef const struct ns_common *compat_ns;
+
+static inline u64 compat_ns_key(compat_ns ns)
+{
+	return ns ? ns->ns_id : 0;
+}
+#else
+typedef const void *compat_ns;
+
+static inline u64 compat_ns_key(compat_ns ns)
+{
+	return (unsigned long)ns;
+}
+#endif
+
+/*
+ * The hunk of kernfs_refresh_inode() in patch 1. Since 7.1 the kernel leaves
+ * the link count of a node that is KERNFS_REMOVING alone. Before, every stat
+ * and every permission check sets it to subdirs + 2: choose the number of
+ * subdirectories that makes this 0, so that they repeat what the removal did
+ * instead of undoing it. A removed directory gets no children any more
+ * (kernfs_add_one() refuses), so nothing else uses the number.
+ */
+static inline void compat_keep_nlink_clear(struct kernfs_node *kn)
+{
+#if LINUX_VERSION_CODE < KERNEL_VERSION(7, 1, 0)
+	kn->dir.subdirs = -2UL;
+#endif
+}
+
+#endif /* _RKERNFS_COMPAT_H */

@@ -1,0 +1,62 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * What is replaced in the running kernel, and the parameter that says for
+ * whom. The replacements are src/removal.
+ */
+#define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
+
+#include <linux/livepatch.h>
+#include <linux/module.h>
+
+#include "shim.h"
+
+MODULE_AUTHOR("The rkernfs authors");
+
+static char *cover = "all";
+module_param(cover, charp, 0444);
+MODULE_PARM_DESC(cover, "all: patch kernfs for every user (default); own: leave all but this module's file system alone");
+
+#ifdef CONFIG_LIVEPATCH
+MODULE_INFO(livepatch, "Y");
+
+static struct klp_func funcs[] = {
+	{ .old_name = "kernfs_remove", .new_func = rkernfs_remove },
+	{ .old_name = "kernfs_remove_self", .new_func = rkernfs_remove_self },
+	{
+		.old_name = "kernfs_remove_by_name_ns",
+		.new_func = rkernfs_remove_by_name_ns,
+	},
+	{ }
+};
+
+static struct klp_object objs[] = {
+	{ .funcs = funcs },	/* name NULL: vmlinux */
+	{ }
+};
+
+static struct klp_patch patch = {
+	.mod = THIS_MODULE,
+	.objs = objs,
+};
+
+static int enable(void)
+{
+	return klp_enable_patch(&patch);
+}
+#else
+static int enable(void)
+{
+	pr_err("this kernel has no CONFIG_LIVEPATCH: load with cover=own\n");
+	return -EOPNOTSUPP;
+}
+#endif
+
+int rkernfs_livepatch_enable(void)
+{
+	if (!strcmp(cover, "own"))
+		return 0;
+	if (!strcmp(cover, "all"))
+		return enable();
+	pr_err("cover=%s: must be all or own\n", cover);
+	return -EINVAL;
+}

@@ -1,0 +1,29 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The C side of the module.
+
+pub(crate) use bindings::*;
+
+/// Declared by bindgen from `shim.h`.
+#[allow(
+    clippy::all,
+    improper_ctypes,
+    missing_docs,
+    non_camel_case_types,
+    unreachable_pub,
+    unused_imports
+)]
+mod bindings {
+    use kernel::bindings::*;
+    include!("bindings_generated.rs");
+}
+
+/// Checks at compile time that functions are what `shim.h` tells C.
+macro_rules! export {
+    ($($name:ident),* $(,)?) => {
+        const _: () = {
+            $(let _ = if true { $name } else { crate::shim::$name };)*
+        };
+    };
+}
+pub(crate) use export;
