@@ -1,0 +1,48 @@
+# SPDX-License-Identifier: GPL-2.0
+#
+# The targets for people. How the module itself is built is in Kbuild, so
+# "make -C KDIR M=$PWD modules" works as for any other module.
+
+# What a user sets is for the scripts, and goes there as it was written:
+# RUN='echo $HOME' is for the guest's shell, not for make.
+settings := KERNEL DEBUG KSRC KDIR INSTALL V \
+	    RUN ADD MODULE MODPARAMS TIMEOUT APPEND QEMU_ARGS ACCEL SMP MEM \
+	    KLOG UNLOAD LOG TESTS SEED
+literally = $(if $(filter undefined,$(origin $1)),,$(eval override export $1 := $$(value $1)))
+$(foreach s,$(settings),$(call literally,$s))
+
+qemu := selftests/qemu
+
+.DEFAULT_GOAL := module
+.PHONY: module kernel vm shell demo test clean help
+
+##@ Build
+module: ## rkernfs.ko for KERNEL=6.12 (default) or 7.3, or for the built tree KDIR=
+	@$(qemu)/module.sh
+
+kernel: ## the dev kernel KERNEL=, or one from the tree KSRC=; DEBUG=1 the one that checks
+	@$(qemu)/kernel.sh
+
+clean: ## forget what was built here (the kernels stay in the cache)
+	$(RM) -r build
+
+##@ Run, in a virtual machine
+demo: ## what a watcher of a cgroup is told, without the module and with it
+	@$(qemu)/demo.sh
+
+vm: ## run RUN='command' with the files ADD='...' in /add and the module loaded
+	@$(qemu)/vm.sh
+
+shell: ## the same with a prompt
+	@INTERACTIVE=1 $(qemu)/vm.sh
+
+##@ Test
+test: ## all tests on 6.12 and 7.3, normal and debug; KERNEL= TESTS= DEBUG= narrow
+	@$(qemu)/test.sh
+
+##@ Help
+help: ## this list
+	@awk -F ':.*## ' '/^##@/ { printf "\n%s\n", substr($$0, 5) } \
+		/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@echo
+	@echo 'selftests/qemu/README.md tells all settings.'

@@ -1,0 +1,92 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+#
+# Names the tools that are missing, then installs them:
+#
+#   deps.sh [build] [kernel] [debug] [vm] [test]
+#
+# Each word is a use. INSTALL=0 only names them. Without apt, or without the
+# right to use it, the list is printed and that is an error.
+set -euo pipefail
+# shellcheck source=lib.sh
+. "$(dirname "$0")/lib.sh"
+
+missing=()
+
+# want PACKAGE TEST...: the package is missing unless the test holds.
+want() {
+	"${@:2}" >/dev/null 2>&1 || missing+=("$1")
+}
+have() { command -v "$1"; }
+header() { echo "#include <$1>" | gcc -E -x c -; }
+static_busybox() { [ -x /bin/busybox ] && ! ldd /bin/busybox; }
+debian_rust() { [ "$(command -v rustc || echo /usr/bin/rustc)" = /usr/bin/rustc ]; }
+rust_src() { [ -e "$(rustc --print sysroot)/lib/rustlib/src/rust/library" ]; }
+
+want_build() {
+	want make have make
+	want gcc have gcc
+	want libc6-dev header stdio.h
+	if debian_rust; then
+		want rustc have rustc
+		want rust-src rust_src
+	fi
+	# What the kernel was built with also builds the module: objtool, modpost.
+	want libelf-dev header gelf.h
+	# bindgen, for the module's own C as for the kernel's
+	want libclang-19-dev libclang
+	if debian_rust; then
+		want bindgen have bindgen
+	fi
+}
+
+want_kernel() {
+	local tool
+	for tool in flex bison bc cpio rsync python3 perl; do
+		want $tool have $tool
+	done
+	want kmod have depmod
+	want xz-utils have xz
+	want libssl-dev header openssl/opensslv.h
+	want ca-certificates test -d /etc/ssl/certs
+}
+
+want_debug() {
+	want clang-19 have clang-19
+	want lld-19 have ld.lld-19
+	want llvm-19 have llvm-objcopy-19
+}
+
+want_vm() {
+	want qemu-system-x86 have qemu-system-x86_64
+	want busybox-static static_busybox
+	want cpio have cpio
+}
+
+want_test() {
+	want perl have prove
+}
+
+for use; do
+	"want_$use"
+done
+[ ${#missing[@]} -gt 0 ] || exit 0
+
+mapfile -t missing < <(printf '%s\n' "${missing[@]}" | sort -u)
+say "missing: ${missing[*]}"
+[ "${INSTALL:-1}" != 0 ] || die "install these packages (Debian's names), or drop INSTALL=0"
+command -v apt-get >/dev/null || die "there is no apt here: install these (Debian's names) by other means"
+as_root=()
+if [ "$(id -u)" -ne 0 ]; then
+	command -v sudo >/dev/null || die "install these as root: apt-get install ${missing[*]}"
+	sudo -v || die "install these as root: apt-get install ${missing[*]}"
+	as_root=(sudo)
+fi
+
+install_missing() {
+	# A mirror that can't be reached matters only if the install then fails.
+	"${as_root[@]}" apt-get update -q || :
+	"${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -q -y \
+		--no-install-recommends -o DPkg::Lock::Timeout=300 "${missing[@]}"
+}
+step deps "installing ${missing[*]}" : install_missing

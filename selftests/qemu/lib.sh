@@ -1,0 +1,139 @@
+# SPDX-License-Identifier: GPL-2.0
+# shellcheck shell=bash
+#
+# What the scripts here share: places, settings, and how a long step is shown.
+#
+# A step runs in the background with its output in a log file. On a terminal
+# one live line tells the step, how far it is and the time taken; elsewhere
+# plain lines tell its start and its end. All of that goes to stderr: stdout
+# is for a script's result.
+
+root=$(readlink -f "$(dirname "${BASH_SOURCE[0]}")/../..")
+# shellcheck disable=SC2034 # for who reads this file in
+here=$root/selftests/qemu
+cache=${RKERNFS_CACHE:-${HOME:-/root}/.cache/rkernfs}
+: "${KERNEL:=6.12}" "${DEBUG:=0}"
+jobs=$(nproc)
+
+say() { printf '%s\n' "$*" >&2; }
+die() { say "error: $*"; exit 1; }
+
+# --- steps ---------------------------------------------------------------
+
+declare -A pid began
+
+# start NAME COMMAND...: run it in the background, in a process group of its
+# own, so that all of it can be ended.
+start() {
+	local name=$1
+	shift
+	mkdir -p "$cache/logs"
+	set -m
+	"$@" </dev/null >"$cache/logs/$name.log" 2>&1 &
+	set +m
+	pid[$name]=$! began[$name]=$SECONDS
+}
+
+# finish NAME TEXT [HOW_FAR]: wait for it; HOW_FAR is a command that prints a
+# few characters.
+finish() {
+	local name=$1 text=$2 how_far=${3:-:} log=$cache/logs/$1.log taken
+
+	[ -t 2 ] || say "$text ..."
+	while kill -0 "${pid[$name]}" 2>/dev/null; do
+		taken=$((SECONDS - began[$name]))
+		[ ! -t 2 ] || printf '\r\033[K%s  %s  %d:%02d' "$text" \
+			"$("$how_far")" $((taken / 60)) $((taken % 60)) >&2
+		sleep 0.5
+	done
+	[ ! -t 2 ] || printf '\r\033[K' >&2
+
+	if ! wait "${pid[$name]}"; then
+		unset "pid[$name]"
+		tail -n 20 "$log" >&2
+		die "$text: failed; the whole log: $log"
+	fi
+	unset "pid[$name]"
+	say "$text: done in $((SECONDS - began[$name])) s"
+}
+
+step() { # NAME TEXT HOW_FAR COMMAND...
+	start "$1" "${@:4}"
+	finish "$1" "$2" "$3"
+}
+
+end_steps() {
+	local p
+	for p in "${pid[@]}"; do
+		kill -- "-$p" 2>/dev/null || :
+	done
+}
+trap end_steps EXIT
+trap 'exit 130' INT
+trap 'exit 143' TERM
+
+# --- disk and kernel make ------------------------------------------------
+
+# need_space MEGABYTES FOR
+need_space() {
+	local free
+	mkdir -p "$cache"
+	free=$(df --output=avail -BM "$cache" | tr -dc '0-9\n' | tail -n 1)
+	[ "$free" -ge "$1" ] ||
+		die "$2 needs $1 MB in $cache, $free MB are free; RKERNFS_CACHE= names another place"
+}
+
+# The kernel's make, without what the caller told our own.
+kmake() {
+	env -u MAKEFLAGS -u MFLAGS -u MAKELEVEL -u KERNEL -u DEBUG -u RUN \
+		-u ADD -u TESTS make --no-print-directory -j"$jobs" ${V:+V="$V"} "$@"
+}
+
+# The value of a symbol in KDIR's configuration, without quotes.
+config_of() { # KDIR SYMBOL
+	sed -n "s/^$2=\"\{0,1\}\([^\"]*\)\"\{0,1\}$/\1/p" "$1/include/config/auto.conf"
+}
+
+# --- bindgen -------------------------------------------------------------
+
+bindgen_version=0.72.1
+PATH=$cache/bindgen-$bindgen_version/bin:$PATH
+
+at_least() { # VERSION LEAST
+	[ "$(printf '%s\n' "$1" "$2" | sort -V | head -n 1)" = "$2" ]
+}
+
+# The newest libclang that LLVM's packages brought; bindgen needs it at run
+# time, and 17 or later for these kernels.
+libclang() {
+	local dir
+	dir=$(printf '%s\n' /usr/lib/llvm-*/lib | sort -V | tail -n 1)
+	[ "$(echo "$dir" | tr -dc 0-9)" -ge 17 ] && [ -e "$dir/libclang.so" ] && echo "$dir"
+} 2>/dev/null
+
+use_libclang() {
+	: "${LIBCLANG_PATH:=$(libclang)}"
+	export LIBCLANG_PATH
+}
+
+have_bindgen() {
+	at_least "$(bindgen --version 2>/dev/null | awk '{ print $2 }')" 0.71.1
+}
+
+install_bindgen() {
+	# It only ever runs for a second: fast code isn't worth the wait.
+	CARGO_TARGET_DIR=$cache/bindgen-build CARGO_PROFILE_RELEASE_OPT_LEVEL=1 \
+		cargo install --locked bindgen-cli --version "$bindgen_version" \
+		--root "$cache/bindgen-$bindgen_version"
+	rm -rf "$cache/bindgen-build"
+}
+
+begin_bindgen() {
+	command -v cargo >/dev/null || die "bindgen 0.71.1 or newer is missing, and cargo to install it"
+	need_space 1000 "building bindgen"
+	start bindgen install_bindgen
+}
+
+finish_bindgen() {
+	finish bindgen "bindgen $bindgen_version"
+}

@@ -1,0 +1,72 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+#
+# Builds rkernfs.ko for KDIR, or for the dev kernel that kernel.sh gives, and
+# prints its path.
+#
+# Kbuild leaves its objects beside the sources. For each kernel to have its
+# own, it works in build/<kernel>/, a tree of links to the sources.
+set -euo pipefail
+# shellcheck source=lib.sh
+. "$(dirname "$0")/lib.sh"
+
+"$here/deps.sh" build
+KDIR=$("$here/kernel.sh")
+use_libclang
+have_bindgen || { begin_bindgen && finish_bindgen; }
+
+# Can a module with Rust be built against this tree at all?
+check_tree() {
+	local tree=$KDIR rustc
+	[ ! -e "$KDIR/source" ] || tree=$KDIR/source
+	[ -e "$KDIR/Module.symvers" ] ||
+		die "KDIR=$KDIR has no Module.symvers: build that kernel first (make, then make modules)"
+	[ "$(config_of "$KDIR" CONFIG_RUST)" = y ] ||
+		die "KDIR=$KDIR is built without CONFIG_RUST"
+	[ -e "$tree/fs/kernfs/kernfs-internal.h" ] ||
+		die "KDIR=$KDIR: no fs/kernfs/kernfs-internal.h in $tree: a whole source tree is needed, headers won't do"
+	rustc=$(config_of "$KDIR" CONFIG_RUSTC_VERSION_TEXT)
+	[ "$rustc" = "$(rustc --version)" ] ||
+		die "KDIR=$KDIR was built with $rustc, but here is $(rustc --version)"
+	[ -n "$(config_of "$KDIR" CONFIG_LIVEPATCH)" ] ||
+		say "note: KDIR=$KDIR is built without CONFIG_LIVEPATCH: the module loads with cover=own only"
+}
+
+# The compiler must be the kernel's.
+compiler() {
+	local major
+	[ "$(config_of "$KDIR" CONFIG_CC_IS_CLANG)" = y ] || return 0
+	major=$(($(config_of "$KDIR" CONFIG_CLANG_VERSION) / 10000))
+	command -v "clang-$major" >/dev/null && echo "LLVM=-$major" || echo LLVM=1
+}
+
+# One name for a kernel: that of its folder in the cache, or what it calls
+# itself and where it is.
+key() {
+	case $KDIR in
+	"$cache"/kernels/*) echo "${KDIR##*/}" ;;
+	*) echo "$(cat "$KDIR/include/config/kernel.release")-$(echo "$KDIR" | sha256sum | cut -c 1-8)" ;;
+	esac
+}
+
+link_sources() { # FOLDER
+	local file
+	(cd "$root" && find Kbuild src samples -name '*.mod.c' -prune -o \
+		\( -name Kbuild -o -name '*.rs' -o -name '*.[chS]' \) -print) |
+		while read -r file; do
+			[ ! -L "$1/$file" ] || continue
+			mkdir -p "$1/${file%/*}"
+			ln -s "$root/$file" "$1/$file"
+		done
+	find "$1" -xtype l -delete
+}
+
+check_tree
+out=$root/build/$(key)
+mkdir -p "$out"
+exec 9>"$out/.lock"
+flock 9
+link_sources "$out"
+mapfile -t llvm < <(compiler)
+kmake -s -C "$KDIR" M="$out" "${llvm[@]}" modules >&2
+echo "$out/rkernfs.ko"

@@ -1,0 +1,186 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+#
+# Boots a dev kernel in QEMU, runs one command in it and ends with its status.
+# README tells the settings and the exit codes.
+#
+# Three channels lead out of the guest: the command's output, raw, goes to
+# stdout; one line with its status to a file; the kernel's console to another.
+# No status means that the guest died, whatever was printed before.
+set -euo pipefail
+# shellcheck source=lib.sh
+. "$(dirname "$0")/lib.sh"
+
+: "${MODULE:=1}" "${MODPARAMS:=}" "${ADD:=}" "${RUN:=true}" "${INTERACTIVE:=0}"
+: "${APPEND:=}" "${QEMU_ARGS:=}" "${SMP:=2}" "${MEM:=1G}" "${UNLOAD:=0}"
+: "${KLOG:=check}" "${ACCEL:=}" "${LOG:=}"
+
+readonly REPORTED=121 NOT_LOADED=122 DIED=123 TIMED_OUT=124 NOT_STARTED=125
+
+# What the kernel's log never shows in a good run. Mitigations warn at boot
+# behind a name of their own, so WARNING must follow the time stamp.
+readonly REPORTS='(^|\] )WARNING:|BUG:|Oops|Kernel panic|general protection fault|INFO: .*(detected|blocked|possible|trying to register|lockdep is turned off)|kmemleak: [1-9]|refcount_t:|list_(add|del) corruption|tried to (add|init) an initialized object|cannot create duplicate filename|kernfs: can not remove'
+
+die() { say "error: $*"; exit $NOT_STARTED; }
+
+# --- what the guest gets -------------------------------------------------
+
+# The part that is the same for every run of a kernel.
+base_image() {
+	local tree=$tmp/base applet
+	mkdir -p "$tree"/{bin,dev,proc,sys,tmp,add,vm,lib/modules}
+	cp /bin/busybox "$tree/bin/"
+	for applet in $(/bin/busybox --list); do
+		[ "$applet" = busybox ] || ln -s busybox "$tree/bin/$applet"
+	done
+	install -m 755 "$here/init" "$tree/init"
+	find "$KDIR/drivers" -name '*.ko' -exec cp -t "$tree/lib/modules" {} + 2>/dev/null || :
+	pack "$tree"
+}
+
+pack() {
+	(cd "$1" && find . -mindepth 1 | LC_ALL=C sort |
+		cpio --quiet -o -H newc -R 0:0)
+}
+
+quote() { printf "%s='%s'\n" "$1" "${2//\'/\'\\\'\'}"; }
+
+settings() {
+	local name
+	for name in MODULE MODPARAMS UNLOAD INTERACTIVE TIMEOUT SIZE; do
+		quote "$name" "${!name:-}"
+	done
+}
+
+run_image() {
+	local tree=$tmp/run file to
+	mkdir -p "$tree/vm" "$tree/add"
+	settings >"$tree/vm/settings"
+	printf '%s\n' "$RUN" >"$tree/vm/run"
+	[ -z "$KO" ] || cp "$KO" "$tree/rkernfs.ko"
+	for file in $ADD; do
+		to=$tree/add/${file##*/}
+		[ -e "$file" ] || die "ADD: $file: no such file"
+		[ ! -e "$to" ] || die "ADD: two files are called ${file##*/}"
+		cp -rL --preserve=mode "$file" "$to"
+	done
+	pack "$tree"
+}
+
+# --- QEMU ----------------------------------------------------------------
+
+qemu() {
+	# shellcheck disable=SC2054 # QEMU's commas
+	local args=(-nodefaults -no-user-config -display none -no-reboot
+		-M pc -cpu max -smp "$SMP" -m "$MEM"
+		-kernel "$KDIR/arch/x86/boot/bzImage" -initrd "$tmp/initrd"
+		-append "console=ttyS0 panic=-1 reboot=t random.trust_cpu=on $APPEND"
+		-serial "file:$LOG" -device virtio-serial-pci
+		-chardev stdio,signal=off,id=out -device virtconsole,chardev=out
+		-chardev "file,id=status,path=$tmp/status" -device virtconsole,chardev=status)
+	# shellcheck disable=SC2206 # words, as the user wrote them
+	args+=(-accel $ACCEL $QEMU_ARGS)
+	if [ "$INTERACTIVE" = 1 ]; then
+		qemu-system-x86_64 "${args[@]}"
+	else
+		# cat, because QEMU makes the pipe that it is given non-blocking
+		# for all who share it.
+		timeout --foreground -k 5 "$TIMEOUT" \
+			qemu-system-x86_64 "${args[@]}" </dev/null | cat
+	fi
+}
+
+# /dev/kvm may open and its guests still hang in firmware: only a boot that
+# gets to its end tells. The verdict holds until the host reboots.
+choose_accel() {
+	local boot verdict
+	[ -z "$ACCEL" ] || return 0
+	ACCEL=tcg,thread=multi
+	[ -w /dev/kvm ] || return 0
+	boot=$(cat /proc/sys/kernel/random/boot_id)
+	verdict=$(sed -n "s/^$boot //p" "$cache/kvm" 2>/dev/null) || :
+	if [ -z "$verdict" ]; then
+		verdict=no
+		! env -i HOME="${HOME:-/}" PATH="$PATH" RKERNFS_CACHE="$cache" KDIR="$KDIR" KO='' \
+			ACCEL=kvm MODULE=0 RUN=true TIMEOUT=10 "$here/vm.sh" >/dev/null 2>&1 || verdict=yes
+		echo "$boot $verdict" >"$cache/kvm"
+		say "a trial boot under KVM: $([ $verdict = yes ] && echo works || echo "doesn't work, so QEMU emulates")"
+	fi
+	[ "$verdict" = no ] || ACCEL=kvm
+}
+
+# --- how it ended --------------------------------------------------------
+
+console() { tr -d '\r' <"$LOG"; }
+
+fail() { # CODE REASON [LINES_OF_CONSOLE]
+	say "error: $2"
+	say "the kernel's console:"
+	printf '%s\n' "${3:-$(console | tail -n 20)}" | sed 's/^/  | /' >&2
+	say "all of it: $LOG"
+	exit "$1"
+}
+
+judge() { # STATUS_OF_QEMU
+	local how='' status='' report
+	read -r how status <"$tmp/status" || :
+	report=$(console | grep -m 1 -E "$REPORTS") || :
+
+	case $how in
+	exit) ;;
+	load) fail $NOT_LOADED "insmod rkernfs.ko failed" ;;
+	unload) fail $NOT_LOADED "rmmod rkernfs failed" ;;
+	leak) fail $REPORTED "kmemleak found leaks (listed above)" ;;
+	*)
+		case $1 in
+		0) fail $DIED "the guest died: ${report:-it reset itself without a word}" ;;
+		124 | 137) fail $TIMED_OUT "the guest did not end within $TIMEOUT s${report:+, after: $report}" ;;
+		*) fail $NOT_STARTED "QEMU ended with status $1" ;;
+		esac
+		;;
+	esac
+	if [ -n "$report" ] && [ "$KLOG" != ignore ] && [ "$status" = 0 ]; then
+		fail $REPORTED "the command returned 0, but the kernel reports: $report" \
+			"$(console | grep -m 1 -A 25 -E "$REPORTS")"
+	fi
+	[ -z "$report" ] || [ "$KLOG" = ignore ] || say "the kernel reports: $report ($LOG)"
+	return "$status"
+}
+
+main() {
+	local ended=0
+	"$here/deps.sh" vm || exit $NOT_STARTED
+	KDIR=$("$here/kernel.sh") || exit $NOT_STARTED
+	if [ -z "${KO+set}" ]; then
+		KO=$("$here/module.sh") || exit $NOT_STARTED
+	fi
+	[ -e "$KDIR/arch/x86/boot/bzImage" ] || die "KDIR=$KDIR has no arch/x86/boot/bzImage to boot"
+	[ "$MODULE" != 1 ] || [ -e "$KO" ] || die "no module $KO"
+	if [ -z "${TIMEOUT:-}" ]; then
+		TIMEOUT=$([ "$(config_of "$KDIR" CONFIG_KASAN)" = y ] && echo 600 || echo 120)
+	fi
+	choose_accel
+
+	tmp=$(mktemp -d)
+	trap 'rm -rf "$tmp"' EXIT
+	if [ "$INTERACTIVE" = 1 ]; then
+		[ -t 0 ] || die "a shell needs a terminal; make vm RUN='...' doesn't"
+		# shellcheck disable=SC2034 # one of the settings
+		SIZE="rows $(tput lines) cols $(tput cols)"
+	fi
+	base_image >"$tmp/initrd"
+	run_image >>"$tmp/initrd"
+
+	keep=$LOG
+	LOG=${LOG:-$root/build/logs/console.$$.log}
+	mkdir -p "$(dirname "$LOG")"
+	: >"$LOG"
+	[ -z "${V:-}" ] || tail -f "$LOG" --pid=$$ >&2 &
+
+	qemu || ended=$?
+	judge $ended || ended=$?
+	[ -n "$keep" ] || [ $ended -ne 0 ] || rm "$LOG"
+	exit $ended
+}
+
+main
