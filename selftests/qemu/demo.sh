@@ -8,14 +8,14 @@ set -euo pipefail
 . "$(dirname "$0")/lib.sh"
 
 "$here/deps.sh" build
-out=$root/build/demo
-mkdir -p "$out"
-for program in samples/watch selftests/demo/steps; do
-	gcc -static -O2 -Wall -o "$out/${program##*/}" "$root/$program.c"
-done
+KDIR=$("$here/kernel.sh")
+export KDIR
+out=$root/build/selftests
+kmake -s -C "$root/selftests" KSRC="$(source_of "$KDIR")" OUT="$out" \
+	"$out/watch" "$out/steps" "$out/demo.sh"
 
 status=0
-ADD="$out/watch $out/steps $root/selftests/demo/demo.sh" MODULE=0 UNLOAD=1 \
+ADD="$out/watch $out/steps $out/demo.sh" MODULE=0 UNLOAD=1 \
 	RUN='sh /add/demo.sh' "$here/vm.sh" || status=$?
 echo "All in all: $SECONDS s."
 exit $status

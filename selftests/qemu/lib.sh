@@ -94,6 +94,15 @@ config_of() { # KDIR SYMBOL
 	sed -n "s/^$2=\"\{0,1\}\([^\"]*\)\"\{0,1\}$/\1/p" "$1/include/config/auto.conf"
 }
 
+# The source tree that KDIR was built from.
+source_of() { # KDIR
+	if [ -e "$1/source" ]; then
+		readlink -f "$1/source"
+	else
+		echo "$1"
+	fi
+}
+
 # --- bindgen -------------------------------------------------------------
 
 bindgen_version=0.72.1

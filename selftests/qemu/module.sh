@@ -17,8 +17,8 @@ have_bindgen || { begin_bindgen && finish_bindgen; }
 
 # Can a module with Rust be built against this tree at all?
 check_tree() {
-	local tree=$KDIR rustc
-	[ ! -e "$KDIR/source" ] || tree=$KDIR/source
+	local tree rustc
+	tree=$(source_of "$KDIR")
 	[ -e "$KDIR/Module.symvers" ] ||
 		die "KDIR=$KDIR has no Module.symvers: build that kernel first (make, then make modules)"
 	[ "$(config_of "$KDIR" CONFIG_RUST)" = y ] ||
@@ -55,7 +55,7 @@ link_sources() { # FOLDER
 		\( -name Kbuild -o -name '*.rs' -o -name '*.[chS]' \) -print) |
 		while read -r file; do
 			[ ! -L "$1/$file" ] || continue
-			mkdir -p "$1/${file%/*}"
+			mkdir -p "$(dirname "$1/$file")"
 			ln -s "$root/$file" "$1/$file"
 		done
 	find "$1" -xtype l -delete
