@@ -110,7 +110,7 @@ const char *describe_mask(uint32_t mask)
 	static char text[256];
 
 	text[0] = '\0';
-	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+	for (size_t i = 0; i < ARRAY_SIZE(names); i++) {
 		if (!(mask & names[i].bit))
 			continue;
 		if (text[0])

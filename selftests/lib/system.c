@@ -143,7 +143,7 @@ bool set_sysctl(const char *path, long value)
 {
 	char text[32];
 
-	if (nr_knobs == sizeof(knobs) / sizeof(knobs[0]))
+	if (nr_knobs == ARRAY_SIZE(knobs))
 		return false;
 	if (read_text(path, knobs[nr_knobs].before, sizeof(knobs[nr_knobs].before)) <= 0)
 		return false;
@@ -203,7 +203,7 @@ static void turn_controllers_on(const char *cgroup)
 	format_path(path, "%s/cgroup.controllers", cgroup);
 	read_text(path, names, sizeof(names));
 	format_path(path, "%s/cgroup.subtree_control", cgroup);
-	while ((name = strsep(&rest, " \n"))) {
+	while ((name = strsep(&rest, "\n "))) {
 		if (!*name)
 			continue;
 		snprintf(one, sizeof(one), "+%.60s", name);
@@ -267,7 +267,7 @@ int remove_cgroup(const char *path)
 
 bool make_mount_point(char path[PATH_MAX])
 {
-	strcpy(path, "/tmp/rkernfs-test-XXXXXX");
+	format_path(path, "/tmp/rkernfs-test-XXXXXX");
 	return mkdtemp(path);
 }
 

@@ -10,6 +10,10 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#ifndef ARRAY_SIZE
+#define ARRAY_SIZE(a)	(sizeof(a) / sizeof((a)[0]))
+#endif
+
 /* Why nothing of this test can run here, or NULL */
 const char *why_not_root(void);
 /* Why removals are not ours to judge: the patch does not cover all of kernfs */

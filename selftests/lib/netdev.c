@@ -1,0 +1,211 @@
+// SPDX-License-Identifier: GPL-2.0
+#include "netdev.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <libgen.h>
+#include <limits.h>
+#include <linux/if_link.h>
+#include <linux/rtnetlink.h>
+#include <net/if.h>
+#include <sched.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mount.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <signal.h>
+#include <unistd.h>
+
+#include "system.h"
+
+/* The module */
+
+static bool loaded_here;
+
+static bool insert(const char *path)
+{
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	bool ok;
+
+	if (fd < 0)
+		return false;
+	ok = !syscall(SYS_finit_module, fd, "numdummies=0", 0);
+	close(fd);
+	return ok;
+}
+
+static bool insert_beside_program(void)
+{
+	char program[PATH_MAX], path[PATH_MAX];
+	ssize_t len = readlink("/proc/self/exe", program, sizeof(program) - 1);
+
+	if (len <= 0)
+		return false;
+	program[len] = '\0';
+	return insert(format_path(path, "%.4000s/dummy.ko", dirname(program)));
+}
+
+static bool modprobe(void)
+{
+	pid_t pid = fork();
+	int status;
+
+	if (!pid) {
+		int null = open("/dev/null", O_RDWR);
+
+		dup2(null, STDOUT_FILENO);
+		dup2(null, STDERR_FILENO);
+		execlp("modprobe", "modprobe", "dummy", "numdummies=0", NULL);
+		_exit(1);
+	}
+	return pid > 0 && waitpid(pid, &status, 0) == pid && !status;
+}
+
+bool load_dummy(void)
+{
+	const char *path = getenv("RKERNFS_DUMMY");
+
+	if (exists("/sys/module/dummy"))
+		return true;
+	loaded_here = (path && insert(path)) || insert_beside_program() ||
+		      insert("/lib/modules/dummy.ko") || modprobe();
+	return loaded_here;
+}
+
+bool may_unload_dummy(void)
+{
+	return loaded_here;
+}
+
+bool unload_dummy(void)
+{
+	return !syscall(SYS_delete_module, "dummy", O_NONBLOCK);
+}
+
+/* Devices */
+
+struct request {
+	struct nlmsghdr header;
+	struct ifinfomsg info;
+	char attributes[256];
+};
+
+static struct rtattr *put_attribute(struct request *request, int type, const void *data,
+				    size_t size)
+{
+	struct rtattr *attribute;
+
+	attribute = (void *)request + NLMSG_ALIGN(request->header.nlmsg_len);
+	attribute->rta_type = type;
+	attribute->rta_len = RTA_LENGTH(size);
+	if (size)
+		memcpy(RTA_DATA(attribute), data, size);
+	request->header.nlmsg_len = NLMSG_ALIGN(request->header.nlmsg_len) +
+				    RTA_ALIGN(attribute->rta_len);
+	return attribute;
+}
+
+static struct request new_request(int type, int flags, int group)
+{
+	struct request request = {
+		.header = {
+			.nlmsg_len = NLMSG_LENGTH(sizeof(struct ifinfomsg)),
+			.nlmsg_type = type,
+			.nlmsg_flags = NLM_F_REQUEST | NLM_F_ACK | flags,
+		},
+	};
+
+	put_attribute(&request, IFLA_GROUP, &group, sizeof(group));
+	return request;
+}
+
+/* Sends it and takes the acknowledgment. */
+static bool do_request(const struct request *request)
+{
+	struct {
+		struct nlmsghdr header;
+		struct nlmsgerr error;
+		char more[1024];
+	} answer;
+	bool ok = false;
+	int fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_ROUTE);
+
+	if (fd < 0)
+		return false;
+	if (send(fd, request, request->header.nlmsg_len, 0) > 0 &&
+	    recv(fd, &answer, sizeof(answer), 0) >= (ssize_t)NLMSG_LENGTH(sizeof(answer.error)) &&
+	    answer.header.nlmsg_type == NLMSG_ERROR) {
+		errno = -answer.error.error;
+		ok = !answer.error.error;
+	}
+	close(fd);
+	return ok;
+}
+
+static bool add_dummy(const char *name, int group)
+{
+	struct request request = new_request(RTM_NEWLINK, NLM_F_CREATE | NLM_F_EXCL, group);
+	struct rtattr *link;
+
+	put_attribute(&request, IFLA_IFNAME, name, strlen(name) + 1);
+	link = put_attribute(&request, IFLA_LINKINFO, NULL, 0);
+	put_attribute(&request, IFLA_INFO_KIND, "dummy", sizeof("dummy"));
+	link->rta_len = (void *)&request + request.header.nlmsg_len - (void *)link;
+	return do_request(&request);
+}
+
+bool add_dummies(const char *prefix, int nr, int group)
+{
+	char name[IFNAMSIZ];
+
+	for (unsigned int i = 0; i < (unsigned int)nr; i++) {
+		snprintf(name, sizeof(name), "%.4s%u", prefix, i);
+		if (!add_dummy(name, group))
+			return false;
+	}
+	return true;
+}
+
+bool delete_group(int group)
+{
+	struct request request = new_request(RTM_DELLINK, 0, group);
+
+	return do_request(&request);
+}
+
+/* Namespaces */
+
+static void live_in_netns(const char *mount_point, const char *prefix, int nr, int ready)
+{
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	if (unshare(CLONE_NEWNET) || mount("none", mount_point, "sysfs", 0, NULL) ||
+	    !add_dummies(prefix, nr, 1) || write(ready, "", 1) != 1)
+		_exit(1);
+	close(ready);
+	for (;;)
+		pause();
+}
+
+pid_t start_netns(const char *mount_point, const char *prefix, int nr)
+{
+	int ready[2];
+	pid_t pid;
+	char byte;
+
+	if (pipe2(ready, O_CLOEXEC))
+		return -1;
+	pid = fork();
+	if (!pid)
+		live_in_netns(mount_point, prefix, nr, ready[1]);
+	close(ready[1]);
+	if (pid > 0 && read(ready[0], &byte, 1) != 1) {
+		waitpid(pid, NULL, 0);
+		pid = -1;
+	}
+	close(ready[0]);
+	return pid;
+}

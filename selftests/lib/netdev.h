@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/* Network devices that come and go, and the module that makes them */
+#ifndef SELFTESTS_LIB_NETDEV_H
+#define SELFTESTS_LIB_NETDEV_H
+
+#include <stdbool.h>
+#include <sys/types.h>
+
+/*
+ * Loads the dummy network driver, without a device, if it is not there:
+ * from $RKERNFS_DUMMY, beside the program, or where modprobe finds it.
+ */
+bool load_dummy(void);
+/* Can this test unload it, because it loaded it? */
+bool may_unload_dummy(void);
+bool unload_dummy(void);
+
+bool add_dummies(const char *prefix, int nr, int group);
+/* All in one go, as when a container ends */
+bool delete_group(int group);
+
+/*
+ * A process in a network namespace of its own, with @nr dummy devices and a
+ * sysfs mount of that namespace at @mount_point, which this process sees too.
+ * Returns its pid; with its end the namespace goes.
+ */
+pid_t start_netns(const char *mount_point, const char *prefix, int nr);
+
+#endif
