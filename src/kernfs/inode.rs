@@ -4,7 +4,7 @@
 //!
 //! C headers: `include/linux/fs.h`, `include/linux/dcache.h`, `include/linux/fsnotify.h`.
 
-use super::{Iattr, Node, Super};
+use super::{Iattr, Node, Super, Tree};
 use crate::shim;
 use core::{marker::PhantomData, ptr::NonNull};
 use kernel::bindings;
@@ -23,39 +23,84 @@ pub(crate) struct Inode<'s> {
 impl<'s> Inode<'s> {
     /// Looks the inode of `node` up in `sb`, without making one. Wraps `ilookup()`; may sleep.
     pub(crate) fn lookup(sb: &Super<'s>, node: &Node) -> Option<Self> {
-        // SAFETY: A `Super` is alive. `kernfs_ino()` is the id on 64-bit machines.
-        let ptr = NonNull::new(unsafe { shim::rkernfs_ilookup(sb.sb(), node.id()) })?;
-        // INVARIANT: `ilookup()` took a reference.
-        let inode = Self {
-            ptr,
-            _super: PhantomData,
-        };
+        // SAFETY: A `Super` is alive. The node's id is its `kernfs_ino()` on 64-bit machines.
+        let inode = Self::from_raw(unsafe { shim::rkernfs_ilookup(sb.sb(), node.id()) })?;
         // SAFETY: `i_private` is set before the inode is unlocked, which `ilookup()` waits for.
-        let owner = unsafe { (*ptr.as_ptr()).i_private };
+        let owner = unsafe { (*inode.as_ptr()).i_private };
         (owner.cast() == node.as_ptr()).then_some(inode)
     }
 
-    /// Says that no link to the inode is left; VFS ends its watches with its last dentry then.
+    /// Looks the inode up, or makes it. Wraps `kernfs_get_inode()`; allocates, may sleep.
+    ///
+    /// The lock is what `kernfs_iop_lookup()` calls it under.
+    pub(crate) fn get(sb: &Super<'s>, node: &Node, _tree: &Tree<'_>) -> Option<Self> {
+        // SAFETY: A `Super` is alive, and so is `node`, by its invariant.
+        Self::from_raw(unsafe { shim::rkernfs_get_inode(sb.sb(), node.as_ptr()) })
+    }
+
+    // INVARIANT: Only called with what C returned with a reference.
+    fn from_raw(ptr: *mut bindings::inode) -> Option<Self> {
+        Some(Self {
+            ptr: NonNull::new(ptr)?,
+            _super: PhantomData,
+        })
+    }
+
+    fn as_ptr(&self) -> *mut bindings::inode {
+        self.ptr.as_ptr()
+    }
+
+    /// Says that no link to the inode is left, and returns whether a dentry is: VFS reports the
+    /// inode with its last dentry then.
     ///
     /// Wraps `clear_nlink()`. The lock keeps `kernfs_refresh_inode()` away.
-    pub(crate) fn clear_nlink(&self, _iattr: &Iattr<'_>) {
+    pub(crate) fn clear_nlink(&self, _iattr: &Iattr<'_>) -> bool {
         // SAFETY: By the type invariant; link counts of kernfs inodes change under `_iattr`.
-        unsafe { bindings::clear_nlink(self.ptr.as_ptr()) };
+        unsafe { shim::rkernfs_clear_nlink(self.as_ptr()) }
+    }
+
+    /// Keeps the inode and its superblock until [`Inode::unpin`].
+    ///
+    /// Does nothing if the superblock is being unmounted, which ends its watches.
+    pub(crate) fn pin(self) -> bool {
+        // SAFETY: By the type invariant.
+        let pinned = unsafe { shim::rkernfs_pin_inode(self.as_ptr()) };
+        if pinned {
+            // The pin took the reference over.
+            core::mem::forget(self);
+        }
+        pinned
+    }
+
+    pub(crate) fn is_pinned(&self) -> bool {
+        // SAFETY: By the type invariant.
+        unsafe { shim::rkernfs_inode_is_pinned(self.as_ptr()) }
+    }
+
+    /// Undoes [`Inode::pin`]; the caller ends up with the reference of the superblock.
+    pub(crate) fn unpin(self) -> ActiveSuper {
+        debug_assert!(self.is_pinned());
+        // SAFETY: By the type invariant.
+        let sb = unsafe { shim::rkernfs_unpin_inode(self.as_ptr()) };
+        // SAFETY: The pin's reference.
+        unsafe { bindings::iput(self.as_ptr()) };
+        ActiveSuper(sb)
     }
 
     /// Finds a dentry of the inode by which it can still be looked up. Wraps `d_find_alias()`.
     pub(crate) fn hashed_alias(&self) -> Option<Alias> {
         // SAFETY: By the type invariant.
-        let ptr = NonNull::new(unsafe { bindings::d_find_alias(self.ptr.as_ptr()) })?;
+        let ptr = NonNull::new(unsafe { bindings::d_find_alias(self.as_ptr()) })?;
         // INVARIANT: `d_find_alias()` took a reference.
         let alias = Alias(ptr);
         // `d_find_alias()` also returns the unhashed dentry of a directory.
         (!alias.is_unhashed()).then_some(alias)
     }
 
-    /// Who, besides the caller, keeps the inode.
+    /// Who keeps the inode, besides the caller and a pin.
     pub(crate) fn holders(&self) -> Holders {
-        let inode = self.ptr.as_ptr();
+        let ours = 1 + i32::from(self.is_pinned());
+        let inode = self.as_ptr();
         // SAFETY: By the type invariant.
         unsafe { shim::rkernfs_inode_lock(inode) };
         // SAFETY: By the type invariant; `i_lock` is held.
@@ -69,22 +114,22 @@ impl<'s> Inode<'s> {
         Holders {
             dentries,
             watched,
-            // The caller's own, one for each dentry, one for all marks together.
-            others: references > 1 + dentries + i32::from(watched),
+            // One for each dentry, one for all marks together.
+            others: references > ours + dentries + i32::from(watched),
         }
     }
 
     /// Reports the inode as deleted and drops its marks. Wraps `fsnotify_inoderemove()`.
     pub(crate) fn report_removed(&self) {
         // SAFETY: By the type invariant.
-        unsafe { shim::rkernfs_inoderemove(self.ptr.as_ptr()) };
+        unsafe { shim::rkernfs_inoderemove(self.as_ptr()) };
     }
 }
 
 impl Drop for Inode<'_> {
     fn drop(&mut self) {
         // SAFETY: By the type invariant.
-        unsafe { bindings::iput(self.ptr.as_ptr()) };
+        unsafe { bindings::iput(self.as_ptr()) };
     }
 }
 
@@ -124,5 +169,16 @@ impl Drop for Alias {
     fn drop(&mut self) {
         // SAFETY: By the type invariant.
         unsafe { bindings::dput(self.0.as_ptr()) };
+    }
+}
+
+/// A reference that keeps a superblock mounted. Dropping it is `deactivate_super()`, which may
+/// unmount: not under locks.
+pub(crate) struct ActiveSuper(*mut bindings::super_block);
+
+impl Drop for ActiveSuper {
+    fn drop(&mut self) {
+        // SAFETY: The value is only made with a reference of `s_active`.
+        unsafe { bindings::deactivate_super(self.0) };
     }
 }

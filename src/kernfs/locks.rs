@@ -40,6 +40,12 @@ impl<'r> Supers<'r> {
         self.root
     }
 
+    /// Whether any superblock has a mark that asks for `FAN_DELETE_SELF` of all it shows.
+    pub(crate) fn any_reports_removal(&self) -> bool {
+        // SAFETY: The list is stable under this lock.
+        unsafe { shim::rkernfs_any_sb_reports_removal(self.root.as_ptr()) }
+    }
+
     /// The superblocks that show the hierarchy.
     pub(crate) fn iter(&self) -> Iter<'_> {
         Iter::new(self)
@@ -105,10 +111,6 @@ pub(crate) struct Iattr<'t> {
 impl<'t> Iattr<'t> {
     pub(crate) fn tree(&self) -> &'t Tree<'t> {
         self.tree
-    }
-
-    pub(crate) fn supers(&self) -> &'t Supers<'t> {
-        self.tree.supers()
     }
 }
 

@@ -9,7 +9,7 @@ mod locks;
 mod node;
 mod root;
 
-pub(crate) use inode::Inode;
+pub(crate) use inode::{ActiveSuper, Inode};
 pub(crate) use locks::{Iattr, Supers, Tree};
 pub(crate) use node::{Kind, Node};
 pub(crate) use root::{Root, Super};

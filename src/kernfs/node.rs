@@ -10,9 +10,10 @@ use crate::{
     shim,
 };
 use core::{
+    cmp::Ordering,
     ffi::CStr,
     ptr::{self, NonNull},
-    sync::atomic::{AtomicI32, Ordering},
+    sync::atomic::{AtomicI32, Ordering::Relaxed, Ordering::SeqCst},
 };
 use kernel::{bindings, types::Opaque};
 
@@ -149,14 +150,19 @@ impl Node {
 
     /// Whether nobody uses the node or ever will: `active` is `KN_DEACTIVATED_BIAS`.
     fn is_deactivated(&self) -> bool {
-        self.active().load(Ordering::Relaxed) == DEACTIVATED
+        self.active().load(Relaxed) == DEACTIVATED
+    }
+
+    /// Whether the node may be used.
+    pub(crate) fn is_active(&self) -> bool {
+        self.active().load(SeqCst) >= 0
     }
 
     /// The number of references.
     pub(crate) fn references(&self) -> i32 {
         // SAFETY: By the type invariant; the field is an `atomic_t`.
         unsafe { AtomicI32::from_ptr(ptr::addr_of_mut!((*self.as_ptr()).count.counter)) }
-            .load(Ordering::Relaxed)
+            .load(SeqCst)
     }
 }
 
@@ -236,41 +242,42 @@ impl Node {
             // SAFETY: `rb` links a child.
             let child = unsafe { Node::from_rb(rb) };
             // SAFETY: By `child`'s invariant and `_tree`.
-            rb = match (hash, ns, name).cmp(&unsafe { child.key() }) {
+            rb = match unsafe { child.compare(hash, ns, name) } {
                 // SAFETY: `rb` is linked.
-                core::cmp::Ordering::Less => unsafe { (*rb).rb_left },
+                Ordering::Less => unsafe { (*rb).rb_left },
                 // SAFETY: `rb` is linked.
-                core::cmp::Ordering::Greater => unsafe { (*rb).rb_right },
-                core::cmp::Ordering::Equal => return Some(child),
+                Ordering::Greater => unsafe { (*rb).rb_right },
+                Ordering::Equal => return Some(child),
             };
         }
         None
     }
 
-    /// What siblings are ordered by: hash, namespace, name. As `kernfs_sd_compare()`.
+    /// Compares what siblings are ordered by with that of the node. As `kernfs_name_compare()`.
     ///
     /// # Safety
     ///
-    /// The tree must be locked, so that the name stays for `'_`.
-    unsafe fn key(&self) -> (u32, u64, &CStr) {
+    /// The tree must be locked, so that the node keeps its name.
+    unsafe fn compare(&self, hash: u32, ns: u64, name: &CStr) -> Ordering {
         let kn = self.as_ptr();
         // SAFETY: By the safety requirements.
-        let hash = unsafe { (*kn).hash };
-        // SAFETY: The tag is null or one of the root's namespace type.
-        let ns = unsafe { shim::rkernfs_ns_key(shim::rkernfs_node_ns(kn)) };
-        // SAFETY: By the safety requirements; names are terminated.
-        let name = unsafe { CStr::from_ptr(shim::rkernfs_name(kn).cast()) };
-        (hash, ns, name)
+        hash.cmp(&unsafe { (*kn).hash })
+            // SAFETY: The tag is null or one of the root's namespace type.
+            .then_with(|| ns.cmp(&unsafe { shim::rkernfs_ns_key(shim::rkernfs_node_ns(kn)) }))
+            .then_with(|| {
+                // SAFETY: By the safety requirements; names are terminated.
+                name.cmp(unsafe { CStr::from_ptr(shim::rkernfs_name(kn).cast()) })
+            })
     }
 }
 
 /// Removing.
 impl Node {
     /// Marks the node `KERNFS_REMOVING` and deactivates it: no new users.
-    pub(crate) fn mark_removing(&self, iattr: &Iattr<'_>) {
-        self.set_flag(REMOVING, iattr.tree());
-        if self.active().load(Ordering::Relaxed) >= 0 {
-            self.active().fetch_add(DEACTIVATED, Ordering::Relaxed);
+    pub(crate) fn mark_removing(&self, tree: &Tree<'_>) {
+        self.set_flag(REMOVING, tree);
+        if self.is_active() {
+            self.active().fetch_add(DEACTIVATED, SeqCst);
         }
     }
 
@@ -280,8 +287,11 @@ impl Node {
     }
 
     fn should_drain_open_files(&self) -> bool {
-        // SAFETY: By the type invariant. The function copes with every type of node.
-        unsafe { shim::rkernfs_should_drain_open_files(self.as_ptr()) }
+        self.kind() == Kind::File
+            // SAFETY: By the type invariant, for a file. The pointer is not followed.
+            && unsafe { !(*self.as_ptr()).__bindgen_anon_1.attr.open.is_null() }
+            // SAFETY: By the type invariant.
+            && unsafe { shim::rkernfs_should_drain_open_files(self.as_ptr()) }
     }
 
     /// Waits for the users to leave, then unmaps and releases open files.
@@ -328,10 +338,15 @@ impl Node {
 
     /// Keeps the link count of a removed directory's inodes at 0, whoever refreshes them.
     pub(crate) fn keep_nlink_clear(&self, _iattr: &Iattr<'_>) {
-        if self.kind() == Kind::Dir {
-            // SAFETY: By the type invariant.
-            unsafe { shim::rkernfs_keep_nlink_clear(self.as_ptr()) };
-        }
+        debug_assert!(self.kind() == Kind::Dir);
+        // SAFETY: By the type invariant.
+        unsafe { shim::rkernfs_keep_nlink_clear(self.as_ptr()) };
+    }
+
+    /// Whether the directory has times of its own, which [`Node::touch`] sets.
+    pub(crate) fn has_iattr(&self) -> bool {
+        // SAFETY: By the type invariant. The pointer is not followed.
+        unsafe { !ptr::addr_of!((*self.as_ptr()).iattr).read_volatile().is_null() }
     }
 
     /// Sets the directory's `ctime` and `mtime` to now.

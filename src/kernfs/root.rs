@@ -4,9 +4,12 @@
 //!
 //! C header: `fs/kernfs/kernfs-internal.h` (`struct kernfs_root`, `struct kernfs_super_info`).
 
-use super::Supers;
-use crate::shim;
-use core::{marker::PhantomData, ptr};
+use super::{Node, Supers};
+use crate::{compat::ARef, shim};
+use core::{
+    marker::PhantomData,
+    ptr::{self, NonNull},
+};
 use kernel::{bindings, types::Opaque};
 
 /// A kernfs hierarchy. Wraps `struct kernfs_root`.
@@ -17,9 +20,26 @@ impl Root {
     /// # Safety
     ///
     /// `ptr` must be valid for `'a`.
-    pub(super) unsafe fn from_raw<'a>(ptr: *mut bindings::kernfs_root) -> &'a Self {
+    pub(crate) unsafe fn from_raw<'a>(ptr: *mut bindings::kernfs_root) -> &'a Self {
         // SAFETY: By the safety requirements; the layout is that of the C type.
         unsafe { &*ptr.cast() }
+    }
+
+    /// Whether inodes are made from file handles without `kernfs_rwsem`.
+    pub(crate) fn handles_bypass_rwsem(&self) -> bool {
+        // SAFETY: The root is valid.
+        unsafe { shim::rkernfs_handles_bypass_rwsem(self.as_ptr()) }
+    }
+
+    /// The active node with the number `id`. As `kernfs_find_and_get_node_by_id()`, but the
+    /// reference is taken before the last look at whether the node is active: a remover, which
+    /// deactivates and then looks at the references, sees either.
+    pub(crate) fn find_by_id(&self, id: u64) -> Option<ARef<Node>> {
+        // SAFETY: The root is valid.
+        let kn = NonNull::new(unsafe { shim::rkernfs_idr_find(self.as_ptr(), id) })?;
+        // SAFETY: It came with a reference.
+        let node: ARef<Node> = unsafe { ARef::from_raw(kn.cast()) };
+        (node.id() == id && node.is_active()).then_some(node)
     }
 
     pub(super) fn as_ptr(&self) -> *mut bindings::kernfs_root {
@@ -50,6 +70,18 @@ impl Super<'_> {
     pub(crate) fn ns(&self) -> *const core::ffi::c_void {
         // SAFETY: By the type invariant.
         unsafe { shim::rkernfs_super_ns(self.info).cast() }
+    }
+
+    /// Whether a mark on the whole superblock asks for `FAN_DELETE_SELF`.
+    pub(crate) fn reports_removal(&self) -> bool {
+        // SAFETY: The superblock is alive, by the type invariant.
+        unsafe { shim::rkernfs_sb_reports_removal(self.sb()) }
+    }
+
+    /// Tells who watches the whole superblock that an event was lost (`FAN_Q_OVERFLOW`).
+    pub(crate) fn queue_overflow(&self) {
+        // SAFETY: The superblock is alive, by the type invariant.
+        unsafe { shim::rkernfs_queue_overflow(self.sb()) };
     }
 
     /// Whether anything in the superblock, or the whole of it, is watched.

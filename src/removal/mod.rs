@@ -20,14 +20,22 @@ pub(crate) mod stats;
 
 use crate::{
     compat::ARef,
-    kernfs::{Iattr, Inode, Kind, Node, Supers, Tree},
+    kernfs::{Iattr, Inode, Kind, Node, Root, Super, Supers, Tree},
     shim,
 };
-use core::{ffi::CStr, ptr};
+use core::{
+    ffi::{c_void, CStr},
+    ptr,
+};
 use kernel::{bindings, error::{code::ENOENT, to_result}, ffi::c_int, prelude::*};
-use release::Batch;
+use release::{Batch, Todo};
 
-shim::export!(rkernfs_remove, rkernfs_remove_self, rkernfs_remove_by_name_ns);
+shim::export!(
+    rkernfs_remove,
+    rkernfs_remove_self,
+    rkernfs_remove_by_name_ns,
+    rkernfs_find_and_get_node_by_id,
+);
 
 /// Nodes between two scheduling points.
 const RESCHED_INTERVAL: usize = 64;
@@ -81,6 +89,22 @@ unsafe extern "C" fn rkernfs_remove_by_name_ns(
     }
 }
 
+/// Finds a node by its number. Replaces `kernfs_find_and_get_node_by_id()` before 7.3, so that
+/// [`may_have_inode`] holds.
+///
+/// # Safety
+///
+/// `root` must be valid.
+#[no_mangle]
+unsafe extern "C" fn rkernfs_find_and_get_node_by_id(
+    root: *mut bindings::kernfs_root,
+    id: u64,
+) -> *mut bindings::kernfs_node {
+    // SAFETY: By the safety requirements.
+    let node = unsafe { Root::from_raw(root) }.find_by_id(id);
+    node.map_or(ptr::null_mut(), |node| ARef::into_raw(node).as_ptr().cast())
+}
+
 /// Removes `node` and what is below it.
 pub(crate) fn remove(node: &Node) {
     let mut batch = Batch::new();
@@ -121,7 +145,7 @@ pub(crate) fn remove_self(node: &Node) -> bool {
 pub(crate) fn remove_by_name(
     parent: &Node,
     name: &CStr,
-    ns: *const core::ffi::c_void,
+    ns: *const c_void,
 ) -> Result {
     let mut batch = Batch::new();
     let tree = Tree::lock(parent.root());
@@ -149,14 +173,19 @@ fn remove_subtree<'r>(
 
     mark(&tree, top);
     for n in 1.. {
-        // Somebody else may put the creation reference while the locks are given up.
-        let pos: ARef<Node> = top.leftmost_descendant(&tree).into();
-        let is_top = ptr::eq(&*pos, top);
-        tree = drain(tree, &pos);
-        if unlink(&tree, &pos) {
-            // That of creation, `pos`, and the caller's.
-            let ours = 2 + if is_top { kept } else { 0 };
-            clean_up(&tree, &pos, ours, batch);
+        let mut pos = top.leftmost_descendant(&tree);
+        let is_top = ptr::eq(pos, top);
+        let mut ours = 1 + if is_top { kept } else { 0 };
+        let drained: ARef<Node>;
+        if !pos.is_drained(&tree) {
+            // Somebody else may put the creation reference meanwhile.
+            drained = pos.into();
+            tree = drain(tree, &drained);
+            pos = &drained;
+            ours += 1;
+        }
+        if unlink(&tree, pos) {
+            clean_up(&tree, pos, ours, batch);
         }
         if is_top {
             break;
@@ -168,16 +197,18 @@ fn remove_subtree<'r>(
     tree
 }
 
-/// Prevents new use of the subtree. Under `kernfs_iattr_rwsem`, so that whoever refreshes an
-/// inode sees `KERNFS_REMOVING` before its link count is cleared.
+/// Prevents new use of the subtree. If there is a directory in it, under `kernfs_iattr_rwsem`, so
+/// that whoever refreshes its inode sees `KERNFS_REMOVING` before the link count is cleared.
 fn mark(tree: &Tree<'_>, top: &Node) {
-    let iattr = tree.iattr();
+    if top.kind() != Kind::Dir {
+        return top.mark_removing(tree);
+    }
+    let _iattr = tree.iattr();
     let mut next = Some(top.leftmost_descendant(tree));
-    let mut n = 0;
-    while let Some(pos) = next {
-        pos.mark_removing(&iattr);
+    for n in 1.. {
+        let Some(pos) = next else { break };
+        pos.mark_removing(tree);
         next = pos.next_descendant_post(top, tree);
-        n += 1;
         if n % RESCHED_INTERVAL == 0 {
             resched();
         }
@@ -188,9 +219,6 @@ fn mark(tree: &Tree<'_>, top: &Node) {
 ///
 /// Neither outer lock is held across the wait: who uses the node may need one to finish.
 fn drain<'r>(tree: Tree<'r>, node: &Node) -> Tree<'r> {
-    if node.is_drained(&tree) {
-        return tree;
-    }
     tree.unlocked(|| node.wait_drained())
 }
 
@@ -212,52 +240,107 @@ fn unlink(tree: &Tree<'_>, node: &Node) -> bool {
 /// the number of its references that are accounted for.
 fn clean_up(tree: &Tree<'_>, node: &Node, ours: i32, batch: &mut Batch) {
     stats::NODES_REMOVED.add(1);
+    // SAFETY: `unlink()` succeeded: the node's creation reference is ours.
+    let creation = unsafe { ARef::from_raw(ptr::NonNull::from(node)) };
+
+    let is_dir = node.kind() == Kind::Dir;
+    let look_up = may_have_inode(node, ours) || tree.supers().any_reports_removal();
+    if !look_up {
+        stats::LOOKUPS_SKIPPED.add(1);
+    }
+    // Most removals are of a file that nobody looked up, in a directory with default times.
+    if !look_up && !is_dir && !node.parent().is_some_and(Node::has_iattr) {
+        return;
+    }
+
     let iattr = tree.iattr();
     if let Some(parent) = node.parent() {
-        if node.kind() == Kind::Dir {
+        if is_dir {
             parent.dec_subdirs(&iattr);
         }
         parent.touch(&iattr);
     }
-    let cleared = clear_nlink(&iattr, node, ours);
-    drop(iattr);
-
-    // SAFETY: `unlink()` succeeded: the node's creation reference is ours.
-    let creation = unsafe { ARef::from_raw(ptr::NonNull::from(node)) };
-    if cleared > 0 {
-        batch.push(creation, cleared);
+    if is_dir {
+        node.keep_nlink_clear(&iattr);
+    }
+    if look_up {
+        let mut todo = clear_nlink(&iattr, node);
+        todo.late = todo.cleared == 0 && may_get_inode(node, ours);
+        drop(iattr);
+        batch.push(creation, todo);
     }
 }
 
-/// Clears the link count of the inode that `node` has in each superblock, and returns how many
-/// there were. As `kernfs_clear_inode_nlink()` of the series.
-fn clear_nlink(iattr: &Iattr<'_>, node: &Node, ours: i32) -> usize {
-    node.keep_nlink_clear(iattr);
-    if node.references() <= ours {
-        // Each inode holds a reference of its node: there is none anywhere.
-        stats::LOOKUPS_SKIPPED.add(1);
-        return 0;
-    }
-    let cleared = inodes(iattr.supers(), node)
-        .map(|inode| inode.clear_nlink(iattr))
-        .count();
-    stats::INODES_CLEARED.add(cleared);
-    cleared
-}
-
-/// The inodes of `node`, without making any.
+/// Whether any superblock may have an inode of `node`, which has just been unlinked: each inode
+/// holds a reference of its node.
 ///
-/// Superblocks of namespaces that do not show the node are left out, unless something in them is
-/// watched: they may have an inode of a node that was moved to another namespace since.
-fn inodes<'s>(supers: &'s Supers<'_>, node: &'s Node) -> impl Iterator<Item = Inode<'s>> {
+/// Read under `kernfs_rwsem` (exclusive), the count misses none. An inode is made, and takes its
+/// reference, either by `kernfs_iop_lookup()`, under the same lock; or from a file handle, since
+/// 7.3 also under it, and before by one who got a reference of the node while it was active
+/// ([`Root::find_by_id`](crate::kernfs::Root::find_by_id)). It lets go of it in
+/// `kernfs_evict_inode()`, when nobody can watch it any more.
+fn may_have_inode(node: &Node, ours: i32) -> bool {
+    node.references() > ours
+}
+
+/// Whether a file without an inode may still get one, from a file handle. (A directory's inode
+/// gets a cleared link count then; see [`Node::keep_nlink_clear`].)
+fn may_get_inode(node: &Node, ours: i32) -> bool {
+    node.kind() == Kind::File && may_have_inode(node, ours) && node.root().handles_bypass_rwsem()
+}
+
+/// Clears the link count of the inode that `node` has in each superblock. As
+/// `kernfs_clear_inode_nlink()` of the series.
+///
+/// Where a mark on the whole superblock wants to hear of the removal, makes the inode if there is
+/// none. VFS reports an inode with its last dentry; one without a dentry is kept for the release
+/// stage to report.
+fn clear_nlink(iattr: &Iattr<'_>, node: &Node) -> Todo {
     let ns = node.shown_in();
+    let mut todo = Todo::default();
+    for sb in supers(iattr.tree().supers(), ns) {
+        let report = sb.reports_removal() && (ns.is_null() || sb.ns() == ns);
+        let inode = match lookup(&sb, node) {
+            None if report => make(&sb, node, iattr.tree()),
+            found => found,
+        };
+        let Some(inode) = inode else { continue };
+        todo.cleared += 1;
+        let has_dentry = inode.clear_nlink(iattr);
+        if report && !has_dentry {
+            todo.pinned |= inode.pin();
+        }
+    }
+    stats::INODES_CLEARED.add(todo.cleared.into());
+    todo
+}
+
+/// The superblocks that may have an inode of a node shown in namespace `ns`.
+///
+/// Those of other namespaces are left out, unless something in them is watched: they may have an
+/// inode of a node that was moved to another namespace since.
+fn supers<'s>(supers: &'s Supers<'_>, ns: *const c_void) -> impl Iterator<Item = Super<'s>> {
     supers
         .iter()
         .filter(move |sb| ns.is_null() || sb.ns() == ns || sb.has_watchers())
-        .filter_map(move |sb| {
-            stats::LOOKUPS.add(1);
-            Inode::lookup(&sb, node)
-        })
+}
+
+fn lookup<'s>(sb: &Super<'s>, node: &Node) -> Option<Inode<'s>> {
+    stats::LOOKUPS.add(1);
+    Inode::lookup(sb, node)
+}
+
+/// Makes an inode to report it. Without memory for it, the watcher is told that it missed one.
+fn make<'s>(sb: &Super<'s>, node: &Node, tree: &Tree<'_>) -> Option<Inode<'s>> {
+    let inode = Inode::get(sb, node, tree);
+    match inode {
+        Some(_) => stats::INODES_MADE.add(1),
+        None => {
+            stats::OVERFLOWS.add(1);
+            sb.queue_overflow();
+        }
+    }
+    inode
 }
 
 fn resched() {

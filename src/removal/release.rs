@@ -24,10 +24,10 @@
 //! [`Alias::invalidate`]: crate::kernfs::Alias::invalidate
 //! [`Holders::others`]: crate::kernfs::Holders::others
 
-use super::{inodes, stats};
+use super::{clear_nlink, lookup, stats, supers};
 use crate::{
     compat::ARef,
-    kernfs::{Inode, Node, Supers},
+    kernfs::{ActiveSuper, Inode, Node, Supers, Tree},
     shim,
 };
 use core::ptr::{self, NonNull};
@@ -35,29 +35,51 @@ use kernel::bindings;
 
 shim::export!(rkernfs_deferred);
 
-/// Looks at an inode that somebody else is busy with, 1, 2, 4… ms apart, up to 10 s in all.
-const MAX_ATTEMPTS: u32 = 16;
+/// Looks at an inode that somebody else is busy with, 1, 2, 4… ms apart, up to 8 s in all.
+const MAX_ATTEMPTS: u8 = 16;
 const MAX_DELAY_MS: u32 = 1024;
 
-/// What a queued node carries in `rb.rb_right`.
-#[derive(Clone, Copy)]
-struct Todo {
+/// What is left to do for a removed node. Travels in `rb.rb_right`.
+#[derive(Clone, Copy, Default)]
+pub(super) struct Todo {
     /// Inodes whose link count was cleared and that are not ended yet.
-    cleared: u32,
+    pub(super) cleared: u32,
     /// How often the node was looked at.
-    attempts: u32,
+    attempts: u8,
+    /// There are inodes to report, kept by [`Inode::pin`].
+    pub(super) pinned: bool,
+    /// No inode was there, but somebody may be about to make one.
+    pub(super) late: bool,
 }
 
 impl Todo {
     fn to_bits(self) -> usize {
-        (self.attempts as usize) << 32 | self.cleared as usize
+        let [a, b, c, d] = self.cleared.to_ne_bytes();
+        usize::from_ne_bytes([a, b, c, d, self.attempts, self.pinned.into(), self.late.into(), 0])
     }
 
     fn from_bits(bits: usize) -> Self {
+        let [a, b, c, d, attempts, pinned, late, _] = bits.to_ne_bytes();
         Self {
-            cleared: bits as u32,
-            attempts: (bits >> 32) as u32,
+            cleared: u32::from_ne_bytes([a, b, c, d]),
+            attempts,
+            pinned: pinned != 0,
+            late: late != 0,
         }
+    }
+
+    /// Counts an inode as ended.
+    fn count(&mut self, how: &stats::Counter) {
+        how.add(1);
+        self.cleared = self.cleared.saturating_sub(1);
+    }
+
+    fn is_done(&self) -> bool {
+        self.cleared == 0 && !self.late
+    }
+
+    fn is_last_attempt(&self) -> bool {
+        self.attempts >= MAX_ATTEMPTS
     }
 }
 
@@ -80,14 +102,12 @@ impl Batch {
         }
     }
 
-    /// Adds a node that was just unlinked, with its creation reference.
-    pub(super) fn push(&mut self, node: ARef<Node>, cleared: usize) {
-        stats::NODES_QUEUED.add(1);
-        let todo = Todo {
-            cleared: cleared as u32,
-            attempts: 0,
-        };
-        self.append(node, todo);
+    /// Adds a node that was just unlinked, with its creation reference, if there is more to do.
+    pub(super) fn push(&mut self, node: ARef<Node>, todo: Todo) {
+        if !todo.is_done() {
+            stats::NODES_QUEUED.add(1);
+            self.append(node, todo);
+        }
     }
 
     fn append(&mut self, node: ARef<Node>, todo: Todo) {
@@ -157,25 +177,22 @@ unsafe extern "C" fn rkernfs_deferred(head: *mut bindings::callback_head) {
     // SAFETY: By the safety requirements.
     let mut batch = unsafe { Batch::from_head(head) };
     while let Some((node, todo)) = batch.pop() {
-        match release(&node, todo) {
-            None => stats::NODES_RELEASED.add(1),
-            Some(todo) => again(node, todo),
+        let todo = release(&node, todo);
+        if todo.is_done() {
+            stats::NODES_RELEASED.add(1);
+        } else {
+            again(node, todo);
         }
     }
 }
 
 /// Puts a node off.
-fn again(node: ARef<Node>, todo: Todo) {
+fn again(node: ARef<Node>, mut todo: Todo) {
     stats::RETRIES.add(1);
     let delay_ms = MAX_DELAY_MS.min(1 << todo.attempts);
+    todo.attempts += 1;
     let mut batch = Batch::new();
-    batch.append(
-        node,
-        Todo {
-            attempts: todo.attempts + 1,
-            ..todo
-        },
-    );
+    batch.append(node, todo);
     if let Some(head) = batch.into_head() {
         // SAFETY: `head` is unused until `rkernfs_deferred()` gets it.
         unsafe { shim::rkernfs_defer_again(head, delay_ms) };
@@ -183,29 +200,72 @@ fn again(node: ARef<Node>, todo: Todo) {
 }
 
 /// Ends the inodes of `node`. Returns what is left to do if somebody is busy with one.
-fn release(node: &Node, todo: Todo) -> Option<Todo> {
-    let supers = Supers::lock(node.root());
-    let last_attempt = todo.attempts >= MAX_ATTEMPTS;
-    let (mut ended, mut busy) = (0, 0);
-    for inode in inodes(&supers, node) {
-        match end(&inode, last_attempt) {
-            Some(how) => {
-                how.add(1);
-                ended += 1;
-            }
+fn release(node: &Node, mut todo: Todo) -> Todo {
+    if todo.late {
+        look_again(node, &mut todo);
+    }
+    if todo.pinned {
+        release_pinned(node, &mut todo);
+    }
+
+    let locked = Supers::lock(node.root());
+    let mut busy = u32::from(todo.pinned);
+    for sb in supers(&locked, node.shown_in()) {
+        let Some(inode) = lookup(&sb, node) else {
+            continue;
+        };
+        if inode.is_pinned() {
+            continue;
+        }
+        match end(&inode, false, todo.is_last_attempt()) {
+            Some(how) => todo.count(how),
             None => busy += 1,
         }
     }
-    let by_vfs = todo.cleared.saturating_sub(ended + busy);
-    stats::ENDED_BY_VFS.add(by_vfs as usize);
-    (busy > 0).then_some(Todo {
-        cleared: busy,
-        ..todo
-    })
+    // VFS saw to the rest.
+    while todo.cleared > busy {
+        todo.count(&stats::ENDED_BY_VFS);
+    }
+    todo
 }
 
-/// Ends one inode, and says how. `None`: somebody else is busy with it.
-fn end(inode: &Inode<'_>, last_attempt: bool) -> Option<&'static stats::Counter> {
+/// Looks for an inode that was made when the node was removed already.
+fn look_again(node: &Node, todo: &mut Todo) {
+    let tree = Tree::lock(node.root());
+    let found = clear_nlink(&tree.iattr(), node);
+    todo.cleared += found.cleared;
+    todo.pinned |= found.pinned;
+    // Without references besides the batch's, nobody is about to make one.
+    todo.late = found.cleared == 0 && node.references() > 1 && !todo.is_last_attempt();
+}
+
+/// Reports the inodes that were kept for it.
+fn release_pinned(node: &Node, todo: &mut Todo) {
+    // The last reference of a superblock unmounts it, which takes `kernfs_supers_rwsem`: it is
+    // dropped here, without.
+    while release_one_pinned(node, todo).is_some() {}
+}
+
+/// Reports the first inode that was kept, and returns the reference of its superblock. `None`:
+/// there is none left, or somebody is busy with it.
+fn release_one_pinned(node: &Node, todo: &mut Todo) -> Option<ActiveSuper> {
+    let locked = Supers::lock(node.root());
+    let Some(inode) = locked
+        .iter()
+        .filter_map(|sb| lookup(&sb, node))
+        .find(Inode::is_pinned)
+    else {
+        todo.pinned = false;
+        return None;
+    };
+    let how = end(&inode, true, todo.is_last_attempt())?;
+    todo.count(how);
+    Some(inode.unpin())
+}
+
+/// Ends one inode, and says how. `None`: somebody else is busy with it. `report`: it is to be
+/// reported even if it carries no mark itself.
+fn end(inode: &Inode<'_>, report: bool, last_attempt: bool) -> Option<&'static stats::Counter> {
     let mut invalidated = false;
     while let Some(alias) = inode.hashed_alias() {
         alias.invalidate();
@@ -219,7 +279,7 @@ fn end(inode: &Inode<'_>, last_attempt: bool) -> Option<&'static stats::Counter>
         // The last reference of the last dentry reports it, or just did.
         return Some(&stats::DENTRIES_INVALIDATED);
     }
-    if !holders.watched {
+    if !holders.watched && !report {
         // VFS reported it; somebody is just slow to let go.
         return Some(&stats::ENDED_BY_VFS);
     }

@@ -24,8 +24,8 @@ macro_rules! counters {
 pub(crate) struct Counter(AtomicU64);
 
 impl Counter {
-    pub(super) fn add(&self, n: usize) {
-        self.0.fetch_add(n as u64, Ordering::Relaxed);
+    pub(super) fn add(&self, n: u64) {
+        self.0.fetch_add(n, Ordering::Relaxed);
     }
 
     /// The number so far.
@@ -43,6 +43,10 @@ counters! {
     LOOKUPS_SKIPPED = c"lookups_skipped",
     /// Inodes whose link count was cleared. Each is ended once, by one of the next three.
     INODES_CLEARED = c"inodes_cleared",
+    /// Inodes made in order to report them to a mark on the whole superblock.
+    INODES_MADE = c"inodes_made",
+    /// Inodes that could not be made, for lack of memory; `FAN_Q_OVERFLOW` was sent.
+    OVERFLOWS = c"overflows",
     /// Inodes that VFS ended before the release stage came to them.
     ENDED_BY_VFS = c"ended_by_vfs",
     /// Inodes whose dentries the release stage invalidated, so that the last reference ends them.

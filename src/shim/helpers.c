@@ -4,6 +4,7 @@
  * structures of fs/kernfs/kernfs-internal.h.
  */
 #include <linux/fsnotify.h>
+#include <linux/idr.h>
 #include <linux/stringhash.h>
 #include <linux/wait.h>
 
@@ -163,6 +164,24 @@ void rkernfs_cond_resched(void)
 	cond_resched();
 }
 
+bool rkernfs_handles_bypass_rwsem(struct kernfs_root *root)
+{
+	return compat_handles_bypass_rwsem(root);
+}
+
+/* The node with the lower half of @id, with a reference. */
+struct kernfs_node *rkernfs_idr_find(struct kernfs_root *root, u64 id)
+{
+	struct kernfs_node *kn;
+
+	rcu_read_lock();
+	kn = idr_find(&root->ino_idr, (u32)id);
+	if (kn && !atomic_inc_not_zero(&kn->count))
+		kn = NULL;
+	rcu_read_unlock();
+	return kn;
+}
+
 /* The type of the number differs between kernels. */
 struct inode *rkernfs_ilookup(struct super_block *sb, u64 ino)
 {
@@ -172,6 +191,70 @@ struct inode *rkernfs_ilookup(struct super_block *sb, u64 ino)
 bool rkernfs_sb_has_watchers(struct super_block *sb)
 {
 	return fsnotify_sb_has_watchers(sb);
+}
+
+/* Whether a mark on all of @sb (FAN_MARK_FILESYSTEM) asks for FAN_DELETE_SELF. */
+bool rkernfs_sb_reports_removal(struct super_block *sb)
+{
+	return READ_ONCE(sb->s_fsnotify_mask) & FS_DELETE_SELF;
+}
+
+bool rkernfs_any_sb_reports_removal(struct kernfs_root *root)
+{
+	struct kernfs_super_info *info;
+
+	list_for_each_entry(info, &root->supers, node)
+		if (unlikely(rkernfs_sb_reports_removal(info->sb)))
+			return true;
+	return false;
+}
+
+/*
+ * Keeps @inode, of which the caller gives a reference away, and its superblock
+ * until the release stage comes to it. Fails if the superblock is going, and
+ * if it is pinned. i_devices, which only inodes of devices use, tells.
+ */
+static LIST_HEAD(pinned);
+static DEFINE_SPINLOCK(pinned_lock);
+
+bool rkernfs_pin_inode(struct inode *inode)
+{
+	if (!list_empty(&inode->i_devices) ||
+	    !atomic_inc_not_zero(&inode->i_sb->s_active))
+		return false;
+	spin_lock(&pinned_lock);
+	list_add(&inode->i_devices, &pinned);
+	spin_unlock(&pinned_lock);
+	return true;
+}
+
+bool rkernfs_inode_is_pinned(struct inode *inode)
+{
+	return !list_empty_careful(&inode->i_devices);
+}
+
+/* The caller gets a reference of @inode, and one of its superblock, back. */
+struct super_block *rkernfs_unpin_inode(struct inode *inode)
+{
+	spin_lock(&pinned_lock);
+	list_del_init(&inode->i_devices);
+	spin_unlock(&pinned_lock);
+	return inode->i_sb;
+}
+
+/*
+ * Returns whether a dentry is left. Decided together with the link count: VFS
+ * does the same when it takes the last dentry away.
+ */
+bool rkernfs_clear_nlink(struct inode *inode)
+{
+	bool has_dentry;
+
+	spin_lock(&inode->i_lock);
+	clear_nlink(inode);
+	has_dentry = !hlist_empty(&inode->i_dentry);
+	spin_unlock(&inode->i_lock);
+	return has_dentry;
 }
 
 void rkernfs_inode_lock(struct inode *inode)

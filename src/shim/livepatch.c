@@ -8,6 +8,7 @@
 #include <linux/livepatch.h>
 #include <linux/module.h>
 
+#include "compat.h"
 #include "shim.h"
 
 MODULE_AUTHOR("The rkernfs authors");
@@ -26,6 +27,7 @@ static struct klp_func funcs[] = {
 		.old_name = "kernfs_remove_by_name_ns",
 		.new_func = rkernfs_remove_by_name_ns,
 	},
+	COMPAT_KLP_FIND_BY_ID
 	{ }
 };
 

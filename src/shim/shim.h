@@ -46,9 +46,17 @@ void rkernfs_wait_self_removed(struct kernfs_node *kn);
 void rkernfs_touch(struct kernfs_node *kn);
 void rkernfs_keep_nlink_clear(struct kernfs_node *kn);
 void rkernfs_cond_resched(void);
+bool rkernfs_handles_bypass_rwsem(struct kernfs_root *root);
+struct kernfs_node *rkernfs_idr_find(struct kernfs_root *root, u64 id);
 
 struct inode *rkernfs_ilookup(struct super_block *sb, u64 ino);
 bool rkernfs_sb_has_watchers(struct super_block *sb);
+bool rkernfs_sb_reports_removal(struct super_block *sb);
+bool rkernfs_any_sb_reports_removal(struct kernfs_root *root);
+bool rkernfs_pin_inode(struct inode *inode);
+bool rkernfs_inode_is_pinned(struct inode *inode);
+struct super_block *rkernfs_unpin_inode(struct inode *inode);
+bool rkernfs_clear_nlink(struct inode *inode);
 void rkernfs_inode_lock(struct inode *inode);
 void rkernfs_inode_unlock(struct inode *inode);
 int rkernfs_inode_count(struct inode *inode);
@@ -58,6 +66,8 @@ void rkernfs_inoderemove(struct inode *inode);
 
 /* unexported.c: functions that the kernel does not export. */
 int rkernfs_resolve_unexported(void);
+struct inode *rkernfs_get_inode(struct super_block *sb, struct kernfs_node *kn);
+void rkernfs_queue_overflow(struct super_block *sb);
 bool rkernfs_should_drain_open_files(struct kernfs_node *kn);
 void rkernfs_drain_open_files(struct kernfs_node *kn);
 void rkernfs_break_active_protection(struct kernfs_node *kn);
@@ -69,6 +79,8 @@ void rkernfs_remove(struct kernfs_node *kn);
 bool rkernfs_remove_self(struct kernfs_node *kn);
 int rkernfs_remove_by_name_ns(struct kernfs_node *parent, const char *name,
 			      const void *ns);
+struct kernfs_node *rkernfs_find_and_get_node_by_id(struct kernfs_root *root,
+						    u64 id);
 
 /* deferral.c: when the release stage runs. */
 int rkernfs_deferral_init(void);
