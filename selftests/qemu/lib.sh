@@ -103,6 +103,15 @@ source_of() { # KDIR
 	fi
 }
 
+# --- the kernel's log ----------------------------------------------------
+
+# What the kernel's log never shows in a good run. Mitigations warn at boot
+# behind a name of their own, so WARNING must follow the time stamp.
+# shellcheck disable=SC2034 # for who reads this file in
+readonly REPORTS='(^|\] )WARNING:|BUG:|Oops|Kernel panic|general protection fault|INFO: .*(detected|blocked|possible|trying to register|lockdep is turned off)|kmemleak: [1-9]|refcount_t:|list_(add|del) corruption|tried to (add|init) an initialized object|cannot create duplicate filename|kernfs: can not remove'
+
+console() { tr -d '\r' <"$1"; }
+
 # --- bindgen -------------------------------------------------------------
 
 bindgen_version=0.72.1
