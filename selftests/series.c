@@ -1,0 +1,334 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * What the hunks of the mainline series are there for, seen from user space on
+ * cgroups: a directory that stays open, the order of events, nothing besides,
+ * concurrent removers, hiding.
+ */
+#include <fcntl.h>
+#include <pthread.h>
+#include <sys/stat.h>
+#include <sys/types.h>
+
+#include "kselftest_harness.h"
+#include "lib/events.h"
+#include "lib/system.h"
+
+#define RACES		40
+#define RACERS		4
+
+#define EVERYTHING	(IN_MODIFY | IN_ATTRIB | IN_CREATE | IN_DELETE | IN_DELETE_SELF | \
+			 IN_MOVE | IN_MOVE_SELF)
+
+FIXTURE(series) {
+	char parent[PATH_MAX];
+	char child[PATH_MAX];
+	char file[PATH_MAX];
+	int inotify;
+	struct events events;
+};
+
+static bool make_parent(const char *parent)
+{
+	char path[PATH_MAX];
+
+	if (mkdir(parent, 0755))
+		return false;
+	format_path(path, "%.4000s/cgroup.subtree_control", parent);
+	return !has_memory_controller() || write_text(path, "+memory");
+}
+
+FIXTURE_SETUP(series)
+{
+	const char *reason = why_not_root();
+
+	if (!reason)
+		reason = why_not_covered();
+	if (!reason && !cgroup_base())
+		reason = "no cgroup2";
+	if (reason)
+		SKIP(return, "%s", reason);
+
+	format_path(self->parent, "%.3900s/parent", cgroup_base());
+	format_path(self->child, "%.3900s/child", self->parent);
+	format_path(self->file, "%.3900s/%s", self->child, cgroup_file());
+	ASSERT_TRUE(make_parent(self->parent));
+	ASSERT_EQ(mkdir(self->child, 0755), 0);
+	self->inotify = open_inotify();
+	ASSERT_GE(self->inotify, 0);
+}
+
+FIXTURE_TEARDOWN(series)
+{
+	remove_cgroup(self->child);
+	remove_cgroup(self->parent);
+	cgroup_base_remove();
+}
+
+#define EXPECT_EVENT(at, wd, mask, name)						\
+	EXPECT_TRUE(is_event(&self->events, at, wd, mask, name))			\
+		TH_LOG("wanted %d:%s at %d: %s", wd, describe_mask(mask), at,		\
+		       describe_events(&self->events))
+
+#define EXPECT_NOTHING()								\
+	do {										\
+		sleep_ms(QUIET_MS);							\
+		read_events(self->inotify, &self->events);				\
+		EXPECT_EQ(self->events.nr, 0)						\
+			TH_LOG("%s", describe_events(&self->events));			\
+	} while (0)
+
+TEST_F(series, open_directory_has_no_links_after_rmdir)
+{
+	struct stat st;
+	int fd;
+
+	fd = open(self->child, O_RDONLY | O_DIRECTORY);
+	ASSERT_GE(fd, 0);
+	ASSERT_EQ(remove_cgroup(self->child), 0);
+	ASSERT_EQ(fstat(fd, &st), 0);
+	EXPECT_EQ(st.st_nlink, 0);
+	close(fd);
+}
+
+TEST_F(series, open_directory_is_told_on_close_after_fstat)
+{
+	struct stat st;
+	int fd, wd;
+
+	wd = inotify_add_watch(self->inotify, self->child, EVERYTHING);
+	ASSERT_GE(wd, 0);
+	fd = open(self->child, O_RDONLY | O_DIRECTORY);
+	ASSERT_GE(fd, 0);
+	ASSERT_EQ(remove_cgroup(self->child), 0);
+	ASSERT_EQ(fstat(fd, &st), 0);
+	EXPECT_NOTHING();
+	close(fd);
+	await_events(self->inotify, &self->events, 2);
+	EXPECT_EVENT(0, wd, IN_DELETE_SELF, NULL);
+	EXPECT_EVENT(1, wd, IN_IGNORED, NULL);
+	EXPECT_EQ(self->events.nr, 2);
+}
+
+TEST_F(series, open_directory_is_told_on_close_after_permission_check)
+{
+	int fd, wd;
+
+	wd = inotify_add_watch(self->inotify, self->child, EVERYTHING);
+	ASSERT_GE(wd, 0);
+	fd = open(self->child, O_RDONLY | O_DIRECTORY);
+	ASSERT_GE(fd, 0);
+	ASSERT_EQ(remove_cgroup(self->child), 0);
+	faccessat(fd, ".", X_OK, 0);
+	openat(fd, cgroup_file(), O_RDONLY);
+	EXPECT_NOTHING();
+	close(fd);
+	await_events(self->inotify, &self->events, 2);
+	EXPECT_EVENT(0, wd, IN_DELETE_SELF, NULL);
+	EXPECT_EVENT(1, wd, IN_IGNORED, NULL);
+	EXPECT_EQ(self->events.nr, 2);
+}
+
+TEST_F(series, file_is_told_before_its_directory)
+{
+	int file, dir;
+
+	dir = inotify_add_watch(self->inotify, self->child, EVERYTHING);
+	file = inotify_add_watch(self->inotify, self->file, EVERYTHING);
+	ASSERT_GE(dir, 0);
+	ASSERT_GE(file, 0);
+	ASSERT_EQ(remove_cgroup(self->child), 0);
+	await_events(self->inotify, &self->events, 4);
+	EXPECT_EVENT(0, file, IN_DELETE_SELF, NULL);
+	EXPECT_EVENT(1, file, IN_IGNORED, NULL);
+	EXPECT_EVENT(2, dir, IN_DELETE_SELF, NULL);
+	EXPECT_EVENT(3, dir, IN_IGNORED, NULL);
+	EXPECT_EQ(self->events.nr, 4);
+}
+
+TEST_F(series, rmdir_tells_before_it_returns)
+{
+	int file, dir;
+
+	file = inotify_add_watch(self->inotify, self->file, IN_DELETE_SELF);
+	dir = inotify_add_watch(self->inotify, self->child, IN_DELETE_SELF);
+	ASSERT_GE(file, 0);
+	ASSERT_GE(dir, 0);
+	ASSERT_EQ(remove_cgroup(self->child), 0);
+	read_events(self->inotify, &self->events);
+	EXPECT_EQ(self->events.nr, 4);
+	EXPECT_TRUE(told_once(&self->events, file));
+	EXPECT_TRUE(told_once(&self->events, dir));
+}
+
+TEST_F(series, parent_is_told_of_the_directory_once)
+{
+	int parent, dir;
+
+	parent = inotify_add_watch(self->inotify, self->parent, EVERYTHING);
+	dir = inotify_add_watch(self->inotify, self->child, EVERYTHING);
+	ASSERT_GE(parent, 0);
+	ASSERT_GE(dir, 0);
+	ASSERT_EQ(remove_cgroup(self->child), 0);
+	await_events(self->inotify, &self->events, 3);
+	/* The order that vfs_rmdir() gives since it calls d_delete_notify() */
+	EXPECT_EVENT(0, dir, IN_DELETE_SELF, NULL);
+	EXPECT_EVENT(1, dir, IN_IGNORED, NULL);
+	EXPECT_EVENT(2, parent, IN_DELETE | IN_ISDIR, "child");
+	EXPECT_EQ(self->events.nr, 3);
+}
+
+TEST_F(series, controller_off_tells_the_file_and_not_the_directory)
+{
+	char path[PATH_MAX];
+	int file, dir;
+
+	if (!has_memory_controller())
+		SKIP(return, "no memory controller in cgroup2");
+	file = inotify_add_watch(self->inotify, self->file, EVERYTHING);
+	dir = inotify_add_watch(self->inotify, self->child, EVERYTHING);
+	ASSERT_GE(file, 0);
+	ASSERT_GE(dir, 0);
+	format_path(path, "%.4000s/cgroup.subtree_control", self->parent);
+	ASSERT_TRUE(write_text(path, "-memory"));
+	await_events(self->inotify, &self->events, 2);
+	EXPECT_EVENT(0, file, IN_DELETE_SELF, NULL);
+	EXPECT_EVENT(1, file, IN_IGNORED, NULL);
+	EXPECT_EQ(self->events.nr, 2);
+}
+
+TEST_F(series, hiding_sends_nothing)
+{
+	char pressure[PATH_MAX], file[PATH_MAX];
+
+	format_path(pressure, "%.3900s/cgroup.pressure", self->child);
+	format_path(file, "%.3900s/cpu.pressure", self->child);
+	if (!exists(pressure))
+		SKIP(return, "no cgroup.pressure, which hides files");
+	ASSERT_GE(inotify_add_watch(self->inotify, file, EVERYTHING), 0);
+	ASSERT_TRUE(write_text(pressure, "0"));
+	EXPECT_FALSE(exists(file));
+	ASSERT_TRUE(write_text(pressure, "1"));
+	EXPECT_TRUE(exists(file));
+	EXPECT_NOTHING();
+}
+
+/* Races */
+
+struct race {
+	pthread_barrier_t start;
+	const char *path;
+	const char *control;
+	int removed;
+	int other_errors;
+};
+
+static void *race_rmdir(void *arg)
+{
+	struct race *race = arg;
+
+	pthread_barrier_wait(&race->start);
+	if (!rmdir(race->path))
+		__atomic_add_fetch(&race->removed, 1, __ATOMIC_RELAXED);
+	else if (errno != ENOENT && errno != ENODEV)
+		__atomic_add_fetch(&race->other_errors, 1, __ATOMIC_RELAXED);
+	return NULL;
+}
+
+static void *race_controller_off(void *arg)
+{
+	struct race *race = arg;
+
+	pthread_barrier_wait(&race->start);
+	if (!write_text(race->control, "-memory"))
+		__atomic_add_fetch(&race->other_errors, 1, __ATOMIC_RELAXED);
+	return NULL;
+}
+
+static void run_race(struct race *race, void *(*racer[])(void *), int nr)
+{
+	pthread_t thread[RACERS];
+
+	pthread_barrier_init(&race->start, NULL, nr);
+	for (int i = 0; i < nr; i++)
+		pthread_create(&thread[i], NULL, racer[i], race);
+	for (int i = 0; i < nr; i++)
+		pthread_join(thread[i], NULL);
+	pthread_barrier_destroy(&race->start);
+}
+
+TEST_F(series, concurrent_rmdir_tells_once)
+{
+	void *(*racers[RACERS])(void *) = { race_rmdir, race_rmdir, race_rmdir, race_rmdir };
+
+	for (int i = 0; i < RACES; i++) {
+		struct race race = { .path = self->child };
+		int file, dir;
+
+		self->events.nr = 0;
+		file = inotify_add_watch(self->inotify, self->file, IN_DELETE_SELF);
+		dir = inotify_add_watch(self->inotify, self->child, IN_DELETE_SELF);
+		run_race(&race, racers, RACERS);
+		ASSERT_EQ(race.removed, 1);
+		ASSERT_EQ(race.other_errors, 0);
+		await_events(self->inotify, &self->events, 4);
+		ASSERT_EQ(self->events.nr, 4);
+		ASSERT_TRUE(told_once(&self->events, file));
+		ASSERT_TRUE(told_once(&self->events, dir));
+		ASSERT_EQ(mkdir(self->child, 0755), 0);
+	}
+}
+
+TEST_F(series, rmdir_against_controller_off_tells_once)
+{
+	void *(*racers[])(void *) = { race_rmdir, race_controller_off };
+	char control[PATH_MAX];
+
+	if (!has_memory_controller())
+		SKIP(return, "no memory controller in cgroup2");
+	format_path(control, "%.4000s/cgroup.subtree_control", self->parent);
+	for (int i = 0; i < RACES; i++) {
+		struct race race = { .path = self->child, .control = control };
+		int file, dir;
+
+		self->events.nr = 0;
+		file = inotify_add_watch(self->inotify, self->file, IN_DELETE_SELF);
+		dir = inotify_add_watch(self->inotify, self->child, IN_DELETE_SELF);
+		run_race(&race, racers, ARRAY_SIZE(racers));
+		ASSERT_EQ(race.other_errors, 0);
+		ASSERT_EQ(race.removed, 1);
+		await_events(self->inotify, &self->events, 4);
+		ASSERT_EQ(self->events.nr, 4);
+		ASSERT_TRUE(told_once(&self->events, file));
+		ASSERT_TRUE(told_once(&self->events, dir));
+		ASSERT_TRUE(write_text(control, "+memory"));
+		ASSERT_EQ(mkdir(self->child, 0755), 0);
+	}
+}
+
+TEST_F(series, watch_taken_away_during_rmdir_ends_once)
+{
+	for (int i = 0; i < RACES; i++) {
+		struct race race = { .path = self->child };
+		pthread_t thread;
+		int wd;
+
+		self->events.nr = 0;
+		wd = inotify_add_watch(self->inotify, self->file, IN_DELETE_SELF);
+		pthread_barrier_init(&race.start, NULL, 2);
+		pthread_create(&thread, NULL, race_rmdir, &race);
+		pthread_barrier_wait(&race.start);
+		for (volatile int spin = 0; spin < i * 2000; spin++)
+			;
+		inotify_rm_watch(self->inotify, wd);
+		pthread_join(thread, NULL);
+		await_events(self->inotify, &self->events, 1);
+		/* Either alone or after IN_DELETE_SELF, but always and last */
+		ASSERT_GE(self->events.nr, 1);
+		ASSERT_TRUE(is_event(&self->events, self->events.nr - 1, wd, IN_IGNORED, NULL));
+		ASSERT_TRUE(self->events.nr == 1 || told_once(&self->events, wd));
+		ASSERT_EQ(count_marks(self->inotify), 0);
+		ASSERT_EQ(mkdir(self->child, 0755), 0);
+	}
+}
+
+TEST_HARNESS_MAIN
