@@ -8,7 +8,6 @@
 #include <glob.h>
 #include <signal.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
@@ -16,6 +15,7 @@
 #include <unistd.h>
 
 #include "lib/netdev.h"
+#include "lib/pci.h"
 
 #define GONE_LIMIT_MS	10000
 #define PREFIX		"rkt"
@@ -242,41 +242,11 @@ const struct cause cause_module_unload = {
 	.restore = restore_module,
 };
 
-/*
- * A device's own file removes it, in its own write. Only devices that QEMU makes
- * and nobody drives: its test device or its VGA.
- */
-
-static char pci[PATH_MAX];
-
-static bool is_expendable(const char *device)
-{
-	char path[PATH_MAX], vendor[16] = "", id[16] = "";
-
-	read_text(format_path(path, "%.4000s/vendor", device), vendor, sizeof(vendor));
-	read_text(format_path(path, "%.4000s/device", device), id, sizeof(id));
-	if (exists(format_path(path, "%.4000s/driver", device)))
-		return false;
-	return (!strcmp(vendor, "0x1b36\n") && !strcmp(id, "0x0005\n")) ||
-	       (!strcmp(vendor, "0x1234\n") && !strcmp(id, "0x1111\n"));
-}
+/* A device's own file removes it, in its own write. */
 
 static const char *no_expendable_pci(void)
 {
-	glob_t found;
-
-	if (glob("/sys/bus/pci/devices/*", 0, NULL, &found))
-		return "no PCI";
-	for (size_t i = 0; i < found.gl_pathc && !pci[0]; i++)
-		if (is_expendable(found.gl_pathv[i]) && !realpath(found.gl_pathv[i], pci))
-			pci[0] = '\0';
-	globfree(&found);
-	return pci[0] ? NULL : "no PCI device of QEMU's that nobody drives";
-}
-
-static bool rescan_pci(void)
-{
-	return write_text("/sys/bus/pci/rescan", "1");
+	return expendable_pci() ? NULL : "no PCI device of QEMU's that nobody drives";
 }
 
 static bool prepare_pci(struct nodes *nodes, enum state_id state)
@@ -284,11 +254,11 @@ static bool prepare_pci(struct nodes *nodes, enum state_id state)
 	static const char files[] = "remove,vendor,device,class,config,irq";
 	char pattern[PATH_MAX];
 
-	format_path(pattern, "%.4000s/{%s}", pci, state == MAPPED ? "resource0" : files);
+	format_path(pattern, "%.4000s/{%s}", expendable_pci(), state == MAPPED ? "resource0" : files);
 	if (!fill(nodes, FILES, pattern))
 		return false;
 	for (int watch = 0; watch < NR_WATCHES; watch++)
-		format_path(nodes->path[DIRS][watch], "%.4000s", pci);
+		format_path(nodes->path[DIRS][watch], "%.4000s", expendable_pci());
 	return state != MAPPED || exists(nodes->path[FILES][0]);
 }
 
@@ -296,7 +266,7 @@ static bool remove_pci(void)
 {
 	char path[PATH_MAX];
 
-	return write_text(format_path(path, "%.4000s/remove", pci), "1");
+	return write_text(format_path(path, "%.4000s/remove", expendable_pci()), "1");
 }
 
 static void restore_pci(void)

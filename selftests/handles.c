@@ -1,0 +1,226 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Inodes that come from a file handle: without a name in the dcache, and on
+ * kernels before 7.3 even while the node is being removed.
+ */
+#include <fcntl.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <sys/stat.h>
+#include <sys/types.h>
+
+#include "kselftest_harness.h"
+#include "lib/events.h"
+#include "lib/system.h"
+
+#define RACES		150
+#define MAX_WATCHES	8
+
+struct handle {
+	struct file_handle head;
+	unsigned char bytes[MAX_HANDLE_SZ];
+};
+
+FIXTURE(handles) {
+	char path[PATH_MAX];
+	char file[PATH_MAX];
+	int base;
+	int inotify;
+	struct handle file_handle, dir_handle;
+	struct events events;
+};
+
+static bool get_handle(const char *path, struct handle *handle)
+{
+	int mount_id;
+
+	handle->head.handle_bytes = MAX_HANDLE_SZ;
+	return !name_to_handle_at(AT_FDCWD, path, &handle->head, &mount_id, 0);
+}
+
+FIXTURE_SETUP(handles)
+{
+	const char *reason = why_not_root();
+
+	if (!reason)
+		reason = why_not_covered();
+	if (!reason && !cgroup_base())
+		reason = "no cgroup2";
+	if (!reason && !get_handle(cgroup_base(), &self->dir_handle))
+		reason = "no file handles on cgroup2";
+	if (reason)
+		SKIP(return, "%s", reason);
+
+	self->base = open(cgroup_base(), O_RDONLY | O_DIRECTORY);
+	format_path(self->path, "%.3900s/cgroup", cgroup_base());
+	format_path(self->file, "%.3900s/%s", self->path, cgroup_file());
+	self->inotify = open_inotify();
+	ASSERT_GE(self->base, 0);
+	ASSERT_GE(self->inotify, 0);
+}
+
+FIXTURE_TEARDOWN(handles)
+{
+	close(self->base);
+	remove_cgroup(self->path);
+	cgroup_base_remove();
+}
+
+static int open_handle(int base, struct handle *handle)
+{
+	return open_by_handle_at(base, &handle->head, O_PATH | O_CLOEXEC);
+}
+
+static int watch_fd(int inotify, int fd)
+{
+	char path[PATH_MAX];
+
+	return inotify_add_watch(inotify, format_path(path, "/proc/self/fd/%d", fd),
+				 IN_DELETE_SELF);
+}
+
+TEST_F(handles, inode_without_a_name_is_told_on_close)
+{
+	int file, dir, file_wd, dir_wd;
+
+	ASSERT_EQ(mkdir(self->path, 0755), 0);
+	ASSERT_TRUE(get_handle(self->file, &self->file_handle));
+	ASSERT_TRUE(get_handle(self->path, &self->dir_handle));
+	ASSERT_TRUE(drop_dentries());
+	file = open_handle(self->base, &self->file_handle);
+	dir = open_handle(self->base, &self->dir_handle);
+	ASSERT_GE(file, 0);
+	ASSERT_GE(dir, 0);
+	file_wd = watch_fd(self->inotify, file);
+	dir_wd = watch_fd(self->inotify, dir);
+	ASSERT_EQ(remove_cgroup(self->path), 0);
+	close(file);
+	close(dir);
+	await_events(self->inotify, &self->events, 4);
+	EXPECT_EQ(self->events.nr, 4)
+		TH_LOG("%s", describe_events(&self->events));
+	EXPECT_TRUE(told_once(&self->events, file_wd));
+	EXPECT_TRUE(told_once(&self->events, dir_wd));
+}
+
+TEST_F(handles, watched_by_handle_and_closed_before_rmdir)
+{
+	int fd, wd;
+
+	ASSERT_EQ(mkdir(self->path, 0755), 0);
+	ASSERT_TRUE(get_handle(self->file, &self->file_handle));
+	ASSERT_TRUE(drop_dentries());
+	fd = open_handle(self->base, &self->file_handle);
+	ASSERT_GE(fd, 0);
+	wd = watch_fd(self->inotify, fd);
+	close(fd);
+	ASSERT_EQ(remove_cgroup(self->path), 0);
+	await_events(self->inotify, &self->events, 2);
+	EXPECT_EQ(self->events.nr, 2)
+		TH_LOG("%s", describe_events(&self->events));
+	EXPECT_TRUE(told_once(&self->events, wd));
+}
+
+/* Opens by handle and watches, over and over, until the node cannot be found. */
+struct opener {
+	pthread_barrier_t start;
+	int base;
+	int inotify;
+	struct handle *handle;
+	atomic_bool removed;
+	int nr_watches;
+	int wd[MAX_WATCHES];
+};
+
+static void note_watch(struct opener *opener, int wd)
+{
+	for (int i = 0; i < opener->nr_watches; i++)
+		if (opener->wd[i] == wd)
+			return;
+	if (wd >= 0 && opener->nr_watches < MAX_WATCHES)
+		opener->wd[opener->nr_watches++] = wd;
+}
+
+static void *open_and_watch(void *arg)
+{
+	struct opener *opener = arg;
+	bool last = false;
+
+	pthread_barrier_wait(&opener->start);
+	while (!last) {
+		int fd;
+
+		last = atomic_load(&opener->removed);
+		fd = open_handle(opener->base, opener->handle);
+		if (fd < 0)
+			continue;
+		note_watch(opener, watch_fd(opener->inotify, fd));
+		close(fd);
+	}
+	return NULL;
+}
+
+static void race_removal(struct opener *opener, const char *path, int spins)
+{
+	pthread_t thread;
+
+	pthread_barrier_init(&opener->start, NULL, 2);
+	pthread_create(&thread, NULL, open_and_watch, opener);
+	pthread_barrier_wait(&opener->start);
+	for (volatile int spin = 0; spin < spins; spin++)
+		;
+	remove_cgroup(path);
+	atomic_store(&opener->removed, true);
+	pthread_join(thread, NULL);
+	pthread_barrier_destroy(&opener->start);
+}
+
+static void expect_all_told(struct __test_metadata *_metadata, int inotify,
+			    struct events *events, struct opener *opener)
+{
+	events->nr = 0;
+	await_events(inotify, events, 2 * opener->nr_watches);
+	ASSERT_EQ(events->nr, 2 * opener->nr_watches)
+		TH_LOG("%d watches: %s", opener->nr_watches, describe_events(events));
+	for (int i = 0; i < opener->nr_watches; i++) {
+		ASSERT_TRUE(told_once(events, opener->wd[i]))
+			TH_LOG("%d: %s", opener->wd[i], describe_events(events));
+	}
+	ASSERT_EQ(count_marks(inotify), 0);
+}
+
+TEST_F_TIMEOUT(handles, file_opened_by_handle_while_it_goes, 120)
+{
+	for (int i = 0; i < RACES; i++) {
+		struct opener opener = {
+			.base = self->base,
+			.inotify = self->inotify,
+			.handle = &self->file_handle,
+		};
+
+		ASSERT_EQ(mkdir(self->path, 0755), 0);
+		ASSERT_TRUE(get_handle(self->file, &self->file_handle));
+		if (i % 2)
+			write_text("/proc/sys/vm/drop_caches", "2");
+		race_removal(&opener, self->path, i * 200);
+		expect_all_told(_metadata, self->inotify, &self->events, &opener);
+	}
+}
+
+TEST_F_TIMEOUT(handles, directory_opened_by_handle_while_it_goes, 120)
+{
+	for (int i = 0; i < RACES; i++) {
+		struct opener opener = {
+			.base = self->base,
+			.inotify = self->inotify,
+			.handle = &self->dir_handle,
+		};
+
+		ASSERT_EQ(mkdir(self->path, 0755), 0);
+		ASSERT_TRUE(get_handle(self->path, &self->dir_handle));
+		race_removal(&opener, self->path, i * 200);
+		expect_all_told(_metadata, self->inotify, &self->events, &opener);
+	}
+}
+
+TEST_HARNESS_MAIN
