@@ -1,0 +1,193 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * One sysfs, several super blocks: each network namespace that mounts sysfs has
+ * one, and a node has an inode in each through which it was watched.
+ */
+#include <pthread.h>
+#include <signal.h>
+#include <sys/mount.h>
+#include <sys/types.h>
+#include <sys/wait.h>
+
+#include "kselftest_harness.h"
+#include "lib/events.h"
+#include "lib/netdev.h"
+#include "lib/system.h"
+
+#define NR_NETNS	3
+#define RACES		15
+
+FIXTURE(superblocks) {
+	char root[NR_NETNS + 1][PATH_MAX];	/* the last is /sys */
+	pid_t netns[NR_NETNS];
+	int inotify;
+	struct events events;
+};
+
+FIXTURE_SETUP(superblocks)
+{
+	const char *reason = why_not_root();
+
+	if (!reason)
+		reason = why_not_covered();
+	if (!reason && !load_dummy())
+		reason = "no dummy network driver";
+	if (!reason && !may_unload_dummy())
+		reason = "the dummy driver was loaded already";
+	if (reason)
+		SKIP(return, "%s", reason);
+
+	for (int i = 0; i < NR_NETNS; i++) {
+		ASSERT_TRUE(make_mount_point(self->root[i]));
+		self->netns[i] = start_netns(self->root[i], "rks", 0);
+		ASSERT_GT(self->netns[i], 0);
+	}
+	format_path(self->root[NR_NETNS], "/sys");
+	self->inotify = open_inotify();
+	ASSERT_GE(self->inotify, 0);
+}
+
+FIXTURE_TEARDOWN(superblocks)
+{
+	for (int i = 0; i < NR_NETNS; i++) {
+		if (self->netns[i] > 0) {
+			kill(self->netns[i], SIGKILL);
+			waitpid(self->netns[i], NULL, 0);
+		}
+		if (self->root[i][0])
+			remove_mount_point(self->root[i]);
+	}
+	unload_dummy();
+}
+
+static int watch_in(FIXTURE_DATA(superblocks) *self, int root, const char *node)
+{
+	char path[PATH_MAX];
+
+	format_path(path, "%.3900s/module/dummy%s", self->root[root], node);
+	return inotify_add_watch(self->inotify, path, IN_DELETE_SELF | IN_ATTRIB);
+}
+
+/* Watches a file and a directory through each, and expects all to be told. */
+static void unload_watched(struct __test_metadata *_metadata, FIXTURE_DATA(superblocks) *self,
+			   bool reclaim)
+{
+	int wd[NR_NETNS + 1][2];
+
+	for (int i = 0; i <= NR_NETNS; i++) {
+		wd[i][0] = watch_in(self, i, "/refcnt");
+		wd[i][1] = watch_in(self, i, "");
+		ASSERT_GE(wd[i][0], 0);
+		ASSERT_GE(wd[i][1], 0);
+	}
+	if (reclaim)
+		ASSERT_TRUE(drop_dentries());
+	ASSERT_TRUE(unload_dummy());
+	await_events(self->inotify, &self->events, 4 * (NR_NETNS + 1));
+	EXPECT_EQ(self->events.nr, 4 * (NR_NETNS + 1));
+	for (int i = 0; i <= NR_NETNS; i++) {
+		EXPECT_TRUE(told_once(&self->events, wd[i][0]))
+			TH_LOG("file in %s: %s", self->root[i], describe_events(&self->events));
+		EXPECT_TRUE(told_once(&self->events, wd[i][1]))
+			TH_LOG("dir in %s: %s", self->root[i], describe_events(&self->events));
+	}
+	EXPECT_EQ(count_marks(self->inotify), 0);
+}
+
+TEST_F(superblocks, each_is_told)
+{
+	unload_watched(_metadata, self, false);
+}
+
+TEST_F(superblocks, each_is_told_with_dentries_reclaimed)
+{
+	unload_watched(_metadata, self, true);
+}
+
+TEST_F(superblocks, one_that_outlived_its_namespace_is_told)
+{
+	int wd = watch_in(self, 0, "/refcnt");
+
+	ASSERT_GE(wd, 0);
+	kill(self->netns[0], SIGKILL);
+	waitpid(self->netns[0], NULL, 0);
+	self->netns[0] = 0;
+	sleep_ms(200);
+	ASSERT_TRUE(unload_dummy());
+	await_events(self->inotify, &self->events, 2);
+	EXPECT_EQ(self->events.nr, 2)
+		TH_LOG("%s", describe_events(&self->events));
+	EXPECT_TRUE(told_once(&self->events, wd));
+}
+
+TEST_F(superblocks, unmounted_one_says_so_and_the_others_go_on)
+{
+	int gone, stays;
+
+	gone = watch_in(self, 0, "/refcnt");
+	stays = watch_in(self, 1, "/refcnt");
+	ASSERT_EQ(umount(self->root[0]), 0);
+	await_events(self->inotify, &self->events, 2);
+	EXPECT_TRUE(is_event(&self->events, 0, gone, IN_UNMOUNT, NULL));
+	EXPECT_TRUE(is_event(&self->events, 1, gone, IN_IGNORED, NULL));
+	ASSERT_TRUE(unload_dummy());
+	await_events(self->inotify, &self->events, 4);
+	EXPECT_EQ(self->events.nr, 4)
+		TH_LOG("%s", describe_events(&self->events));
+	EXPECT_TRUE(told_once(&self->events, stays));
+}
+
+static void *unmount(void *arg)
+{
+	umount2(arg, MNT_DETACH);
+	return NULL;
+}
+
+/* Either ending will do, but exactly one. */
+static bool ended_once(const struct events *events, int wd)
+{
+	int endings = 0, ignored = 0;
+
+	for (int i = 0; i < events->nr && i < MAX_EVENTS; i++) {
+		if (events->at[i].wd != wd)
+			continue;
+		if (events->at[i].mask == IN_IGNORED)
+			ignored++;
+		else if (ignored || !(events->at[i].mask & (IN_UNMOUNT | IN_DELETE_SELF)))
+			return false;
+		else
+			endings++;
+	}
+	return endings == 1 && ignored == 1;
+}
+
+TEST_F_TIMEOUT(superblocks, unmount_against_removal_ends_each_once, 120)
+{
+	for (int i = 0; i < RACES; i++) {
+		int wd[2], netns = i % NR_NETNS;
+		pthread_t thread;
+
+		self->events.nr = 0;
+		ASSERT_TRUE(load_dummy());
+		wd[0] = watch_in(self, netns, "/refcnt");
+		wd[1] = watch_in(self, netns, "/taint");
+		ASSERT_GE(wd[0], 0);
+		ASSERT_GE(wd[1], 0);
+		pthread_create(&thread, NULL, unmount, self->root[netns]);
+		for (volatile int spin = 0; spin < i * 20000; spin++)
+			;
+		ASSERT_TRUE(unload_dummy());
+		pthread_join(thread, NULL);
+		await_events(self->inotify, &self->events, 4);
+		ASSERT_EQ(self->events.nr, 4)
+			TH_LOG("%s", describe_events(&self->events));
+		ASSERT_TRUE(ended_once(&self->events, wd[0]));
+		ASSERT_TRUE(ended_once(&self->events, wd[1]));
+		kill(self->netns[netns], SIGKILL);
+		waitpid(self->netns[netns], NULL, 0);
+		self->netns[netns] = start_netns(self->root[netns], "rks", 0);
+		ASSERT_GT(self->netns[netns], 0);
+	}
+}
+
+TEST_HARNESS_MAIN
