@@ -21,12 +21,17 @@ have() { command -v "$1"; }
 header() { echo "#include <$1>" | gcc -E -x c -; }
 static_busybox() { [ -x /bin/busybox ] && ! ldd /bin/busybox; }
 debian_rust() { [ "$(command -v rustc || echo /usr/bin/rustc)" = /usr/bin/rustc ]; }
+no_rust_here() {
+	# shellcheck source=/dev/null
+	! have rustc && (. /etc/os-release && [ "$ID" = debian ] && [ "${VERSION_ID:-99}" -lt 13 ])
+} >/dev/null
 rust_src() { [ -e "$(rustc --print sysroot)/lib/rustlib/src/rust/library" ]; }
 
 want_build() {
 	want make have make
 	want gcc have gcc
 	want libc6-dev header stdio.h
+	! no_rust_here || die "rustc 1.78 or newer is missing, and this Debian's is older: rustup gives one"
 	if debian_rust; then
 		want rustc have rustc
 		want rust-src rust_src

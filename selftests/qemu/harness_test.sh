@@ -10,7 +10,7 @@ set -uo pipefail
 # shellcheck source=lib.sh
 . "$(dirname "$0")/lib.sh"
 
-export KO='' MODULE=0
+export KO='' MODULE=0 INSTALL=0
 number=0
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
@@ -61,15 +61,65 @@ bad_module() {
 }
 
 missing_qemu() {
-	local tool
+	local dir
 	mkdir "$work/bin"
-	for tool in /bin/*; do
-		case ${tool##*/} in
-		qemu-system-*) ;;
-		*) ln -s "$tool" "$work/bin/" ;;
-		esac
+	for dir in ${PATH//:/ }; do
+		ln -s "$dir"/* "$work/bin/" 2>/dev/null
 	done
-	vm 125 'missing: qemu-system-x86' INSTALL=0 PATH="$work/bin" true
+	rm "$work"/bin/qemu-system-*
+	vm 125 'missing: qemu-system-x86' PATH="$work/bin" true
+}
+
+# refused SCRIPT WHY [SETTING=...]: it fails and its last line, which is the
+# only error, says why.
+refused() {
+	! env "${@:3}" "$here/$1" >"$work/out" 2>"$work/err" &&
+		[ "$(grep -c '^error: ' "$work/err")" = 1 ] &&
+		tail -n 1 "$work/err" | grep -q "^error: .*$2"
+}
+
+# A tree that looks built, with these lines in its configuration
+tree() { # NAME LINE...
+	mkdir -p "$work/$1/include/config" "$work/$1/fs/kernfs"
+	printf '%s\n' "${@:2}" >"$work/$1/include/config/auto.conf"
+	echo 1.2.3 >"$work/$1/include/config/kernel.release"
+	: >"$work/$1/Module.symvers"
+	: >"$work/$1/fs/kernfs/kernfs-internal.h"
+	echo "KDIR=$work/$1"
+}
+
+unbuilt_tree() {
+	local tree
+	tree=$(tree unbuilt)
+	rm -r "$work/unbuilt/include"
+	refused module.sh 'no build files' "$tree" && refused vm.sh 'no build files' "$tree"
+}
+
+tree_without_modules() {
+	local tree
+	tree=$(tree no-modules CONFIG_RUST=y)
+	rm "$work/no-modules/Module.symvers"
+	refused module.sh 'no Module.symvers' "$tree"
+}
+
+tree_of_headers() {
+	local tree
+	tree=$(tree headers CONFIG_RUST=y)
+	rm -r "$work/headers/fs"
+	refused module.sh 'no fs/kernfs/kernfs-internal.h' "$tree"
+}
+
+other_rustc() {
+	refused module.sh 'was built with rustc 1.2.3.*here is rustc' \
+		"$(tree other-rustc CONFIG_RUST=y 'CONFIG_RUSTC_VERSION_TEXT="rustc 1.2.3 (old)"')"
+}
+
+no_space() {
+	mkdir "$work/full"
+	printf '#!/bin/sh\necho Avail; echo 10M\n' >"$work/full/df"
+	chmod 755 "$work/full/df"
+	refused kernel.sh 'needs [0-9]* MB in .*, 10 MB are free' KDIR= PATH="$work/full:$PATH" \
+		RKERNFS_CACHE="$work/cache" && [ -z "$(find "$work/cache" -type f -size +0)" ]
 }
 
 # Programs for suite.sh, good and bad ones
@@ -132,7 +182,7 @@ dead_machine() {
 }
 
 echo "TAP version 13"
-echo 1..17
+echo 1..24
 : | tee "$work/out" "$work/err"
 ok "output is passed through raw" raw_output
 ok "long output is complete" long_output
@@ -147,6 +197,13 @@ ok "a command that hangs fails" vm 124 'within 10 s' TIMEOUT=10 'sleep 1000'
 ok "a stuck processor fails" vm 124 'within 10 s' TIMEOUT=10 SMP=1 "${provoke/\%s/HARDLOCKUP}"
 ok "a module that does not load fails" bad_module
 ok "QEMU is named when it is missing" missing_qemu
+ok "KDIR without build files is refused" unbuilt_tree
+ok "KDIR without modules built is refused" tree_without_modules
+ok "KDIR without Rust is refused" refused module.sh 'without CONFIG_RUST' "$(tree no-rust)"
+ok "KDIR without kernfs-internal.h is refused" tree_of_headers
+ok "KDIR of another rustc is refused" other_rustc
+ok "KSRC that is no source is refused" refused kernel.sh 'not a kernel source' KDIR= KSRC=/etc
+ok "no room on the disk is refused" no_space
 ok "no result at all fails" nothing_to_run
 programs
 ok "good tests pass and are counted" good_suite

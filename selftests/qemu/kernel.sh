@@ -77,7 +77,6 @@ fetch_source() {
 }
 
 fetch_rust_src() {
-	echo "No rust-src beside rustc $rustc_version (rustup component add rust-src gives it): trying Debian's"
 	fetch rust-src "$rustc_version+" "$1.part"
 	mkdir -p "$1"
 	mv "$1.part/usr/src/rustc-$rustc_version/library" "$1/"
@@ -96,6 +95,7 @@ find_rust_src() {
 		fi
 	done
 	need_space 1200 "rust-src"
+	local hint="rustup component add rust-src gives it too"
 	step rust-src "rust-src $rustc_version" downloaded \
 		fetch_rust_src "$cache/rust-src-$rustc_version"
 	export RUST_LIB_SRC=$cache/rust-src-$rustc_version/library
@@ -152,7 +152,7 @@ objects_built() {
 }
 
 main() {
-	local src=${KSRC:-$cache/src/$KERNEL} objects=1300
+	local src=${KSRC:-$cache/src/$KERNEL} objects=1350 hint=
 
 	if [ -n "${KDIR:-}" ]; then
 		[ -e "$KDIR/include/config/auto.conf" ] ||
@@ -164,6 +164,8 @@ main() {
 
 	"$here/deps.sh" build
 	rustc_version=$(rustc --version | awk '{ print $2 }')
+	at_least "$rustc_version" 1.78 ||
+		die "rustc $rustc_version is too old: 1.78 is needed, 1.85 for Linux 7.3"
 	cc=gcc llvm_make=() uses=(kernel)
 	if [ "$DEBUG" != 0 ]; then
 		cc=clang-$llvm llvm_make=("LLVM=-$llvm") uses+=(debug)
@@ -185,7 +187,8 @@ main() {
 	have_bindgen || begin_bindgen
 	if [ ! -e "$src/Kbuild" ]; then
 		need_space 3000 "the kernel's source"
-		step "source-$KERNEL" "source of Linux $KERNEL" downloaded fetch_source "$src"
+		hint="KSRC= takes any source tree" \
+			step "source-$KERNEL" "source of Linux $KERNEL" downloaded fetch_source "$src"
 	fi
 	find_rust_src
 	[ -z "${pid[bindgen]:-}" ] || finish_bindgen

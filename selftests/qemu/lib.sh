@@ -35,7 +35,7 @@ start() {
 }
 
 # finish NAME TEXT [HOW_FAR]: wait for it; HOW_FAR is a command that prints a
-# few characters.
+# few characters, $hint what to do if it fails.
 finish() {
 	local name=$1 text=$2 how_far=${3:-:} log=$cache/logs/$1.log taken
 
@@ -51,7 +51,7 @@ finish() {
 	if ! wait "${pid[$name]}"; then
 		unset "pid[$name]"
 		tail -n 20 "$log" >&2
-		die "$text: failed; the whole log: $log"
+		die "$text: failed${hint:+ ($hint)}; the whole log: $log"
 	fi
 	unset "pid[$name]"
 	say "$text: done in $((SECONDS - began[$name])) s"

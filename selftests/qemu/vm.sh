@@ -67,9 +67,9 @@ run_image() {
 
 qemu() {
 	# A reset ends QEMU; and an emulated machine may be slow without being
-	# stuck.
+	# stuck or broken.
 	local append="console=ttyS0 panic=-1 reboot=t random.trust_cpu=on"
-	append+=" rcupdate.rcu_cpu_stall_timeout=60 sysctl.kernel.watchdog_thresh=30"
+	append+=" no_timer_check rcupdate.rcu_cpu_stall_timeout=60 sysctl.kernel.watchdog_thresh=30"
 	# shellcheck disable=SC2054 # QEMU's commas
 	local args=(-nodefaults -no-user-config -display none -no-reboot
 		-M pc -cpu max -smp "$SMP" -m "$MEM"
@@ -158,6 +158,7 @@ main() {
 	local ended=0
 	"$here/deps.sh" vm || exit $NOT_STARTED
 	KDIR=$("$here/kernel.sh") || exit $NOT_STARTED
+	export KDIR
 	if [ -z "${KO+set}" ]; then
 		KO=$("$here/module.sh") || exit $NOT_STARTED
 	fi
