@@ -160,15 +160,14 @@ static void *open_and_watch(void *arg)
 	return NULL;
 }
 
-static void race_removal(struct opener *opener, const char *path, int spins)
+static void race_removal(struct opener *opener, const char *path, int delay_us)
 {
 	pthread_t thread;
 
 	pthread_barrier_init(&opener->start, NULL, 2);
 	pthread_create(&thread, NULL, open_and_watch, opener);
 	pthread_barrier_wait(&opener->start);
-	for (volatile int spin = 0; spin < spins; spin++)
-		;
+	spin_us(delay_us);
 	remove_cgroup(path);
 	atomic_store(&opener->removed, true);
 	pthread_join(thread, NULL);
@@ -202,7 +201,7 @@ TEST_F_TIMEOUT(handles, file_opened_by_handle_while_it_goes, 120)
 		ASSERT_TRUE(get_handle(self->file, &self->file_handle));
 		if (i % 2)
 			write_text("/proc/sys/vm/drop_caches", "2");
-		race_removal(&opener, self->path, i * 200);
+		race_removal(&opener, self->path, i);
 		expect_all_told(_metadata, self->inotify, &self->events, &opener);
 	}
 }
@@ -218,7 +217,7 @@ TEST_F_TIMEOUT(handles, directory_opened_by_handle_while_it_goes, 120)
 
 		ASSERT_EQ(mkdir(self->path, 0755), 0);
 		ASSERT_TRUE(get_handle(self->path, &self->dir_handle));
-		race_removal(&opener, self->path, i * 200);
+		race_removal(&opener, self->path, i);
 		expect_all_told(_metadata, self->inotify, &self->events, &opener);
 	}
 }

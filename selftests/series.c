@@ -64,10 +64,16 @@ FIXTURE_TEARDOWN(series)
 	cgroup_base_remove();
 }
 
-#define EXPECT_EVENT(at, wd, mask, name)						\
-	EXPECT_TRUE(is_event(&self->events, at, wd, mask, name))			\
-		TH_LOG("wanted %d:%s at %d: %s", wd, describe_mask(mask), at,		\
-		       describe_events(&self->events))
+static void expect_event(struct __test_metadata *_metadata, const struct events *events, int at,
+			 int wd, uint32_t mask, const char *name)
+{
+	EXPECT_TRUE(is_event(events, at, wd, mask, name))
+		TH_LOG("wanted %d:%s at %d, told: %s", wd, describe_mask(mask), at,
+		       describe_events(events));
+}
+
+#define EXPECT_EVENT(at, wd, mask, name)	\
+	expect_event(_metadata, &self->events, at, wd, mask, name)
 
 #define EXPECT_NOTHING()								\
 	do {										\
@@ -317,8 +323,7 @@ TEST_F(series, watch_taken_away_during_rmdir_ends_once)
 		pthread_barrier_init(&race.start, NULL, 2);
 		pthread_create(&thread, NULL, race_rmdir, &race);
 		pthread_barrier_wait(&race.start);
-		for (volatile int spin = 0; spin < i * 2000; spin++)
-			;
+		spin_us(i * 8);
 		inotify_rm_watch(self->inotify, wd);
 		pthread_join(thread, NULL);
 		await_events(self->inotify, &self->events, 1);

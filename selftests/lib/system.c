@@ -69,6 +69,14 @@ void sleep_ms(int ms)
 	usleep(ms * 1000);
 }
 
+void spin_us(int us)
+{
+	long long end = now_us() + us;
+
+	while (now_us() < end)
+		;
+}
+
 char *format_path(char path[PATH_MAX], const char *fmt, ...)
 {
 	va_list args;

@@ -24,6 +24,8 @@ bool kernel_at_least(int version, int patchlevel);
 
 long long now_us(void);
 void sleep_ms(int ms);
+/* Without giving up the CPU, to try each moment of a race */
+void spin_us(int us);
 
 char *format_path(char path[PATH_MAX], const char *fmt, ...);
 bool write_text(const char *path, const char *text);

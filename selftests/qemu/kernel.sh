@@ -202,3 +202,4 @@ main() {
 }
 
 main
+exit
