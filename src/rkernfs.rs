@@ -4,12 +4,14 @@
 //!
 //! - [`kernfs`]: safe abstractions over kernfs. No policy.
 //! - [`removal`]: the removal path that replaces the kernel's own.
+//! - [`pseudofs`]: a file system to see it at work.
 //! - [`shim`]: what only C can do: livepatch tables, unexported functions, macros.
 
 use kernel::prelude::*;
 
 mod compat;
 mod kernfs;
+mod pseudofs;
 mod removal;
 mod shim;
 
@@ -20,14 +22,20 @@ module! {
     license: "GPL",
 }
 
+/// Dropped in this order: the file system's nodes are removed by the path that follows.
 struct Rkernfs {
+    _pseudofs: kernfs::Registration<pseudofs::PseudoFs>,
     _removal: removal::Enabled,
 }
 
 impl kernel::Module for Rkernfs {
-    fn init(_module: &'static ThisModule) -> Result<Self> {
+    fn init(module: &'static ThisModule) -> Result<Self> {
+        let removal = removal::Enabled::new()?;
+        let pseudofs = pseudofs::register(module)?;
+        removal.patch()?;
         Ok(Self {
-            _removal: removal::Enabled::new()?,
+            _pseudofs: pseudofs,
+            _removal: removal,
         })
     }
 }

@@ -59,6 +59,32 @@ impl Drop for Supers<'_> {
     }
 }
 
+/// `kernfs_supers_rwsem` held exclusively: nobody removes anything, as that takes [`Supers`]. A
+/// node that was just created stays until there is a reference of it.
+pub(super) struct Additions<'r> {
+    root: &'r Root,
+    _not_send: PhantomData<*mut ()>,
+}
+
+impl<'r> Additions<'r> {
+    /// Takes the lock; sleeps until it is free.
+    pub(super) fn lock(root: &'r Root) -> Self {
+        // SAFETY: `root` is valid.
+        unsafe { bindings::down_write(shim::rkernfs_supers_rwsem(root.as_ptr())) };
+        Self {
+            root,
+            _not_send: PhantomData,
+        }
+    }
+}
+
+impl Drop for Additions<'_> {
+    fn drop(&mut self) {
+        // SAFETY: The value exists, so this task holds the lock.
+        unsafe { bindings::up_write(shim::rkernfs_supers_rwsem(self.root.as_ptr())) };
+    }
+}
+
 /// `kernfs_rwsem` held exclusively, under [`Supers`]: the tree's shape does not change.
 pub(crate) struct Tree<'r> {
     supers: Supers<'r>,

@@ -6,7 +6,7 @@
 
 use super::{Iattr, Root, Tree};
 use crate::{
-    compat::AlwaysRefCounted,
+    compat::{c_ptr, c_str, AlwaysRefCounted},
     shim,
 };
 use core::{
@@ -15,11 +15,12 @@ use core::{
     ptr::{self, NonNull},
     sync::atomic::{AtomicI32, Ordering::Relaxed, Ordering::SeqCst},
 };
-use kernel::{bindings, types::Opaque};
+use kernel::{bindings, prelude::*, types::Opaque};
 
 const REMOVING: u16 = bindings::kernfs_node_flag_KERNFS_REMOVING as u16;
 const SUICIDAL: u16 = bindings::kernfs_node_flag_KERNFS_SUICIDAL as u16;
 const SUICIDED: u16 = bindings::kernfs_node_flag_KERNFS_SUICIDED as u16;
+const HIDDEN: u16 = bindings::kernfs_node_flag_KERNFS_HIDDEN as u16;
 const NS: u16 = bindings::kernfs_node_flag_KERNFS_NS as u16;
 
 /// `KN_DEACTIVATED_BIAS`: what `active` reads when a node has no users and gets none.
@@ -117,6 +118,12 @@ impl Node {
         unsafe { Node::from_raw_or_null(shim::rkernfs_parent(self.as_ptr())) }
     }
 
+    /// Whether the node is the root directory of its hierarchy.
+    pub(crate) fn is_root(&self) -> bool {
+        // SAFETY: By the type invariant; a node that has a parent always has one.
+        unsafe { shim::rkernfs_parent(self.as_ptr()).is_null() }
+    }
+
     /// The namespace whose superblocks show the node, as an opaque tag; null if all do.
     ///
     /// It is the tag of the nearest tagged directory or of the node itself.
@@ -163,6 +170,30 @@ impl Node {
         // SAFETY: By the type invariant; the field is an `atomic_t`.
         unsafe { AtomicI32::from_ptr(ptr::addr_of_mut!((*self.as_ptr()).count.counter)) }
             .load(SeqCst)
+    }
+}
+
+/// Hiding.
+impl Node {
+    /// Hides the node from lookups, and shows it again. Wraps `kernfs_show()`.
+    ///
+    /// Hiding waits until no operation of the node runs. It is not a removal: no watcher is told.
+    ///
+    /// # Errors
+    ///
+    /// `EISDIR` for a directory, which kernfs cannot hide.
+    pub(crate) fn show(&self, show: bool) -> Result {
+        if self.kind() == Kind::Dir {
+            return Err(EISDIR);
+        }
+        // SAFETY: By the type invariant.
+        unsafe { shim::rkernfs_show(self.as_ptr(), show) };
+        Ok(())
+    }
+
+    /// Whether the node is hidden.
+    pub(crate) fn is_hidden(&self) -> bool {
+        self.flags() & HIDDEN != 0
     }
 }
 
@@ -226,7 +257,7 @@ impl Node {
     ) -> Option<&'t Node> {
         if (self.flags() & NS != 0) == ns.is_null() {
             // SAFETY: By the type invariant; `name` is terminated.
-            unsafe { shim::rkernfs_warn_ns(self.as_ptr(), name.as_ptr().cast()) };
+            unsafe { shim::rkernfs_warn_ns(self.as_ptr(), c_ptr(name)) };
             return None;
         }
         if self.kind() != Kind::Dir {
@@ -235,7 +266,7 @@ impl Node {
         // SAFETY: `ns` is null or a tag of the root's namespace type.
         let ns = unsafe { shim::rkernfs_ns_key(ns.cast()) };
         // SAFETY: `name` is terminated.
-        let hash = unsafe { shim::rkernfs_name_hash(name.as_ptr().cast(), ns) };
+        let hash = unsafe { shim::rkernfs_name_hash(c_ptr(name), ns) };
         // SAFETY: The children are stable under `_tree`.
         let mut rb = unsafe { (*self.children()).rb_node };
         while !rb.is_null() {
@@ -266,7 +297,7 @@ impl Node {
             .then_with(|| ns.cmp(&unsafe { shim::rkernfs_ns_key(shim::rkernfs_node_ns(kn)) }))
             .then_with(|| {
                 // SAFETY: By the safety requirements; names are terminated.
-                name.cmp(unsafe { CStr::from_ptr(shim::rkernfs_name(kn).cast()) })
+                name.cmp(unsafe { c_str(shim::rkernfs_name(kn)) })
             })
     }
 }
@@ -312,7 +343,7 @@ impl Node {
         // SAFETY: By the type invariant; `rb` changes under `_tree`.
         let (rb, color) = unsafe { (ptr::addr_of!((*kn).rb), (*kn).rb.__rb_parent_color) };
         // RB_EMPTY_NODE(): the node is its own parent.
-        color != rb as usize as _
+        color != rb as usize
     }
 
     /// Takes the node out of its parent's tree. It keeps reading as `RB_EMPTY_NODE()`.
@@ -321,7 +352,7 @@ impl Node {
         // SAFETY: The node is linked in `parent`, whose children change under `_tree`.
         unsafe { bindings::rb_erase(ptr::addr_of_mut!((*kn).rb), parent.children()) };
         // SAFETY: By the type invariant. RB_CLEAR_NODE().
-        unsafe { (*kn).rb.__rb_parent_color = ptr::addr_of!((*kn).rb) as usize as _ };
+        unsafe { (*kn).rb.__rb_parent_color = ptr::addr_of!((*kn).rb) as usize };
     }
 
     /// Counts a change of the directory's children. As `kernfs_inc_rev()`.
@@ -346,7 +377,11 @@ impl Node {
     /// Whether the directory has times of its own, which [`Node::touch`] sets.
     pub(crate) fn has_iattr(&self) -> bool {
         // SAFETY: By the type invariant. The pointer is not followed.
-        unsafe { !ptr::addr_of!((*self.as_ptr()).iattr).read_volatile().is_null() }
+        unsafe {
+            !ptr::addr_of!((*self.as_ptr()).iattr)
+                .read_volatile()
+                .is_null()
+        }
     }
 
     /// Sets the directory's `ctime` and `mtime` to now.
@@ -359,14 +394,22 @@ impl Node {
 /// Removing a node from within its own file operation.
 impl Node {
     /// Lets go of the active reference that the file operation came with.
-    pub(crate) fn break_active_protection(&self) {
-        // SAFETY: By the type invariant; `kernfs_remove_self()` is called with one.
+    ///
+    /// # Safety
+    ///
+    /// The caller must be in an operation of the node that has one.
+    pub(crate) unsafe fn break_active_protection(&self) {
+        // SAFETY: By the safety requirements.
         unsafe { shim::rkernfs_break_active_protection(self.as_ptr()) };
     }
 
     /// Counts the file operation as a user again, so that its end is waited for.
-    pub(crate) fn unbreak_active_protection(&self) {
-        // SAFETY: By the type invariant; follows a break.
+    ///
+    /// # Safety
+    ///
+    /// Must follow [`Node::break_active_protection`] in the same operation.
+    pub(crate) unsafe fn unbreak_active_protection(&self) {
+        // SAFETY: By the safety requirements.
         unsafe { shim::rkernfs_unbreak_active_protection(self.as_ptr()) };
     }
 
@@ -393,4 +436,3 @@ impl Node {
         unsafe { shim::rkernfs_wait_self_removed(self.as_ptr()) };
     }
 }
-

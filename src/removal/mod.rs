@@ -19,7 +19,7 @@ mod release;
 pub(crate) mod stats;
 
 use crate::{
-    compat::ARef,
+    compat::{c_str, ARef},
     kernfs::{Iattr, Inode, Kind, Node, Root, Super, Supers, Tree},
     shim,
 };
@@ -27,7 +27,12 @@ use core::{
     ffi::{c_void, CStr},
     ptr,
 };
-use kernel::{bindings, error::{code::ENOENT, to_result}, ffi::c_int, prelude::*};
+use kernel::{
+    bindings,
+    error::{code::ENOENT, to_result},
+    ffi::c_int,
+    prelude::*,
+};
 use release::{Batch, Todo};
 
 shim::export!(
@@ -61,7 +66,7 @@ unsafe extern "C" fn rkernfs_remove(kn: *mut bindings::kernfs_node) {
 #[no_mangle]
 unsafe extern "C" fn rkernfs_remove_self(kn: *mut bindings::kernfs_node) -> bool {
     // SAFETY: By the safety requirements.
-    remove_self(unsafe { Node::from_raw(kn) })
+    unsafe { remove_self(Node::from_raw(kn)) }
 }
 
 /// Finds a node and removes it. Replaces `kernfs_remove_by_name_ns()`.
@@ -82,7 +87,7 @@ unsafe extern "C" fn rkernfs_remove_by_name_ns(
         return ENOENT.to_errno();
     }
     // SAFETY: By the safety requirements.
-    let (parent, name) = unsafe { (Node::from_raw(parent), CStr::from_ptr(name.cast())) };
+    let (parent, name) = unsafe { (Node::from_raw(parent), c_str(name)) };
     match remove_by_name(parent, name, ns.cast()) {
         Ok(()) => 0,
         Err(e) => e.to_errno(),
@@ -106,7 +111,7 @@ unsafe extern "C" fn rkernfs_find_and_get_node_by_id(
 }
 
 /// Removes `node` and what is below it.
-pub(crate) fn remove(node: &Node) {
+fn remove(node: &Node) {
     let mut batch = Batch::new();
     drop(remove_subtree(Tree::lock(node.root()), node, 0, &mut batch));
     batch.submit();
@@ -114,10 +119,15 @@ pub(crate) fn remove(node: &Node) {
 
 /// Removes `node`, whose file operation is running; only one of several callers does, and gets
 /// `true`. The others return when the winner's file operation has ended.
-pub(crate) fn remove_self(node: &Node) -> bool {
+///
+/// # Safety
+///
+/// The caller must be in an operation of `node` that has an active reference.
+unsafe fn remove_self(node: &Node) -> bool {
     let mut batch = Batch::new();
     let mut tree = Tree::lock(node.root());
-    node.break_active_protection();
+    // SAFETY: By the safety requirements.
+    unsafe { node.break_active_protection() };
 
     let won = node.claim_suicide(&tree);
     if won {
@@ -131,7 +141,8 @@ pub(crate) fn remove_self(node: &Node) -> bool {
 
     // Before the tree is unlocked: the others wait for KERNFS_SUICIDED and for no users, and must
     // not see the first without this user.
-    node.unbreak_active_protection();
+    // SAFETY: Broken above.
+    unsafe { node.unbreak_active_protection() };
     drop(tree);
     batch.submit();
     won
@@ -142,11 +153,7 @@ pub(crate) fn remove_self(node: &Node) -> bool {
 /// # Errors
 ///
 /// `ENOENT` if there is no such child.
-pub(crate) fn remove_by_name(
-    parent: &Node,
-    name: &CStr,
-    ns: *const c_void,
-) -> Result {
+fn remove_by_name(parent: &Node, name: &CStr, ns: *const c_void) -> Result {
     let mut batch = Batch::new();
     let tree = Tree::lock(parent.root());
     // Kept, as somebody else may remove it while a child of it is waited for.
@@ -160,12 +167,7 @@ pub(crate) fn remove_by_name(
 ///
 /// The locks are given up and taken back whenever a node has to be waited for. `kept` is the
 /// number of references of `top` that the caller took for this call.
-fn remove_subtree<'r>(
-    mut tree: Tree<'r>,
-    top: &Node,
-    kept: i32,
-    batch: &mut Batch,
-) -> Tree<'r> {
+fn remove_subtree<'r>(mut tree: Tree<'r>, top: &Node, kept: i32, batch: &mut Batch) -> Tree<'r> {
     // kernfs_remove_self() removes a node before its owner does.
     if top.parent().is_some() && !top.is_linked(&tree) {
         return tree;
@@ -242,6 +244,7 @@ fn clean_up(tree: &Tree<'_>, node: &Node, ours: i32, batch: &mut Batch) {
     stats::NODES_REMOVED.add(1);
     // SAFETY: `unlink()` succeeded: the node's creation reference is ours.
     let creation = unsafe { ARef::from_raw(ptr::NonNull::from(node)) };
+    batch.retire(node, tree);
 
     let is_dir = node.kind() == Kind::Dir;
     let look_up = may_have_inode(node, ours) || tree.supers().any_reports_removal();
@@ -352,23 +355,29 @@ fn resched() {
 pub(crate) struct Enabled(());
 
 impl Enabled {
-    /// Finds what the removal path needs, and puts it under kernfs unless `cover=own`.
+    /// Finds what the removal path needs. Hierarchies of the module's own can be removed from here
+    /// on.
     ///
     /// # Errors
     ///
-    /// `ENOENT` if the kernel lacks a function, `EINVAL` for a bad parameter, what
-    /// `klp_enable_patch()` returns. The log names the thing.
+    /// `ENOENT` if the kernel lacks a function, which the log names.
     pub(crate) fn new() -> Result<Self> {
         // SAFETY: Called once, before anything that uses it.
         to_result(unsafe { shim::rkernfs_resolve_unexported() })?;
         // SAFETY: As above.
         to_result(unsafe { shim::rkernfs_deferral_init() })?;
-        let enabled = Self(());
-        // SAFETY: Called once, undone when `enabled` is dropped.
-        unsafe { shim::rkernfs_stats_init() };
+        Ok(Self(()))
+    }
+
+    /// Puts the removal path under kernfs, unless `cover=own`. The last thing that loading the
+    /// module does: once enabled, a patch cannot be taken back by failing.
+    ///
+    /// # Errors
+    ///
+    /// `EINVAL` for a bad parameter, what `klp_enable_patch()` returns. The log names the thing.
+    pub(crate) fn patch(&self) -> Result {
         // SAFETY: The replacements are ready to run.
-        to_result(unsafe { shim::rkernfs_livepatch_enable() })?;
-        Ok(enabled)
+        to_result(unsafe { shim::rkernfs_livepatch_enable() })
     }
 }
 
@@ -376,7 +385,5 @@ impl Drop for Enabled {
     fn drop(&mut self) {
         // SAFETY: livepatch holds the module until no task is in a replacement any more.
         unsafe { shim::rkernfs_deferral_exit() };
-        // SAFETY: Done once in `new()`.
-        unsafe { shim::rkernfs_stats_exit() };
     }
 }

@@ -27,7 +27,7 @@
 use super::{clear_nlink, lookup, stats, supers};
 use crate::{
     compat::ARef,
-    kernfs::{ActiveSuper, Inode, Node, Supers, Tree},
+    kernfs::{ActiveSuper, Inode, Node, Retired, Supers, Tree},
     shim,
 };
 use core::ptr::{self, NonNull};
@@ -55,7 +55,16 @@ pub(super) struct Todo {
 impl Todo {
     fn to_bits(self) -> usize {
         let [a, b, c, d] = self.cleared.to_ne_bytes();
-        usize::from_ne_bytes([a, b, c, d, self.attempts, self.pinned.into(), self.late.into(), 0])
+        usize::from_ne_bytes([
+            a,
+            b,
+            c,
+            d,
+            self.attempts,
+            self.pinned.into(),
+            self.late.into(),
+            0,
+        ])
     }
 
     fn from_bits(bits: usize) -> Self {
@@ -92,6 +101,8 @@ impl Todo {
 pub(super) struct Batch {
     first: *mut bindings::kernfs_node,
     last: *mut bindings::kernfs_node,
+    /// Private data of all removed nodes, also of those that are not in the batch.
+    retired: Retired,
 }
 
 impl Batch {
@@ -99,7 +110,14 @@ impl Batch {
         Self {
             first: ptr::null_mut(),
             last: ptr::null_mut(),
+            retired: Retired::new(),
         }
+    }
+
+    /// Takes the private data of a node that was just unlinked, to drop it without locks.
+    pub(super) fn retire(&mut self, node: &Node, tree: &Tree<'_>) {
+        // SAFETY: Nodes are drained before they are unlinked.
+        unsafe { self.retired.push(node, tree) };
     }
 
     /// Adds a node that was just unlinked, with its creation reference, if there is more to do.
@@ -141,7 +159,8 @@ impl Batch {
         Some((node, Todo::from_bits(todo as usize)))
     }
 
-    /// Hands the batch over; [`rkernfs_deferred`] gets it back without the caller's locks.
+    /// Hands the batch over; [`rkernfs_deferred`] gets it back without the caller's locks. Private
+    /// data is dropped here.
     pub(super) fn submit(self) {
         if let Some(head) = self.into_head() {
             // SAFETY: `head` is unused until `rkernfs_deferred()` gets it.
@@ -161,9 +180,14 @@ impl Batch {
     /// `head` must come from [`Batch::into_head`].
     unsafe fn from_head(head: *mut bindings::callback_head) -> Self {
         // SAFETY: By the safety requirements.
-        let first = unsafe { kernel::container_of!(head.cast_const(), bindings::kernfs_node, rcu) }.cast_mut();
+        let first = unsafe { kernel::container_of!(head.cast_const(), bindings::kernfs_node, rcu) }
+            .cast_mut();
         // INVARIANT: As it was in `into_head()`. `last` is not needed to pop.
-        Self { first, last: first }
+        Self {
+            first,
+            last: first,
+            retired: Retired::new(),
+        }
     }
 }
 

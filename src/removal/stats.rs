@@ -2,14 +2,10 @@
 
 //! Counters of the removal path, since the module was loaded.
 
-use crate::shim;
 use core::{
     ffi::CStr,
     sync::atomic::{AtomicU64, Ordering},
 };
-use kernel::bindings;
-
-shim::export!(rkernfs_stats_show);
 
 macro_rules! counters {
     ($($(#[$doc:meta])* $name:ident = $label:literal,)*) => {
@@ -61,15 +57,7 @@ counters! {
     NODES_RELEASED = c"nodes_released",
 }
 
-/// Writes every counter to `m`.
-///
-/// # Safety
-///
-/// `m` must be valid.
-#[no_mangle]
-unsafe extern "C" fn rkernfs_stats_show(m: *mut bindings::seq_file) {
-    for (name, counter) in ALL {
-        // SAFETY: By the safety requirements; `name` is terminated.
-        unsafe { shim::rkernfs_stats_counter(m, name.as_ptr().cast(), counter.get()) };
-    }
+/// Nodes that the release stage has yet to do.
+pub(crate) fn work_pending() -> u64 {
+    NODES_QUEUED.get().saturating_sub(NODES_RELEASED.get())
 }

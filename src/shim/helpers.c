@@ -3,6 +3,7 @@
  * What Rust cannot reach by itself: macros, inline functions, and the
  * structures of fs/kernfs/kernfs-internal.h.
  */
+#include <linux/cred.h>
 #include <linux/fsnotify.h>
 #include <linux/idr.h>
 #include <linux/stringhash.h>
@@ -162,6 +163,16 @@ void rkernfs_keep_nlink_clear(struct kernfs_node *kn)
 void rkernfs_cond_resched(void)
 {
 	cond_resched();
+}
+
+u32 rkernfs_current_fsuid(void)
+{
+	return __kuid_val(current_fsuid());
+}
+
+u32 rkernfs_current_fsgid(void)
+{
+	return __kgid_val(current_fsgid());
 }
 
 bool rkernfs_handles_bypass_rwsem(struct kernfs_root *root)

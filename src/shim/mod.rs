@@ -7,6 +7,7 @@ pub(crate) use bindings::*;
 /// Declared by bindgen from `shim.h`.
 #[allow(
     clippy::all,
+    dead_code,
     improper_ctypes,
     missing_docs,
     non_camel_case_types,
@@ -16,6 +17,12 @@ pub(crate) use bindings::*;
 mod bindings {
     use kernel::bindings::*;
     include!("bindings_generated.rs");
+}
+
+/// The parameter `max_objects`.
+pub(crate) fn max_objects() -> u32 {
+    // SAFETY: Only reads a variable.
+    unsafe { rkernfs_max_objects() }
 }
 
 /// Checks at compile time that functions are what `shim.h` tells C.

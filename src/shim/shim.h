@@ -11,12 +11,17 @@
 
 struct callback_head;
 struct dentry;
+struct file_system_type;
+struct fs_context;
 struct inode;
 struct kernfs_node;
+struct kernfs_open_file;
+struct kernfs_ops;
 struct kernfs_root;
 struct kernfs_super_info;
+struct kernfs_syscall_ops;
+struct poll_table_struct;
 struct rw_semaphore;
-struct seq_file;
 struct super_block;
 
 /*
@@ -46,6 +51,8 @@ void rkernfs_wait_self_removed(struct kernfs_node *kn);
 void rkernfs_touch(struct kernfs_node *kn);
 void rkernfs_keep_nlink_clear(struct kernfs_node *kn);
 void rkernfs_cond_resched(void);
+u32 rkernfs_current_fsuid(void);
+u32 rkernfs_current_fsgid(void);
 bool rkernfs_handles_bypass_rwsem(struct kernfs_root *root);
 struct kernfs_node *rkernfs_idr_find(struct kernfs_root *root, u64 id);
 
@@ -73,6 +80,54 @@ void rkernfs_drain_open_files(struct kernfs_node *kn);
 void rkernfs_break_active_protection(struct kernfs_node *kn);
 void rkernfs_unbreak_active_protection(struct kernfs_node *kn);
 
+/*
+ * What a node carries in a hierarchy of src/kernfs: kernfs_node.priv of each
+ * points to one. Such hierarchies are told by the flag, which the kernel has
+ * no use for.
+ */
+#define RKERNFS_OWNS_DATA	(1U << 31)
+
+struct rkernfs_data {
+	/* gives a reference up */
+	void (*release)(struct rkernfs_data *data);
+	/* links data of removed nodes */
+	struct rkernfs_data *next;
+};
+
+struct kernfs_root *rkernfs_create_root(const struct kernfs_syscall_ops *ops,
+					unsigned int flags,
+					struct rkernfs_data *data);
+struct kernfs_node *rkernfs_create_dir(struct kernfs_node *parent,
+				       const char *name, unsigned short mode,
+				       u32 uid, u32 gid,
+				       struct rkernfs_data *data);
+struct kernfs_node *rkernfs_create_file(struct kernfs_node *parent,
+					const char *name, unsigned short mode,
+					u32 uid, u32 gid,
+					const struct kernfs_ops *ops,
+					struct rkernfs_data *data,
+					const void *lock_class);
+struct kernfs_node *rkernfs_get_parent(struct kernfs_node *kn);
+int rkernfs_rename(struct kernfs_node *kn, struct kernfs_node *new_parent,
+		   const char *new_name);
+void rkernfs_show(struct kernfs_node *kn, bool show);
+__poll_t rkernfs_generic_poll(struct kernfs_open_file *of,
+			      struct poll_table_struct *table);
+int rkernfs_get_tree(struct fs_context *fc);
+void rkernfs_free_fs_context(struct fs_context *fc);
+void rkernfs_kill_sb(struct super_block *sb);
+
+/* filesystem.c: file systems of src/kernfs. */
+struct rkernfs_data *rkernfs_data_of(struct kernfs_node *kn);
+void rkernfs_data_release(struct rkernfs_data *data);
+struct kernfs_node *rkernfs_root_node(struct kernfs_root *root);
+void rkernfs_fs_lock(void);
+void rkernfs_fs_unlock(void);
+struct file_system_type *rkernfs_fs_type(struct fs_context *fc);
+int rkernfs_fs_init_context(struct fs_context *fc, struct kernfs_node *root,
+			    struct rkernfs_data *data, unsigned long magic);
+void rkernfs_fs_kill_sb(struct super_block *sb);
+
 /* livepatch.c: the module's parameters and what it replaces. */
 int rkernfs_livepatch_enable(void);
 void rkernfs_remove(struct kernfs_node *kn);
@@ -89,10 +144,7 @@ void rkernfs_defer(struct callback_head *head);
 void rkernfs_defer_again(struct callback_head *head, unsigned int delay_ms);
 void rkernfs_deferred(struct callback_head *head);
 
-/* stats.c: the counters in debugfs. */
-void rkernfs_stats_init(void);
-void rkernfs_stats_exit(void);
-void rkernfs_stats_counter(struct seq_file *m, const char *name, u64 value);
-void rkernfs_stats_show(struct seq_file *m);
+/* params.c: the module's other parameters. */
+unsigned int rkernfs_max_objects(void);
 
 #endif /* _RKERNFS_SHIM_H */

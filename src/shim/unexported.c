@@ -18,10 +18,20 @@
 
 #define UNEXPORTED(_)				\
 	_(fsnotify_insert_event)		\
+	_(__kernfs_create_file)			\
 	_(kernfs_break_active_protection)	\
+	_(kernfs_create_dir_ns)			\
+	_(kernfs_create_root)			\
 	_(kernfs_drain_open_files)		\
 	_(kernfs_get_inode)			\
+	_(kernfs_free_fs_context)		\
+	_(kernfs_generic_poll)			\
+	_(kernfs_get_parent)			\
+	_(kernfs_get_tree)			\
+	_(kernfs_kill_sb)			\
+	_(kernfs_rename_ns)			\
 	_(kernfs_should_drain_open_files)	\
+	_(kernfs_show)				\
 	_(kernfs_unbreak_active_protection)
 
 #define DEFINE(name) DEFINE_STATIC_CALL_NULL(unexported_##name, name);
@@ -118,4 +128,71 @@ void rkernfs_break_active_protection(struct kernfs_node *kn)
 void rkernfs_unbreak_active_protection(struct kernfs_node *kn)
 {
 	call(kernfs_unbreak_active_protection)(kn);
+}
+
+struct kernfs_root *rkernfs_create_root(const struct kernfs_syscall_ops *ops,
+					unsigned int flags,
+					struct rkernfs_data *data)
+{
+	/* not const, but nobody writes to it */
+	return call(kernfs_create_root)((struct kernfs_syscall_ops *)ops,
+					flags | RKERNFS_OWNS_DATA, data);
+}
+
+struct kernfs_node *rkernfs_create_dir(struct kernfs_node *parent,
+				       const char *name, unsigned short mode,
+				       u32 uid, u32 gid,
+				       struct rkernfs_data *data)
+{
+	return call(kernfs_create_dir_ns)(parent, name, mode, KUIDT_INIT(uid),
+					  KGIDT_INIT(gid), data, NULL);
+}
+
+struct kernfs_node *rkernfs_create_file(struct kernfs_node *parent,
+					const char *name, unsigned short mode,
+					u32 uid, u32 gid,
+					const struct kernfs_ops *ops,
+					struct rkernfs_data *data,
+					const void *lock_class)
+{
+	return call(__kernfs_create_file)(parent, name, mode, KUIDT_INIT(uid),
+					  KGIDT_INIT(gid), 0, ops, data, NULL,
+					  (struct lock_class_key *)lock_class);
+}
+
+struct kernfs_node *rkernfs_get_parent(struct kernfs_node *kn)
+{
+	return call(kernfs_get_parent)(kn);
+}
+
+int rkernfs_rename(struct kernfs_node *kn, struct kernfs_node *new_parent,
+		   const char *new_name)
+{
+	return call(kernfs_rename_ns)(kn, new_parent, new_name, NULL);
+}
+
+void rkernfs_show(struct kernfs_node *kn, bool show)
+{
+	call(kernfs_show)(kn, show);
+}
+
+__poll_t rkernfs_generic_poll(struct kernfs_open_file *of,
+			      struct poll_table_struct *table)
+{
+	return call(kernfs_generic_poll)(of, table);
+}
+
+int rkernfs_get_tree(struct fs_context *fc)
+{
+	return call(kernfs_get_tree)(fc);
+}
+
+void rkernfs_free_fs_context(struct fs_context *fc)
+{
+	call(kernfs_free_fs_context)(fc);
+}
+
+void rkernfs_kill_sb(struct super_block *sb)
+{
+	call(kernfs_kill_sb)(sb);
 }

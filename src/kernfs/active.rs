@@ -1,0 +1,83 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Active references.
+//!
+//! C header: `include/linux/kernfs.h` (`kernfs_break_active_protection()`).
+
+use super::Node;
+use crate::compat::{ARef, AlwaysRefCounted};
+use core::{borrow::Borrow, cell::Cell, ops::Deref};
+
+/// A node while one of its operations runs.
+///
+/// kernfs calls operations with an active reference: the removal of the node waits until they
+/// return, so what the node carries can be used. An operation that removes the node itself has to
+/// give that up first, or the removal would wait for it forever: [`Active::break_protection`]
+/// consumes the value, and with it every borrow of the node's data. kernfs wants the reference
+/// back when the operation ends; that is seen to, whatever the operation does.
+///
+/// # Examples
+///
+/// ```ignore
+/// fn rmdir(dir: Active<'_, Dir<Self>>) -> Result {
+///     if dir.has_subdirs() {
+///         return Err(EBUSY);
+///     }
+///     Dir::remove(&dir.break_protection())
+/// }
+/// ```
+///
+/// # Invariants
+///
+/// The caller of the operation holds an active reference of `node`, unless `broken`.
+pub(crate) struct Active<'a, N> {
+    node: &'a N,
+    // A shared `Cell` also keeps the value from being sent to another task.
+    broken: &'a Cell<bool>,
+}
+
+impl<'a, N: AlwaysRefCounted + Borrow<Node>> Active<'a, N> {
+    /// Runs an operation of `node`.
+    ///
+    /// # Safety
+    ///
+    /// The caller must hold an active reference of `node` until this returns.
+    pub(super) unsafe fn enter<R>(node: &N, operation: impl FnOnce(Active<'_, N>) -> R) -> R {
+        let broken = Cell::new(false);
+        // INVARIANT: By the safety requirements.
+        let ret = operation(Active {
+            node,
+            broken: &broken,
+        });
+        if broken.get() {
+            // SAFETY: The operation broke it.
+            unsafe { node.borrow().unbreak_active_protection() };
+        }
+        ret
+    }
+
+    /// Gives the active reference up: from here on the node may be removed, and can be by this
+    /// operation.
+    ///
+    /// Wraps `kernfs_break_active_protection()`. `kernfs_unbreak_active_protection()` is called
+    /// when the operation has returned.
+    pub(crate) fn break_protection(self) -> ARef<N> {
+        self.broken.set(true);
+        // SAFETY: By the type invariant; the value is consumed, so this is done once.
+        unsafe { self.node.borrow().break_active_protection() };
+        self.node.into()
+    }
+
+    /// Gives the value up to C functions that break and unbreak the protection themselves.
+    pub(super) fn into_node(self) -> &'a N {
+        self.node
+    }
+}
+
+impl<N> Deref for Active<'_, N> {
+    type Target = N;
+
+    fn deref(&self) -> &N {
+        self.node
+    }
+}

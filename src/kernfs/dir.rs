@@ -1,0 +1,412 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Directories, and what system calls do to them.
+//!
+//! C header: `include/linux/kernfs.h` (`struct kernfs_syscall_ops`).
+
+use super::{
+    data::Data,
+    file::{File, FileOperations},
+    locks::Additions,
+    Active, Node, Owner, SeqFile,
+};
+use crate::{
+    compat::{c_ptr, c_str, ARef, AlwaysRefCounted},
+    shim,
+};
+use core::{
+    borrow::Borrow,
+    ffi::CStr,
+    marker::PhantomData,
+    ops::Deref,
+    ptr::{self, NonNull},
+};
+use kernel::{
+    bindings,
+    error::{from_err_ptr, to_result, VTABLE_DEFAULT_ERROR},
+    ffi::{c_char, c_int},
+    prelude::*,
+};
+
+/// Permission bits of a file or directory. C's `umode_t`.
+pub(crate) type Mode = u16;
+
+/// A directory of a hierarchy with operations `T`, each of which carries a `T::Data`.
+///
+/// A value only stands for the node, which may have been removed: then nothing can be created in
+/// it, and removing it again does nothing. Its data is at hand in operations only; see [`Active`].
+///
+/// # Examples
+///
+/// ```ignore
+/// let dir = parent.create_dir(c"eth0", 0o755, Owner::ROOT, Interface::new()?)?;
+/// dir.create_file(c"mtu", 0o644, Owner::ROOT, Mtu::new())?;
+/// Dir::remove(&dir)?;
+/// ```
+///
+/// # Invariants
+///
+/// The node is a directory that was created with data of type `Data<T::Data>`.
+#[repr(transparent)]
+pub(crate) struct Dir<T>(Node, PhantomData<fn() -> T>);
+
+// SAFETY: References are counted by `Node`.
+unsafe impl<T> AlwaysRefCounted for Dir<T> {
+    fn inc_ref(&self) {
+        self.0.inc_ref();
+    }
+
+    unsafe fn dec_ref(obj: NonNull<Self>) {
+        // SAFETY: By the caller; the layout is that of `Node`.
+        unsafe { Node::dec_ref(obj.cast()) };
+    }
+}
+
+impl<T> Borrow<Node> for Dir<T> {
+    fn borrow(&self) -> &Node {
+        &self.0
+    }
+}
+
+impl<T> Deref for Dir<T> {
+    type Target = Node;
+
+    fn deref(&self) -> &Node {
+        &self.0
+    }
+}
+
+impl<T: DirOperations> Dir<T> {
+    /// # Safety
+    ///
+    /// As for [`Node::from_raw`]; the type's invariant must hold.
+    pub(super) unsafe fn from_raw<'a>(kn: *mut bindings::kernfs_node) -> &'a Self {
+        // SAFETY: By the safety requirements; the layout is that of the C type.
+        // INVARIANT: The same.
+        unsafe { &*kn.cast() }
+    }
+
+    /// Creates a directory. Wraps `kernfs_create_dir_ns()`.
+    ///
+    /// # Errors
+    ///
+    /// `EEXIST` if the name is taken, `ENOENT` if `self` is removed, `ENOMEM`.
+    pub(crate) fn create_dir(
+        &self,
+        name: &CStr,
+        mode: Mode,
+        owner: Owner,
+        data: T::Data,
+    ) -> Result<ARef<Self>> {
+        let name = c_ptr(name);
+        self.create(data, |parent, data| {
+            // SAFETY: `parent` is a directory and `name` a string; a node carries its data.
+            unsafe { shim::rkernfs_create_dir(parent, name, mode, owner.uid, owner.gid, data) }
+        })
+    }
+
+    /// Creates a file. Wraps `__kernfs_create_file()`.
+    ///
+    /// # Errors
+    ///
+    /// As for [`Dir::create_dir`].
+    pub(crate) fn create_file<F: FileOperations<Dir = T>>(
+        &self,
+        name: &CStr,
+        mode: Mode,
+        owner: Owner,
+        data: F,
+    ) -> Result<ARef<File<F>>> {
+        let (name, ops, class) = (c_ptr(name), File::<F>::OPS, File::<F>::lock_class());
+        self.create(data, |parent, data| {
+            // SAFETY: As in `create_dir()`; `ops` is for data of type `F`.
+            unsafe {
+                shim::rkernfs_create_file(
+                    parent, name, mode, owner.uid, owner.gid, ops, data, class,
+                )
+            }
+        })
+    }
+
+    /// Creates a node of type `N`, with `data`, by `make`.
+    fn create<N, D>(
+        &self,
+        data: D,
+        make: impl FnOnce(
+            *mut bindings::kernfs_node,
+            *mut shim::rkernfs_data,
+        ) -> *mut bindings::kernfs_node,
+    ) -> Result<ARef<N>>
+    where
+        N: AlwaysRefCounted,
+        D: Send + Sync + 'static,
+    {
+        let data = Data::into_raw(Data::new(data)?);
+        // Nobody can remove the new node before there is a reference of it.
+        let additions = Additions::lock(self.root());
+        let made = from_err_ptr(make(self.as_ptr(), data)).map(|kn| {
+            // SAFETY: `kn` is not null, and the layout of `N` that of the C type.
+            let node: &N = unsafe { &*kn.cast() };
+            ARef::from(node)
+        });
+        drop(additions);
+        if made.is_err() {
+            // SAFETY: Nobody took it over.
+            unsafe { Data::<D>::release(data) };
+        }
+        made
+    }
+
+    /// Finds a file or directory in this one, also one that is hidden. Wraps
+    /// `kernfs_find_and_get()`.
+    pub(crate) fn find(&self, name: &CStr) -> Option<ARef<Node>> {
+        // SAFETY: By the type invariant; `name` is a string.
+        let kn =
+            unsafe { bindings::kernfs_find_and_get_ns(self.as_ptr(), c_ptr(name), ptr::null()) };
+        // SAFETY: C returned a reference.
+        NonNull::new(kn).map(|kn| unsafe { ARef::from_raw(kn.cast()) })
+    }
+
+    /// Whether there are directories in this one, as its link count says.
+    pub(crate) fn has_subdirs(&self) -> bool {
+        // SAFETY: By the type invariant. As in C, read without a lock.
+        let subdirs =
+            unsafe { ptr::addr_of!((*self.as_ptr()).__bindgen_anon_1.dir.subdirs).read_volatile() };
+        subdirs > 0
+    }
+
+    /// Removes the directory and what is below it, and drops the data of all. Waits until no
+    /// operation of them runs. Does nothing if it is removed already.
+    ///
+    /// Takes a counted reference, which an operation of the directory itself gets by
+    /// [`Active::break_protection`] only.
+    ///
+    /// # Errors
+    ///
+    /// `EBUSY` for the root of a hierarchy: only the [`Hierarchy`](super::Hierarchy) removes it.
+    pub(crate) fn remove(this: &ARef<Self>) -> Result {
+        if this.is_root() {
+            return Err(EBUSY);
+        }
+        // SAFETY: By the type invariant.
+        unsafe { shim::rkernfs_remove(this.as_ptr()) };
+        Ok(())
+    }
+
+    /// Removes a file or directory that is in this one. An operation must not name itself, nor
+    /// what it is in.
+    ///
+    /// # Errors
+    ///
+    /// `ENOENT` if there is none with that name.
+    pub(crate) fn remove_by_name(&self, name: &CStr) -> Result {
+        // SAFETY: By the type invariant; `name` is a string.
+        to_result(unsafe {
+            shim::rkernfs_remove_by_name_ns(self.as_ptr(), c_ptr(name), ptr::null_mut())
+        })
+    }
+}
+
+impl<T: DirOperations> Active<'_, Dir<T>> {
+    /// What the directory carries.
+    pub(crate) fn data(&self) -> &T::Data {
+        // SAFETY: By the invariant of `Dir`. The data is there while an active reference is, which
+        // giving up consumes `self`.
+        unsafe { Data::of(self.as_ptr()) }.value()
+    }
+}
+
+/// System calls on the directories of a hierarchy; those that are not implemented fail with
+/// `EPERM`. Wraps `struct kernfs_syscall_ops`.
+///
+/// # Examples
+///
+/// ```ignore
+/// struct Groups;
+///
+/// #[vtable]
+/// impl DirOperations for Groups {
+///     type Data = ();
+///
+///     fn mkdir(parent: Active<'_, Dir<Self>>, name: &CStr, mode: Mode) -> Result {
+///         parent.create_dir(name, mode, Owner::current(), ()).map(drop)
+///     }
+/// }
+/// ```
+#[vtable]
+pub(crate) trait DirOperations: Sized + 'static {
+    /// What each directory carries.
+    type Data: Send + Sync + 'static;
+
+    /// mkdir(2) in `parent`.
+    fn mkdir(_parent: Active<'_, Dir<Self>>, _name: &CStr, _mode: Mode) -> Result {
+        kernel::build_error!(VTABLE_DEFAULT_ERROR)
+    }
+
+    /// rmdir(2) of `dir`, which is not the root.
+    fn rmdir(_dir: Active<'_, Dir<Self>>) -> Result {
+        kernel::build_error!(VTABLE_DEFAULT_ERROR)
+    }
+
+    /// rename(2) of a file or directory, to a name that is free as far as VFS knows.
+    fn rename(_rename: Rename<'_, Self>) -> Result {
+        kernel::build_error!(VTABLE_DEFAULT_ERROR)
+    }
+
+    /// Shows mount options, each with a comma before it.
+    fn show_options(_root: &Self::Data, _m: &SeqFile) -> Result {
+        kernel::build_error!(VTABLE_DEFAULT_ERROR)
+    }
+}
+
+/// A rename(2) that an operation may carry out.
+///
+/// Only an operation gets one: while it runs, VFS holds the locks that keep a directory from being
+/// moved below itself.
+///
+/// # Examples
+///
+/// ```ignore
+/// fn rename(rename: Rename<'_, Self>) -> Result {
+///     if rename.node().kind() != Kind::Dir {
+///         return Err(EPERM);
+///     }
+///     rename.commit()
+/// }
+/// ```
+pub(crate) struct Rename<'a, T> {
+    node: Active<'a, Node>,
+    new_parent: Active<'a, Dir<T>>,
+    new_name: &'a CStr,
+}
+
+impl<T: DirOperations> Rename<'_, T> {
+    /// What is renamed.
+    pub(crate) fn node(&self) -> &Active<'_, Node> {
+        &self.node
+    }
+
+    /// The directory where it goes, which may be the one where it is.
+    pub(crate) fn new_parent(&self) -> &Active<'_, Dir<T>> {
+        &self.new_parent
+    }
+
+    /// Its name there.
+    pub(crate) fn new_name(&self) -> &CStr {
+        self.new_name
+    }
+
+    /// Carries it out. Wraps `kernfs_rename_ns()`.
+    ///
+    /// # Errors
+    ///
+    /// `EEXIST` if the name is taken, `ENOENT` if either is being removed, `ENOMEM`.
+    pub(crate) fn commit(self) -> Result {
+        let (node, parent) = (self.node.as_ptr(), self.new_parent.as_ptr());
+        // SAFETY: Both are nodes of one hierarchy, as VFS does not rename between superblocks.
+        to_result(unsafe { shim::rkernfs_rename(node, parent, c_ptr(self.new_name)) })
+    }
+}
+
+fn to_errno(result: Result) -> c_int {
+    match result {
+        Ok(()) => 0,
+        Err(e) => e.to_errno(),
+    }
+}
+
+/// The functions that `struct kernfs_syscall_ops` points to.
+impl<T: DirOperations> Dir<T> {
+    /// # Safety
+    ///
+    /// kernfs must call it, for a hierarchy with operations `T`.
+    unsafe extern "C" fn mkdir_op(
+        parent: *mut bindings::kernfs_node,
+        name: *const c_char,
+        mode: bindings::umode_t,
+    ) -> c_int {
+        // SAFETY: By the safety requirements.
+        let parent = unsafe { Self::from_raw(parent) };
+        // SAFETY: VFS gives a string.
+        let name = unsafe { c_str(name) };
+        // SAFETY: kernfs_iop_mkdir() holds an active reference.
+        to_errno(unsafe { Active::enter(parent, |parent| T::mkdir(parent, name, mode)) })
+    }
+
+    /// # Safety
+    ///
+    /// kernfs must call it, for a hierarchy with operations `T`.
+    unsafe extern "C" fn rmdir_op(kn: *mut bindings::kernfs_node) -> c_int {
+        // SAFETY: By the safety requirements; VFS checked that it is a directory.
+        let dir = unsafe { Self::from_raw(kn) };
+        // SAFETY: kernfs_iop_rmdir() holds an active reference.
+        to_errno(unsafe { Active::enter(dir, T::rmdir) })
+    }
+
+    /// # Safety
+    ///
+    /// kernfs must call it, for a hierarchy with operations `T`.
+    unsafe extern "C" fn rename_op(
+        kn: *mut bindings::kernfs_node,
+        new_parent: *mut bindings::kernfs_node,
+        new_name: *const c_char,
+    ) -> c_int {
+        // SAFETY: By the safety requirements.
+        let node = unsafe { Node::from_raw(kn) };
+        // SAFETY: By the safety requirements, it is a directory.
+        let new_parent = unsafe { Self::from_raw(new_parent) };
+        // SAFETY: VFS gives a string.
+        let new_name = unsafe { c_str(new_name) };
+        // SAFETY: kernfs_iop_rename() holds active references of both.
+        to_errno(unsafe {
+            Active::enter(node, |node| {
+                Active::enter(new_parent, |new_parent| {
+                    T::rename(Rename {
+                        node,
+                        new_parent,
+                        new_name,
+                    })
+                })
+            })
+        })
+    }
+
+    /// # Safety
+    ///
+    /// kernfs must call it, for a hierarchy with operations `T`.
+    unsafe extern "C" fn show_options_op(
+        m: *mut bindings::seq_file,
+        root: *mut bindings::kernfs_root,
+    ) -> c_int {
+        // SAFETY: By the safety requirements. A superblock holds a reference of the root's data.
+        let data = unsafe { Data::<T::Data>::of(shim::rkernfs_root_node(root)) };
+        // SAFETY: kernfs_sop_show_options() got it from VFS, for this call.
+        let m = unsafe { SeqFile::from_raw(m) };
+        to_errno(T::show_options(data.value(), m))
+    }
+
+    pub(super) const SYSCALL_OPS: &'static bindings::kernfs_syscall_ops =
+        &bindings::kernfs_syscall_ops {
+            show_options: if T::HAS_SHOW_OPTIONS {
+                Some(Self::show_options_op)
+            } else {
+                None
+            },
+            mkdir: if T::HAS_MKDIR {
+                Some(Self::mkdir_op)
+            } else {
+                None
+            },
+            rmdir: if T::HAS_RMDIR {
+                Some(Self::rmdir_op)
+            } else {
+                None
+            },
+            rename: if T::HAS_RENAME {
+                Some(Self::rename_op)
+            } else {
+                None
+            },
+            show_path: None,
+        };
+}

@@ -1,0 +1,336 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Files.
+//!
+//! C header: `include/linux/kernfs.h` (`struct kernfs_ops`).
+
+use super::{data::Data, Active, Dir, DirOperations, Node, SeqFile};
+use crate::{
+    compat::{ARef, AlwaysRefCounted},
+    shim,
+};
+use core::{
+    borrow::Borrow,
+    marker::PhantomData,
+    ops::Deref,
+    ptr::{self, NonNull},
+    slice,
+};
+use kernel::{
+    bindings,
+    error::VTABLE_DEFAULT_ERROR,
+    ffi::{c_char, c_int, c_void},
+    prelude::*,
+};
+
+/// A file that carries an `F`.
+///
+/// As with [`Dir`], a value only stands for the node; the data is at hand in operations only.
+///
+/// # Examples
+///
+/// ```ignore
+/// let file = dir.create_file(c"level", 0o444, Owner::ROOT, Level::new())?;
+/// // Later, when the level has changed:
+/// file.notify();
+/// ```
+///
+/// # Invariants
+///
+/// The node is a file that was created with data of type `Data<F>`.
+#[repr(transparent)]
+pub(crate) struct File<F>(Node, PhantomData<fn() -> F>);
+
+// SAFETY: References are counted by `Node`.
+unsafe impl<F> AlwaysRefCounted for File<F> {
+    fn inc_ref(&self) {
+        self.0.inc_ref();
+    }
+
+    unsafe fn dec_ref(obj: NonNull<Self>) {
+        // SAFETY: By the caller; the layout is that of `Node`.
+        unsafe { Node::dec_ref(obj.cast()) };
+    }
+}
+
+impl<F> Borrow<Node> for File<F> {
+    fn borrow(&self) -> &Node {
+        &self.0
+    }
+}
+
+impl<F> Deref for File<F> {
+    type Target = Node;
+
+    fn deref(&self) -> &Node {
+        &self.0
+    }
+}
+
+impl<F: FileOperations> File<F> {
+    /// Says that the content has changed: wakes who polls for `EPOLLPRI`, and tells watchers
+    /// `IN_MODIFY`. Wraps `kernfs_notify()`; may be called from any context.
+    pub(crate) fn notify(&self) {
+        // SAFETY: By the type invariant.
+        unsafe { bindings::kernfs_notify(self.as_ptr()) };
+    }
+
+    /// The table's address: it tells files of one kind from those of another, and is static,
+    /// which is all that lockdep asks of a class. Null turns it off.
+    pub(super) fn lock_class() -> *const c_void {
+        if F::IGNORE_LOCKDEP {
+            ptr::null()
+        } else {
+            ptr::from_ref(Self::OPS).cast()
+        }
+    }
+}
+
+impl<'a, F: FileOperations> Active<'a, File<F>> {
+    /// What the file carries.
+    pub(crate) fn data(&self) -> &F {
+        // SAFETY: By the invariant of `File`. The data is there while an active reference is, which
+        // giving up consumes `self`.
+        unsafe { Data::of(self.as_ptr()) }.value()
+    }
+
+    /// The directory that the file is in.
+    pub(crate) fn parent(&self) -> Parent<'_, F::Dir> {
+        Parent(parent(self), PhantomData)
+    }
+
+    /// Removes the file from within its own operation. Of several operations that try, one does,
+    /// and gets the directory that the file was in, which it may remove as well. The others get
+    /// `None` when that one has returned.
+    pub(crate) fn remove_self(self) -> Option<ARef<Dir<F::Dir>>> {
+        let file = self.into_node();
+        let parent = parent(file);
+        // SAFETY: An operation of the file runs, with an active reference.
+        unsafe { shim::rkernfs_remove_self(file.as_ptr()) }.then_some(parent)
+    }
+}
+
+fn parent<F: FileOperations>(file: &File<F>) -> ARef<Dir<F::Dir>> {
+    // SAFETY: By the type invariant. A file has a parent, which its node keeps a reference of.
+    let kn = unsafe { NonNull::new_unchecked(shim::rkernfs_get_parent(file.as_ptr())) };
+    // SAFETY: C returned a reference; the directories of a hierarchy are of one type.
+    unsafe { ARef::from_raw(kn.cast()) }
+}
+
+/// The directory of a file whose operation runs. It is not to be had as a counted reference, as
+/// removing it would wait for that operation.
+pub(crate) struct Parent<'a, T: DirOperations>(ARef<Dir<T>>, PhantomData<&'a ()>);
+
+impl<T: DirOperations> Deref for Parent<'_, T> {
+    type Target = Dir<T>;
+
+    fn deref(&self) -> &Dir<T> {
+        &self.0
+    }
+}
+
+/// What reading, writing and polling a file does. The type is what each file of this kind carries.
+/// Wraps `struct kernfs_ops`.
+///
+/// Operations on one open file do not run concurrently, except for `poll`; those on several do.
+///
+/// # Examples
+///
+/// ```ignore
+/// struct Level(AtomicU32);
+///
+/// #[vtable]
+/// impl FileOperations for Level {
+///     type Dir = Groups;
+///
+///     fn show(file: Active<'_, File<Self>>, m: &SeqFile) -> Result {
+///         m.print(format_args!("{}\n", file.data().0.load(Relaxed)));
+///         Ok(())
+///     }
+/// }
+/// ```
+#[vtable]
+pub(crate) trait FileOperations: Sized + Send + Sync + 'static {
+    /// The operations of the directories that the files are in.
+    type Dir: DirOperations;
+
+    /// Writes up to this size, in bytes, are passed on whole, larger ones fail with `E2BIG`. 0:
+    /// what exceeds a page is cut off.
+    const ATOMIC_WRITE_LEN: usize = 0;
+
+    /// Leaves the files out of lockdep's checks: for those whose operations remove others of
+    /// their kind, in directories below.
+    const IGNORE_LOCKDEP: bool = false;
+
+    /// Shows the content.
+    fn show(_file: Active<'_, File<Self>>, _m: &SeqFile) -> Result {
+        kernel::build_error!(VTABLE_DEFAULT_ERROR)
+    }
+
+    /// Reads from `offset` into `buf`, which has at most the size of a page, and returns how much.
+    /// Not called if there is a `show`.
+    fn read(_file: Active<'_, File<Self>>, _buf: &mut [u8], _offset: u64) -> Result<usize> {
+        kernel::build_error!(VTABLE_DEFAULT_ERROR)
+    }
+
+    /// Writes `data` and returns how much of it.
+    fn write(_file: Active<'_, File<Self>>, _data: &[u8], _offset: u64) -> Result<usize> {
+        kernel::build_error!(VTABLE_DEFAULT_ERROR)
+    }
+
+    /// Waits for events, and returns the `EPOLL` bits of those that are there. If it is not
+    /// implemented, [`Poll::wait`] is done.
+    fn poll(_file: Active<'_, File<Self>>, _poll: Poll<'_>) -> u32 {
+        kernel::build_error!(VTABLE_DEFAULT_ERROR)
+    }
+}
+
+/// A poll of an open file.
+///
+/// # Examples
+///
+/// ```ignore
+/// fn poll(file: Active<'_, File<Self>>, poll: Poll<'_>) -> u32 {
+///     poll.wait() | file.data().extra_events()
+/// }
+/// ```
+///
+/// # Invariants
+///
+/// Both are what VFS polls with for `'a`.
+pub(crate) struct Poll<'a> {
+    of: *mut bindings::kernfs_open_file,
+    table: *mut bindings::poll_table_struct,
+    _poll: PhantomData<&'a ()>,
+}
+
+impl Poll<'_> {
+    /// Waits for [`File::notify`]; `EPOLLPRI` and `EPOLLERR` are there if it was called since the
+    /// content was read. Wraps `kernfs_generic_poll()`.
+    pub(crate) fn wait(&self) -> u32 {
+        // SAFETY: By the type invariant.
+        unsafe { shim::rkernfs_generic_poll(self.of, self.table) }
+    }
+}
+
+fn to_ssize(result: Result<usize>) -> isize {
+    match result {
+        Ok(n) => n as isize,
+        Err(e) => e.to_errno() as isize,
+    }
+}
+
+/// The functions that `struct kernfs_ops` points to.
+impl<F: FileOperations> File<F> {
+    /// # Safety
+    ///
+    /// `of` must be an open file of a node that carries an `F`, and the caller hold an active
+    /// reference of the node.
+    unsafe fn enter<R>(
+        of: *mut bindings::kernfs_open_file,
+        operation: impl FnOnce(Active<'_, Self>) -> R,
+    ) -> R {
+        // SAFETY: By the safety requirements; the layout is that of the C type.
+        let file: &Self = unsafe { &*(*of).kn.cast() };
+        // SAFETY: By the safety requirements.
+        unsafe { Active::enter(file, operation) }
+    }
+
+    /// # Safety
+    ///
+    /// kernfs must call it, for an open file of a node that carries an `F`.
+    unsafe extern "C" fn show_op(m: *mut bindings::seq_file, _pos: *mut c_void) -> c_int {
+        // SAFETY: kernfs_fop_open() put it there.
+        let of = unsafe { (*m).private }.cast();
+        // SAFETY: seq_file holds its lock.
+        let m = unsafe { SeqFile::from_raw(m) };
+        // SAFETY: kernfs_seq_start() took an active reference.
+        match unsafe { Self::enter(of, |file| F::show(file, m)) } {
+            Ok(()) => 0,
+            Err(e) => e.to_errno(),
+        }
+    }
+
+    /// # Safety
+    ///
+    /// kernfs must call it, for an open file of a node that carries an `F`.
+    unsafe extern "C" fn read_op(
+        of: *mut bindings::kernfs_open_file,
+        buf: *mut c_char,
+        len: usize,
+        offset: bindings::loff_t,
+    ) -> isize {
+        // SAFETY: kernfs_file_read_iter() allocated `len` bytes.
+        unsafe { ptr::write_bytes(buf, 0, len) };
+        // SAFETY: They are initialized now, and nobody else has them.
+        let buf = unsafe { slice::from_raw_parts_mut(buf, len) };
+        // SAFETY: kernfs_file_read_iter() holds an active reference.
+        let read = unsafe { Self::enter(of, |file| F::read(file, buf, offset as u64)) };
+        to_ssize(read.map(|n| n.min(len)))
+    }
+
+    /// # Safety
+    ///
+    /// kernfs must call it, for an open file of a node that carries an `F`.
+    unsafe extern "C" fn write_op(
+        of: *mut bindings::kernfs_open_file,
+        buf: *mut c_char,
+        len: usize,
+        offset: bindings::loff_t,
+    ) -> isize {
+        // SAFETY: kernfs_fop_write_iter() filled `len` bytes.
+        let data = unsafe { slice::from_raw_parts(buf, len) };
+        // SAFETY: kernfs_fop_write_iter() holds an active reference.
+        let written = unsafe { Self::enter(of, |file| F::write(file, data, offset as u64)) };
+        to_ssize(written.map(|n| n.min(len)))
+    }
+
+    /// # Safety
+    ///
+    /// kernfs must call it, for an open file of a node that carries an `F`.
+    unsafe extern "C" fn poll_op(
+        of: *mut bindings::kernfs_open_file,
+        table: *mut bindings::poll_table_struct,
+    ) -> u32 {
+        // INVARIANT: By the safety requirements.
+        let poll = Poll {
+            of,
+            table,
+            _poll: PhantomData,
+        };
+        // SAFETY: kernfs_fop_poll() holds an active reference.
+        unsafe { Self::enter(of, |file| F::poll(file, poll)) }
+    }
+
+    pub(super) const OPS: &'static bindings::kernfs_ops = &bindings::kernfs_ops {
+        open: None,
+        release: None,
+        seq_show: if F::HAS_SHOW {
+            Some(Self::show_op)
+        } else {
+            None
+        },
+        seq_start: None,
+        seq_next: None,
+        seq_stop: None,
+        read: if F::HAS_READ {
+            Some(Self::read_op)
+        } else {
+            None
+        },
+        atomic_write_len: F::ATOMIC_WRITE_LEN,
+        prealloc: false,
+        write: if F::HAS_WRITE {
+            Some(Self::write_op)
+        } else {
+            None
+        },
+        poll: if F::HAS_POLL {
+            Some(Self::poll_op)
+        } else {
+            None
+        },
+        mmap: None,
+        llseek: None,
+    };
+}

@@ -1,0 +1,114 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Hierarchies of these abstractions' own.
+//!
+//! C header: `include/linux/kernfs.h` (`kernfs_create_root()`).
+
+use super::{data::Data, Dir, DirOperations};
+use crate::{compat::ARef, shim};
+use core::ops::{BitOr, Deref};
+use kernel::{
+    bindings,
+    error::from_err_ptr,
+    prelude::*,
+    sync::{Arc, ArcBorrow},
+};
+
+/// A hierarchy, which is removed when the value is dropped.
+///
+/// Whatever is left of it then stays valid for as long as somebody has it: nodes until the last
+/// reference is put, the root's data until the last superblock is gone.
+///
+/// Dereferences to the root directory. Its mode is 0555 and its owner root, until chmod(2) and
+/// chown(2) say otherwise.
+///
+/// # Examples
+///
+/// ```ignore
+/// let root = Hierarchy::<Groups>::new(Flags::NONE, ())?;
+/// root.create_file(c"version", 0o444, Owner::ROOT, Version)?;
+/// ```
+///
+/// # Invariants
+///
+/// `dir` is the root directory of a hierarchy that nobody else removes.
+pub(crate) struct Hierarchy<T: DirOperations> {
+    dir: ARef<Dir<T>>,
+}
+
+impl<T: DirOperations> Hierarchy<T> {
+    /// Creates a hierarchy whose root directory carries `data`. Wraps `kernfs_create_root()`.
+    pub(crate) fn new(flags: Flags, data: T::Data) -> Result<Self> {
+        let data = Data::into_raw(Data::new(data)?);
+        // SAFETY: The operations are for directories that carry a `T::Data`, as this one does.
+        let root = unsafe { shim::rkernfs_create_root(Dir::<T>::SYSCALL_OPS, flags.0, data) };
+        let root = from_err_ptr(root).inspect_err(|_| {
+            // SAFETY: Nobody took it over.
+            unsafe { Data::<T::Data>::release(data) }
+        })?;
+        // SAFETY: The root was just created, so it is there.
+        let dir: &Dir<T> = unsafe { Dir::from_raw(shim::rkernfs_root_node(root)) };
+        // INVARIANT: `Dir::remove()` refuses roots, and C code does not know of this one.
+        Ok(Self { dir: dir.into() })
+    }
+
+    pub(super) fn dir(&self) -> ARef<Dir<T>> {
+        self.dir.clone()
+    }
+
+    /// A reference of the root's data.
+    pub(super) fn data(&self) -> Arc<Data<T::Data>> {
+        // SAFETY: The root is not removed before the value is dropped, so its data is there.
+        let data: *const Data<T::Data> = unsafe { Data::of(self.dir.as_ptr()) };
+        // SAFETY: It is behind an `Arc`, of which the node has a reference.
+        unsafe { ArcBorrow::from_raw(data) }.into()
+    }
+}
+
+impl<T: DirOperations> Deref for Hierarchy<T> {
+    type Target = Dir<T>;
+
+    fn deref(&self) -> &Dir<T> {
+        &self.dir
+    }
+}
+
+impl<T: DirOperations> Drop for Hierarchy<T> {
+    fn drop(&mut self) {
+        // SAFETY: By the type invariant. As in kernfs_destroy_root(), with a reference.
+        unsafe { shim::rkernfs_remove(self.dir.as_ptr()) };
+    }
+}
+
+/// Properties of a hierarchy. Wraps `enum kernfs_root_flag`.
+///
+/// # Examples
+///
+/// ```ignore
+/// let flags = Flags::EXTRA_OPEN_PERM_CHECK | Flags::SUPPORT_EXPORTOP;
+/// ```
+#[derive(Clone, Copy)]
+pub(crate) struct Flags(u32);
+
+impl Flags {
+    /// None of the following.
+    pub(crate) const NONE: Self = Self(0);
+    /// Opening for what a file's mode or operations do not allow fails with `EACCES`, also for the
+    /// superuser.
+    pub(crate) const EXTRA_OPEN_PERM_CHECK: Self =
+        Self(bindings::kernfs_root_flag_KERNFS_ROOT_EXTRA_OPEN_PERM_CHECK);
+    /// Nodes can be opened by file handle.
+    pub(crate) const SUPPORT_EXPORTOP: Self =
+        Self(bindings::kernfs_root_flag_KERNFS_ROOT_SUPPORT_EXPORTOP);
+    /// Users can set extended attributes.
+    pub(crate) const SUPPORT_USER_XATTR: Self =
+        Self(bindings::kernfs_root_flag_KERNFS_ROOT_SUPPORT_USER_XATTR);
+}
+
+impl BitOr for Flags {
+    type Output = Self;
+
+    fn bitor(self, other: Self) -> Self {
+        Self(self.0 | other.0)
+    }
+}

@@ -1,0 +1,34 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Who owns a new file or directory.
+//!
+//! C header: `include/linux/cred.h`.
+
+use crate::shim;
+
+/// A user and a group, as the initial user namespace numbers them.
+///
+/// # Examples
+///
+/// ```ignore
+/// parent.create_dir(name, mode, Owner::current(), data)?;
+/// ```
+#[derive(Clone, Copy)]
+pub(crate) struct Owner {
+    pub(super) uid: u32,
+    pub(super) gid: u32,
+}
+
+impl Owner {
+    /// The superuser.
+    pub(crate) const ROOT: Self = Self { uid: 0, gid: 0 };
+
+    /// Whom files belong to that the current task makes. Wraps `current_fsuid_fsgid()`.
+    pub(crate) fn current() -> Self {
+        // SAFETY: A task may always read its own credentials.
+        let uid = unsafe { shim::rkernfs_current_fsuid() };
+        // SAFETY: As above.
+        let gid = unsafe { shim::rkernfs_current_fsgid() };
+        Self { uid, gid }
+    }
+}
