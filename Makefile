@@ -14,7 +14,7 @@ $(foreach s,$(settings),$(call literally,$s))
 qemu := selftests/qemu
 
 .DEFAULT_GOAL := module
-.PHONY: module kernel vm shell demo test clean help
+.PHONY: module kernel cgwatch vm shell demo test test-cgwatch clean help
 
 ##@ Build
 module: ## rkernfs.ko for KERNEL=6.12 (default) or 7.3, or for the built tree KDIR=
@@ -23,8 +23,11 @@ module: ## rkernfs.ko for KERNEL=6.12 (default) or 7.3, or for the built tree KD
 kernel: ## the dev kernel KERNEL=, or one from the tree KSRC=; DEBUG=1 the one that checks
 	@$(qemu)/kernel.sh
 
+cgwatch: ## samples/cgwatch/target/release/cgwatch, which follows a cgroup subtree
+	cargo build --release --locked --manifest-path samples/cgwatch/Cargo.toml
+
 clean: ## forget what was built here (the kernels stay in the cache)
-	$(RM) -r build
+	$(RM) -r build samples/cgwatch/target
 
 ##@ Run, in a virtual machine
 demo: ## what a watcher of a cgroup is told, without the module and with it
@@ -39,6 +42,9 @@ shell: ## the same with a prompt
 ##@ Test
 test: ## all tests on 6.12 and 7.3, normal and debug; KERNEL= TESTS= DEBUG= narrow
 	@$(qemu)/test.sh
+
+test-cgwatch: ## cgwatch: unit tests, and on both kernels without and with the module
+	@samples/cgwatch/test.sh
 
 ##@ Help
 help: ## this list

@@ -1,0 +1,209 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! cgroup2 and inotify as the kernel offers them.
+
+use crate::cgroup::{EVENTS, Id, MEMORY_EVENTS, SUBTREE_CONTROL, State};
+use rustix::{
+    fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd},
+    fs::{
+        AtFlags, CWD, Dir, FileType, Mode, OFlags, fstat, fstatfs,
+        inotify::{self, CreateFlags, ReadFlags, Reader, WatchFlags},
+        openat, statat,
+    },
+    io::{Errno, Result, read},
+};
+use std::{
+    ffi::{OsStr, OsString},
+    mem::MaybeUninit,
+    os::unix::ffi::{OsStrExt, OsStringExt},
+    path::Path,
+};
+
+/// What [`Follower`](crate::follow::Follower) needs of a kernel.
+pub trait Kernel {
+    /// An open directory. As long as it is open, its end is not told: let it go soon.
+    type Dir;
+
+    /// Opens the directory at an absolute path.
+    fn open(&self, path: &Path) -> Result<Self::Dir>;
+    /// Opens the subdirectory `name` of `dir`.
+    fn open_in(&self, dir: &Self::Dir, name: &OsStr) -> Result<Self::Dir>;
+    /// The number of a cgroup that is open.
+    fn id(&self, dir: &Self::Dir) -> Result<Id>;
+    /// The number of the subdirectory `name`, which need not be readable.
+    fn id_in(&self, dir: &Self::Dir, name: &OsStr) -> Result<Id>;
+    /// The names of the subdirectories.
+    fn children(&self, dir: &Self::Dir) -> Result<Vec<OsString>>;
+    /// What the cgroup's files say. `ENODEV` or `ENOENT`: it is gone.
+    fn state(&self, dir: &Self::Dir) -> Result<State>;
+    /// Watches a cgroup.
+    fn watch(&mut self, dir: &Self::Dir) -> Result<Watch>;
+    /// Gives a watch back.
+    fn unwatch(&mut self, watch: Watch);
+}
+
+/// A watch descriptor. -1, that of [`Flags::QUEUE_OVERFLOW`], is none.
+pub type Watch = i32;
+/// What an event tells.
+pub type Flags = ReadFlags;
+
+/// One inotify event.
+#[derive(Clone, Debug)]
+pub struct Event {
+    /// Which watch was told
+    pub watch: Watch,
+    /// What happened
+    pub flags: Flags,
+    /// To which file in the watched directory; empty: to the directory
+    pub name: OsString,
+}
+
+/// The running kernel, with one inotify instance.
+#[derive(Debug)]
+pub struct Running {
+    inotify: OwnedFd,
+}
+
+/// Longer paths are opened in steps.
+const LONGEST_PATH: usize = 4000;
+
+impl Running {
+    /// Makes the inotify instance.
+    pub fn new() -> Result<Self> {
+        let inotify = inotify::init(CreateFlags::CLOEXEC | CreateFlags::NONBLOCK)?;
+        Ok(Self { inotify })
+    }
+
+    /// Watches a file or directory for these events.
+    pub fn watch_for(&self, fd: BorrowedFd<'_>, events: WatchFlags) -> Result<Watch> {
+        let path = format!("/proc/self/fd/{}", fd.as_raw_fd());
+        inotify::add_watch(&self.inotify, path, events)
+    }
+
+    /// The events that are queued, up to a buffer full of them; none: the queue is empty.
+    pub fn events(&self) -> Result<Vec<Event>> {
+        let mut buffer = [MaybeUninit::uninit(); 16384];
+        let mut reader = Reader::new(self.inotify.as_fd(), &mut buffer);
+        let mut events = Vec::new();
+        loop {
+            match reader.next() {
+                Ok(event) => events.push(Event {
+                    watch: event.wd(),
+                    flags: event.events(),
+                    name: event.file_name().map_or_else(OsString::new, |name| {
+                        OsString::from_vec(name.to_bytes().to_vec())
+                    }),
+                }),
+                Err(Errno::AGAIN | Errno::INTR) => return Ok(events),
+                Err(e) => return Err(e),
+            }
+            if reader.is_buffer_empty() {
+                return Ok(events);
+            }
+        }
+    }
+
+    /// Forgets the events that are queued.
+    pub fn discard_events(&self) -> Result<()> {
+        while !self.events()?.is_empty() {}
+        Ok(())
+    }
+}
+
+impl AsFd for Running {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.inotify.as_fd()
+    }
+}
+
+impl Kernel for Running {
+    type Dir = OwnedFd;
+
+    fn open(&self, path: &Path) -> Result<OwnedFd> {
+        if path.as_os_str().len() < LONGEST_PATH {
+            return open_dir(CWD, path);
+        }
+        let mut dir = open_dir(CWD, Path::new("/"))?;
+        for component in path.iter().skip(1) {
+            dir = open_dir(dir.as_fd(), Path::new(component))?;
+        }
+        Ok(dir)
+    }
+
+    fn open_in(&self, dir: &OwnedFd, name: &OsStr) -> Result<OwnedFd> {
+        open_dir(dir.as_fd(), Path::new(name))
+    }
+
+    fn id(&self, dir: &OwnedFd) -> Result<Id> {
+        Ok(fstat(dir)?.st_ino)
+    }
+
+    fn id_in(&self, dir: &OwnedFd, name: &OsStr) -> Result<Id> {
+        Ok(statat(dir, name, AtFlags::SYMLINK_NOFOLLOW)?.st_ino)
+    }
+
+    fn children(&self, dir: &OwnedFd) -> Result<Vec<OsString>> {
+        let mut names = Vec::new();
+        for entry in Dir::read_from(dir)? {
+            let entry = entry?;
+            let name = entry.file_name().to_bytes();
+            if entry.file_type() == FileType::Directory && name != b"." && name != b".." {
+                names.push(OsStr::from_bytes(name).to_owned());
+            }
+        }
+        Ok(names)
+    }
+
+    fn state(&self, dir: &OwnedFd) -> Result<State> {
+        let events = read_file(dir, EVENTS)?;
+        let memory = read_file(dir, MEMORY_EVENTS)?;
+        if events.is_none() && memory.is_none() {
+            // The root has neither, a removed cgroup no files at all.
+            statat(dir, SUBTREE_CONTROL, AtFlags::empty())?;
+        }
+        Ok(State::parse(
+            &events.unwrap_or_default(),
+            &memory.unwrap_or_default(),
+        ))
+    }
+
+    fn watch(&mut self, dir: &OwnedFd) -> Result<Watch> {
+        self.watch_for(
+            dir.as_fd(),
+            WatchFlags::CREATE
+                | WatchFlags::DELETE
+                | WatchFlags::MODIFY
+                | WatchFlags::DELETE_SELF
+                | WatchFlags::ONLYDIR,
+        )
+    }
+
+    fn unwatch(&mut self, watch: Watch) {
+        // The kernel may have been faster.
+        let _ = inotify::remove_watch(&self.inotify, watch);
+    }
+}
+
+/// Is that directory one of cgroup2?
+pub fn is_cgroup(dir: &OwnedFd) -> Result<bool> {
+    // CGROUP2_SUPER_MAGIC, whose type is not the same everywhere
+    Ok(fstatfs(dir)?.f_type == 0x6367_7270)
+}
+
+fn open_dir(at: BorrowedFd<'_>, path: &Path) -> Result<OwnedFd> {
+    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    openat(at, path, flags, Mode::empty())
+}
+
+/// The text of a file of a cgroup; `None` if it has no such file.
+fn read_file(dir: &OwnedFd, name: &str) -> Result<Option<String>> {
+    let file = match openat(dir, name, OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty()) {
+        Ok(file) => file,
+        Err(Errno::NOENT | Errno::ACCESS) => return Ok(None),
+        Err(e) => return Err(e),
+    };
+    // They are a few lines long, and come in one piece.
+    let mut text = [0; 4096];
+    let len = read(&file, &mut text)?;
+    Ok(Some(String::from_utf8_lossy(&text[..len]).into_owned()))
+}

@@ -1,0 +1,321 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The lines that are printed.
+
+use crate::cgroup::{Id, State};
+use serde::Serialize;
+use std::{
+    ffi::OsStr,
+    fmt::Write as _,
+    io::{self, Write},
+    path::Path,
+    time::SystemTime,
+};
+
+/// Whether this kernel tells watchers of a removal.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Removals {
+    /// It does.
+    Told,
+    /// It does not; why we think so.
+    NotTold(String),
+    /// It could not be tried; why.
+    Unknown(String),
+}
+
+/// What happened to a cgroup.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum What {
+    /// The first line: what is followed
+    Watching(Removals),
+    /// It was there before
+    Present(State),
+    /// It was made
+    Created,
+    /// Its first process came, or the last one went
+    Populated(bool),
+    /// Its processes stand still, or do so no longer
+    Frozen(bool),
+    /// A counter of its memory events rose
+    Memory {
+        /// Which one
+        name: String,
+        /// By how much
+        added: u64,
+        /// What it is now
+        total: u64,
+    },
+    /// It cannot be watched; its end is told, what happens in it is not
+    Unwatched(String),
+    /// It is gone
+    Removed,
+    /// The kernel dropped events; what is there now is looked for
+    Overflow,
+}
+
+/// Somebody who is told.
+pub trait Sink {
+    /// Something happened to the cgroup of that path; `id` if it is known.
+    fn tell(&mut self, cgroup: &Path, id: Option<Id>, what: &What);
+}
+
+/// The fields of a line of JSON.
+#[derive(Serialize)]
+struct Line<'a> {
+    time: String,
+    event: &'a str,
+    cgroup: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    id: Option<Id>,
+    #[serde(flatten)]
+    details: Details<'a>,
+}
+
+#[derive(Serialize)]
+#[serde(untagged)]
+enum Details<'a> {
+    None {},
+    Removals {
+        removals_told: Option<bool>,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        reason: Option<&'a str>,
+    },
+    State(&'a State),
+    Populated {
+        populated: bool,
+    },
+    Frozen {
+        frozen: bool,
+    },
+    Memory {
+        added: u64,
+        total: u64,
+    },
+    Reason {
+        reason: &'a str,
+    },
+}
+
+impl What {
+    fn name(&self) -> String {
+        match self {
+            Self::Watching(_) => "watching",
+            Self::Present(_) => "present",
+            Self::Created => "created",
+            Self::Populated(_) => "populated",
+            Self::Frozen(_) => "frozen",
+            Self::Memory { name, .. } => return format!("memory.{name}"),
+            Self::Unwatched(_) => "unwatched",
+            Self::Removed => "removed",
+            Self::Overflow => "overflow",
+        }
+        .to_owned()
+    }
+
+    fn details(&self) -> Details<'_> {
+        match self {
+            Self::Watching(Removals::Told) => Details::Removals {
+                removals_told: Some(true),
+                reason: None,
+            },
+            Self::Watching(Removals::NotTold(reason)) => Details::Removals {
+                removals_told: Some(false),
+                reason: Some(reason),
+            },
+            Self::Watching(Removals::Unknown(reason)) => Details::Removals {
+                removals_told: None,
+                reason: Some(reason),
+            },
+            Self::Present(state) => Details::State(state),
+            Self::Populated(populated) => Details::Populated {
+                populated: *populated,
+            },
+            Self::Frozen(frozen) => Details::Frozen { frozen: *frozen },
+            Self::Memory { added, total, .. } => Details::Memory {
+                added: *added,
+                total: *total,
+            },
+            Self::Unwatched(reason) => Details::Reason { reason },
+            Self::Created | Self::Removed | Self::Overflow => Details::None {},
+        }
+    }
+
+    /// What a line of text says after the path.
+    fn remark(&self) -> String {
+        match self {
+            Self::Watching(Removals::Told) => "removal events: delivered".to_owned(),
+            Self::Watching(Removals::NotTold(reason)) => {
+                format!("removal events: not delivered ({reason})")
+            }
+            Self::Watching(Removals::Unknown(reason)) => {
+                format!("removal events: unknown ({reason})")
+            }
+            Self::Present(state) => describe(state),
+            Self::Populated(on) | Self::Frozen(on) => u8::from(*on).to_string(),
+            Self::Memory { added, total, .. } => format!("+{added} ({total})"),
+            Self::Unwatched(reason) => reason.clone(),
+            Self::Created | Self::Removed | Self::Overflow => String::new(),
+        }
+    }
+}
+
+fn describe(state: &State) -> String {
+    let mut text = format!("populated={}", u8::from(state.populated));
+    if state.frozen {
+        text += " frozen=1";
+    }
+    for (name, count) in state.memory.iter().filter(|(_, count)| **count > 0) {
+        // Writing to a String does not fail.
+        let _ = write!(text, " {name}={count}");
+    }
+    text
+}
+
+/// How lines look.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Format {
+    /// For people: time, event, path, remark
+    Text,
+    /// One object a line
+    Json,
+}
+
+/// Prints lines, and remembers the first error.
+pub struct Printer<W> {
+    out: W,
+    format: Format,
+    failed: io::Result<()>,
+}
+
+impl<W: Write> Printer<W> {
+    /// Prints to `out`.
+    pub fn new(out: W, format: Format) -> Self {
+        Self {
+            out,
+            format,
+            failed: Ok(()),
+        }
+    }
+
+    /// Writes out what was printed.
+    ///
+    /// # Errors
+    ///
+    /// The first since the last call: the reader may have gone.
+    pub fn flush(&mut self) -> io::Result<()> {
+        std::mem::replace(&mut self.failed, Ok(()))?;
+        self.out.flush()
+    }
+
+    fn print(&mut self, time: String, path: &Path, id: Option<Id>, what: &What) -> io::Result<()> {
+        match self.format {
+            Format::Text => {
+                let line = format!(
+                    "{time} {:<16} {} {}",
+                    what.name(),
+                    printable(path.as_os_str()),
+                    what.remark()
+                );
+                writeln!(self.out, "{}", line.trim_end())
+            }
+            Format::Json => {
+                let line = Line {
+                    time,
+                    event: &what.name(),
+                    cgroup: &path.to_string_lossy(),
+                    id,
+                    details: what.details(),
+                };
+                serde_json::to_writer(&mut self.out, &line)?;
+                self.out.write_all(b"\n")
+            }
+        }
+    }
+}
+
+impl<W: Write> Sink for Printer<W> {
+    fn tell(&mut self, cgroup: &Path, id: Option<Id>, what: &What) {
+        if self.failed.is_ok() {
+            let time = humantime::format_rfc3339_micros(SystemTime::now()).to_string();
+            self.failed = self.print(time, cgroup, id, what);
+        }
+    }
+}
+
+/// Whoever makes a cgroup chooses its name: it must not steer a terminal.
+fn printable(path: &OsStr) -> String {
+    let mut text = String::new();
+    for c in path.to_string_lossy().chars() {
+        if c.is_control() {
+            text.extend(c.escape_default());
+        } else {
+            text.push(c);
+        }
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn print(format: Format, what: &What) -> String {
+        let mut out = Vec::new();
+        let mut printer = Printer::new(&mut out, format);
+        let path = Path::new("/a\u{1b}[2J/b");
+        printer
+            .print("T".to_owned(), path, Some(7), what)
+            .expect("a Vec takes everything");
+        String::from_utf8(out).expect("lines are UTF-8")
+    }
+
+    #[test]
+    fn text_is_one_line_without_control_characters() {
+        let what = What::Memory {
+            name: "high".to_owned(),
+            added: 2,
+            total: 5,
+        };
+        assert_eq!(
+            print(Format::Text, &what),
+            "T memory.high      /a\\u{1b}[2J/b +2 (5)\n"
+        );
+        assert_eq!(
+            print(Format::Text, &What::Removed),
+            "T removed          /a\\u{1b}[2J/b\n"
+        );
+    }
+
+    #[test]
+    fn json_has_the_fields_of_the_event() {
+        let state = State::parse("populated 1\nfrozen 0\n", "");
+        assert_eq!(
+            print(Format::Json, &What::Present(state)),
+            "{\"time\":\"T\",\"event\":\"present\",\"cgroup\":\"/a\\u001b[2J/b\",\"id\":7,\
+             \"populated\":true,\"frozen\":false}\n"
+        );
+        let unknown = What::Watching(Removals::Unknown("no right".to_owned()));
+        let line: serde_json::Value =
+            serde_json::from_str(&print(Format::Json, &unknown)).expect("JSON");
+        assert_eq!(line["removals_told"], serde_json::Value::Null);
+        assert_eq!(line["reason"], "no right");
+    }
+
+    #[test]
+    fn remembers_that_the_reader_has_gone() {
+        struct Gone;
+        impl Write for Gone {
+            fn write(&mut self, _: &[u8]) -> io::Result<usize> {
+                Err(io::ErrorKind::BrokenPipe.into())
+            }
+            fn flush(&mut self) -> io::Result<()> {
+                Ok(())
+            }
+        }
+        let mut printer = Printer::new(Gone, Format::Text);
+        printer.tell(Path::new("/"), None, &What::Created);
+        let error = printer.flush().expect_err("the write failed");
+        assert_eq!(error.kind(), io::ErrorKind::BrokenPipe);
+        assert!(printer.flush().is_ok());
+    }
+}

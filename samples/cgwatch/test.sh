@@ -1,0 +1,39 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+#
+# Tests cgwatch: the unit tests here, those on cgroups in virtual machines
+# with each kernel, without and with rkernfs. KERNEL= only this one.
+set -euo pipefail
+kernels=${KERNEL:-6.12 7.3}
+# shellcheck source=../../selftests/qemu/lib.sh
+. "$(dirname "$0")/../../selftests/qemu/lib.sh"
+cd "$root/samples/cgwatch"
+
+command -v cargo >/dev/null || die "cargo 1.85 or newer is missing"
+cargo test --locked --bin cgwatch
+
+# Static, for a guest that has no libraries
+host=$(rustc -vV | sed -n 's/^host: //p')
+export RUSTFLAGS='-C target-feature=+crt-static'
+tests=$(cargo test --locked --release --target "$host" --test cgroups --no-run \
+	--message-format json | sed -n 's|.*"executable":"\([^"]*/cgroups-[^"]*\)".*|\1|p')
+programs=$root/build/cgwatch
+mkdir -p "$programs"
+cp "$tests" "$programs/cgwatch-tests"
+cp "target/$host/release/cgwatch" "$programs/"
+
+status=0
+for kernel in $kernels; do
+	for module in 0 1; do
+		without='' removals=told
+		if [ $module = 0 ]; then
+			without="without "
+			at_least "$kernel" 7.1 || removals=not-told
+		fi
+		say "testing: cgwatch on $kernel, ${without}rkernfs ..."
+		KERNEL=$kernel MODULE=$module ADD="$programs/cgwatch $programs/cgwatch-tests" \
+			RUN="CGWATCH=/add/cgwatch REMOVALS=$removals /add/cgwatch-tests --test-threads=1" \
+			"$here/vm.sh" || status=1
+	done
+done
+exit $status
