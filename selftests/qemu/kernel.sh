@@ -62,8 +62,12 @@ fetch() {
 	rm -- *.deb
 }
 
-downloaded() {
-	du -sm "$cache/apt/archives" 2>/dev/null | awk '{ print $1 " MB" }'
+fetched() {
+	if compgen -G "$cache/*.part" || compgen -G "$cache/src/*.part"; then
+		echo unpacking
+	else
+		du -sm "$cache/apt/archives" | awk '{ print $1 " MB" }'
+	fi 2>/dev/null | tail -n 1
 }
 
 # --- source and rust-src -------------------------------------------------
@@ -96,7 +100,7 @@ find_rust_src() {
 	done
 	need_space 1200 "rust-src"
 	local hint="rustup component add rust-src gives it too"
-	step rust-src "rust-src $rustc_version" downloaded \
+	step rust-src "rust-src $rustc_version" fetched \
 		fetch_rust_src "$cache/rust-src-$rustc_version"
 	export RUST_LIB_SRC=$cache/rust-src-$rustc_version/library
 }
@@ -188,7 +192,7 @@ main() {
 	if [ ! -e "$src/Kbuild" ]; then
 		need_space 3000 "the kernel's source"
 		hint="KSRC= takes any source tree" \
-			step "source-$KERNEL" "source of Linux $KERNEL" downloaded fetch_source "$src"
+			step "source-$KERNEL" "source of Linux $KERNEL" fetched fetch_source "$src"
 	fi
 	find_rust_src
 	[ -z "${pid[bindgen]:-}" ] || finish_bindgen
@@ -202,4 +206,3 @@ main() {
 }
 
 main
-exit

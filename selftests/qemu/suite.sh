@@ -14,7 +14,10 @@ set -euo pipefail
 dir=$1
 shift
 left=("$@")
-: "${LIMIT:=300}" "${MODULE:=1}"
+: "${MODULE:=1}"
+if [ -z "${LIMIT:-}" ]; then
+	LIMIT=$([ "$(config_of "$KDIR" CONFIG_KASAN)" = y ] && echo 1200 || echo 300)
+fi
 mkdir -p "$dir"
 
 # The guest marks where each test begins and ends, in the output and in the
@@ -63,11 +66,15 @@ blame_reports() { # CONSOLE
 	done || :
 }
 
-# One guest: runs what is left, up to the first that takes it down.
+# One guest: runs what is left, up to the first that takes it down. A program
+# that hangs is killed after LIMIT; a kernel that hangs shall panic, because
+# the time for all is long.
 boot() { # NUMBER
-	local out=$dir/output.$1.log log=$dir/console.$1.log status=0 reason dead
-	KLOG=ignore UNLOAD=$MODULE LOG=$log TIMEOUT=$((LIMIT * 2 + 60)) ADD="${left[*]}" \
-		RUN="$(guest_script)" "$here/vm.sh" >"$out" 2>"$dir/vm.$1.log" || status=$?
+	local out=$dir/output.$1.log log=$dir/console.$1.log status=0 reason dead hangs
+	hangs="sysctl.kernel.hung_task_panic=1 sysctl.kernel.softlockup_panic=1"
+	hangs+=" sysctl.kernel.panic_on_rcu_stall=1"
+	KLOG=ignore UNLOAD=$MODULE LOG=$log TIMEOUT=$((LIMIT * ${#left[@]} + 60)) \
+		ADD="${left[*]}" APPEND="$hangs ${APPEND:-}" RUN="$(guest_script)" "$here/vm.sh" >"$out" 2>"$dir/vm.$1.log" || status=$?
 	dead=$(split_output "$out")
 	echo "$dead" >"$dir/.dead"
 	reason=$(sed -n 's/^error: //p' "$dir/vm.$1.log" | head -n 1)
