@@ -155,6 +155,13 @@ static bool unmount_root(void)
 	return !umount(root);
 }
 
+/* The objects outlive the mount. */
+static void restore_unmounted(void)
+{
+	mount("none", root, "rkernfs", 0, NULL);
+	restore_root();
+}
+
 const struct cause cause_own_unmount = {
 	.name = "own-unmount",
 	.kinds = BOTH,
@@ -164,5 +171,5 @@ const struct cause cause_own_unmount = {
 	.missing = no_pseudofs,
 	.prepare = prepare_value,
 	.remove = unmount_root,
-	.restore = restore_root,
+	.restore = restore_unmounted,
 };
