@@ -109,6 +109,17 @@ impl<'r> Tree<'r> {
         Self::lock(root)
     }
 
+    /// Lets others have the locks if they wait for them, and the CPU.
+    pub(crate) fn give_way(self) -> Self {
+        // SAFETY: Only locks are held under which sleeping is fine.
+        unsafe { shim::rkernfs_cond_resched() };
+        // SAFETY: The root is valid.
+        if unsafe { shim::rkernfs_is_contended(self.supers.root().as_ptr()) } {
+            return self.unlocked(|| ());
+        }
+        self
+    }
+
     pub(crate) fn supers(&self) -> &Supers<'r> {
         &self.supers
     }

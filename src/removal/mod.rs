@@ -167,13 +167,19 @@ fn remove_by_name(parent: &Node, name: &CStr, ns: *const c_void) -> Result {
 ///
 /// The locks are given up and taken back whenever a node has to be waited for. `kept` is the
 /// number of references of `top` that the caller took for this call.
-fn remove_subtree<'r>(mut tree: Tree<'r>, top: &Node, kept: i32, batch: &mut Batch) -> Tree<'r> {
+fn remove_subtree<'r>(
+    mut tree: Tree<'r>,
+    top: &Node,
+    mut kept: i32,
+    batch: &mut Batch,
+) -> Tree<'r> {
     // kernfs_remove_self() removes a node before its owner does.
     if top.parent().is_some() && !top.is_linked(&tree) {
         return tree;
     }
 
     mark(&tree, top);
+    let mut own: Option<ARef<Node>> = None;
     for n in 1.. {
         let mut pos = top.leftmost_descendant(&tree);
         let is_top = ptr::eq(pos, top);
@@ -193,7 +199,12 @@ fn remove_subtree<'r>(mut tree: Tree<'r>, top: &Node, kept: i32, batch: &mut Bat
             break;
         }
         if n % RESCHED_INTERVAL == 0 {
-            resched();
+            // Somebody else may put the creation reference of `top` meanwhile.
+            own.get_or_insert_with(|| {
+                kept += 1;
+                top.into()
+            });
+            tree = tree.give_way();
         }
     }
     tree

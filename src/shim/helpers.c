@@ -79,6 +79,12 @@ struct rw_semaphore *rkernfs_iattr_rwsem(struct kernfs_root *root)
 	return &root->kernfs_iattr_rwsem;
 }
 
+bool rkernfs_is_contended(struct kernfs_root *root)
+{
+	return rwsem_is_contended(&root->kernfs_rwsem) ||
+	       rwsem_is_contended(&root->kernfs_supers_rwsem);
+}
+
 /* list_for_each_entry() over root->supers; NULL starts and ends it. */
 struct kernfs_super_info *rkernfs_next_super(struct kernfs_root *root,
 					     struct kernfs_super_info *prev)

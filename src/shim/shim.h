@@ -40,6 +40,7 @@ void rkernfs_warn_no_parent(const char *name);
 struct rw_semaphore *rkernfs_supers_rwsem(struct kernfs_root *root);
 struct rw_semaphore *rkernfs_rwsem(struct kernfs_root *root);
 struct rw_semaphore *rkernfs_iattr_rwsem(struct kernfs_root *root);
+bool rkernfs_is_contended(struct kernfs_root *root);
 
 struct kernfs_super_info *rkernfs_next_super(struct kernfs_root *root,
 					     struct kernfs_super_info *prev);
