@@ -50,10 +50,13 @@ settings() {
 
 run_image() {
 	local tree=$tmp/run file to
-	mkdir -p "$tree/vm" "$tree/add"
+	mkdir -p "$tree/vm" "$tree/add" "$tree/lib/modules"
 	settings >"$tree/vm/settings"
 	printf '%s\n' "$RUN" >"$tree/vm/run"
-	[ -z "$KO" ] || cp "$KO" "$tree/rkernfs.ko"
+	if [ -n "$KO" ]; then
+		cp "$KO" "$tree/rkernfs.ko"
+		cp "${KO%/*}"/samples/*.ko "$tree/lib/modules/" 2>/dev/null || :
+	fi
 	for file in $ADD; do
 		to=$tree/add/${file##*/}
 		[ -e "$file" ] || die "ADD: $file: no such file"
