@@ -111,10 +111,10 @@ impl Node {
         unsafe { Root::from_raw(shim::rkernfs_root(self.as_ptr())) }
     }
 
-    /// The directory that the node is, or was, in. A node keeps a reference of it.
-    pub(crate) fn parent(&self) -> Option<&Node> {
-        // SAFETY: The parent only changes under `kernfs_rwsem` (exclusive) while the node is
-        // linked, and its reference is put when the node is freed.
+    /// The directory that the node is, or was, in. A node keeps a reference of it; a rename changes
+    /// it under `_tree`.
+    pub(crate) fn parent<'t>(&'t self, _tree: &'t Tree<'_>) -> Option<&'t Node> {
+        // SAFETY: By the type invariant, and by `_tree`.
         unsafe { Node::from_raw_or_null(shim::rkernfs_parent(self.as_ptr())) }
     }
 
@@ -128,16 +128,8 @@ impl Node {
     ///
     /// It is the tag of the nearest tagged directory or of the node itself.
     pub(crate) fn shown_in(&self) -> *const core::ffi::c_void {
-        let mut pos = Some(self);
-        while let Some(node) = pos {
-            // SAFETY: By the type invariant.
-            let ns = unsafe { shim::rkernfs_node_ns(node.as_ptr()) };
-            if !ns.is_null() {
-                return ns.cast();
-            }
-            pos = node.parent();
-        }
-        ptr::null()
+        // SAFETY: By the type invariant. Only the way to the root may change meanwhile.
+        unsafe { shim::rkernfs_shown_in(self.as_ptr()).cast() }
     }
 
     fn flags(&self) -> u16 {
@@ -242,7 +234,7 @@ impl Node {
         // SAFETY: The siblings are stable under `tree`.
         let rb = unsafe { bindings::rb_next(ptr::addr_of!((*self.as_ptr()).rb)) };
         if rb.is_null() {
-            return self.parent();
+            return self.parent(tree);
         }
         // SAFETY: `rb` links a sibling.
         Some(unsafe { Node::from_rb(rb) }.leftmost_descendant(tree))

@@ -174,7 +174,7 @@ fn remove_subtree<'r>(
     batch: &mut Batch,
 ) -> Tree<'r> {
     // kernfs_remove_self() removes a node before its owner does.
-    if top.parent().is_some() && !top.is_linked(&tree) {
+    if !top.is_root() && !top.is_linked(&tree) {
         return tree;
     }
 
@@ -238,7 +238,7 @@ fn drain<'r>(tree: Tree<'r>, node: &Node) -> Tree<'r> {
 /// Takes `node` out of its directory. Succeeds once for each node, and so decides which of
 /// several removers cleans up. The root has no directory and only one remover.
 fn unlink(tree: &Tree<'_>, node: &Node) -> bool {
-    let Some(parent) = node.parent() else {
+    let Some(parent) = node.parent(tree) else {
         return true;
     };
     if !node.is_linked(tree) {
@@ -263,12 +263,12 @@ fn clean_up(tree: &Tree<'_>, node: &Node, ours: i32, batch: &mut Batch) {
         stats::LOOKUPS_SKIPPED.add(1);
     }
     // Most removals are of a file that nobody looked up, in a directory with default times.
-    if !look_up && !is_dir && !node.parent().is_some_and(Node::has_iattr) {
+    if !look_up && !is_dir && !node.parent(tree).is_some_and(Node::has_iattr) {
         return;
     }
 
     let iattr = tree.iattr();
-    if let Some(parent) = node.parent() {
+    if let Some(parent) = node.parent(tree) {
         if is_dir {
             parent.dec_subdirs(&iattr);
         }

@@ -22,6 +22,11 @@ static inline struct kernfs_node *compat_parent(struct kernfs_node *kn)
 	return rcu_dereference_protected(kn->__parent, true);
 }
 
+static inline struct kernfs_node *compat_parent_rcu(struct kernfs_node *kn)
+{
+	return rcu_dereference(kn->__parent);
+}
+
 static inline const char *compat_name(struct kernfs_node *kn)
 {
 	return rcu_dereference_protected(kn->name, true);
@@ -30,6 +35,12 @@ static inline const char *compat_name(struct kernfs_node *kn)
 static inline struct kernfs_node *compat_parent(struct kernfs_node *kn)
 {
 	return kn->parent;
+}
+
+/* Not marked as an RCU pointer, but nodes are freed after a grace period. */
+static inline struct kernfs_node *compat_parent_rcu(struct kernfs_node *kn)
+{
+	return READ_ONCE(kn->parent);
 }
 
 static inline const char *compat_name(struct kernfs_node *kn)

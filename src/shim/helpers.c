@@ -12,9 +12,17 @@
 #include "compat.h"
 #include "shim.h"
 
+/* As kernfs_root(), which before 6.15 follows a parent that a rename may free. */
 struct kernfs_root *rkernfs_root(struct kernfs_node *kn)
 {
-	return kernfs_root(kn);
+	struct kernfs_root *root;
+
+	if (kernfs_type(kn) == KERNFS_DIR)
+		return kn->dir.root;
+	rcu_read_lock();
+	root = compat_parent_rcu(kn)->dir.root;
+	rcu_read_unlock();
+	return root;
 }
 
 struct kernfs_node *rkernfs_parent(struct kernfs_node *kn)
@@ -30,6 +38,18 @@ const char *rkernfs_name(struct kernfs_node *kn)
 const void *rkernfs_node_ns(struct kernfs_node *kn)
 {
 	return kn->ns;
+}
+
+/* The tag of the nearest tagged node on the way up, which a rename may change */
+const void *rkernfs_shown_in(struct kernfs_node *kn)
+{
+	const void *ns = NULL;
+
+	rcu_read_lock();
+	for (; kn && !ns; kn = compat_parent_rcu(kn))
+		ns = kn->ns;
+	rcu_read_unlock();
+	return ns;
 }
 
 u64 rkernfs_ns_key(const void *ns)
