@@ -69,6 +69,15 @@ bool is_event(const struct events *events, int at, int wd, uint32_t mask, const 
 	       event->mask == mask && (!name || !strcmp(event->name, name));
 }
 
+int count_events(const struct events *events, int wd, uint32_t mask)
+{
+	int count = 0;
+
+	for (int i = 0; i < events->nr && i < MAX_EVENTS; i++)
+		count += events->at[i].wd == wd && events->at[i].mask == mask;
+	return count;
+}
+
 bool told_once(const struct events *events, int wd)
 {
 	static const uint32_t wanted[] = { IN_DELETE_SELF, IN_IGNORED };

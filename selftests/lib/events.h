@@ -33,6 +33,8 @@ void read_events(int fd, struct events *events);
 void await_events(int fd, struct events *events, int nr);
 /* Is @at[] the event @mask of @wd with that name (NULL: any)? */
 bool is_event(const struct events *events, int at, int wd, uint32_t mask, const char *name);
+/* How often @wd was told just @mask */
+int count_events(const struct events *events, int wd, uint32_t mask);
 /* Exactly IN_DELETE_SELF, then IN_IGNORED, for @wd, whatever others were told */
 bool told_once(const struct events *events, int wd);
 /* One line for a message, static */
