@@ -14,7 +14,7 @@ $(foreach s,$(settings),$(call literally,$s))
 qemu := selftests/qemu
 
 .DEFAULT_GOAL := module
-.PHONY: module kernel cgwatch vm shell demo test test-cgwatch clean help
+.PHONY: module kernel cgwatch clean install uninstall deb vm shell demo test test-cgwatch test-package help
 
 ##@ Build
 module: ## rkernfs.ko for KERNEL=6.12 (default) or 7.3, or for the built tree KDIR=
@@ -28,6 +28,16 @@ cgwatch: ## samples/cgwatch/target/release/cgwatch, which follows a cgroup subtr
 
 clean: ## forget what was built here (the kernels stay in the cache)
 	$(RM) -r build samples/cgwatch/target
+
+##@ Install
+install: ## for the running kernel, or KDIR= KERNEL=; INSTALL_MOD_PATH= before /lib/modules
+	@packaging/install.sh
+
+uninstall: ## the same away
+	@packaging/install.sh remove
+
+deb: ## a Debian package that installs the module through DKMS
+	@packaging/deb.sh
 
 ##@ Run, in a virtual machine
 demo: ## what a watcher of a cgroup is told, without the module and with it
@@ -46,9 +56,12 @@ test: ## all tests on 6.12 and 7.3, normal and debug; KERNEL= TESTS= DEBUG= narr
 test-cgwatch: ## cgwatch: unit tests, and on both kernels without and with the module
 	@samples/cgwatch/test.sh
 
+test-package: ## the Debian package in a fresh root: install, load, upgrade, remove
+	@selftests/packaging/test.sh
+
 ##@ Help
 help: ## this list
 	@awk -F ':.*## ' '/^##@/ { printf "\n%s\n", substr($$0, 5) } \
-		/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+		/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 	@echo
 	@echo 'selftests/qemu/README.md tells all settings.'

@@ -3,7 +3,7 @@
 #
 # Names the tools that are missing, then installs them:
 #
-#   deps.sh [build] [kernel] [debug] [vm] [test]
+#   deps.sh [build] [kernel] [debug] [vm] [test] [deb] [debian_root]
 #
 # Each word is a use. INSTALL=0 only names them. Without apt, or without the
 # right to use it, the list is printed and that is an error.
@@ -70,6 +70,16 @@ want_vm() {
 
 want_test() {
 	want perl have prove
+}
+
+want_deb() {
+	want dpkg-dev have dpkg-buildpackage
+	want debhelper have dh
+	want dh-dkms have dh_dkms
+}
+
+want_debian_root() {
+	want debootstrap have debootstrap
 }
 
 for use; do

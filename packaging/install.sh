@@ -1,0 +1,37 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+#
+# Installs the module for the running kernel, for the built tree KDIR= or for
+# the dev kernel KERNEL=, as modules_install does; "install.sh remove" takes
+# it away. INSTALL_MOD_PATH= is put before /lib/modules.
+set -euo pipefail
+if [ -z "${KDIR:-}${KERNEL:-}" ]; then
+	export KDIR
+	KDIR=/lib/modules/$(uname -r)/build
+fi
+# shellcheck source=../selftests/qemu/lib.sh
+. "$(dirname "$0")/../selftests/qemu/lib.sh"
+
+: "${INSTALL_MOD_PATH:=}"
+[ -z "${KDIR:-}" ] || [ -e "$KDIR" ] ||
+	die "$KDIR is missing: KDIR= names the built tree of the kernel to install for"
+KDIR=$("$here/kernel.sh")
+release=$(cat "$KDIR/include/config/kernel.release")
+modules=$INSTALL_MOD_PATH/lib/modules/$release
+module=$modules/updates/rkernfs.ko
+
+[ -w "$(readlink -f "$INSTALL_MOD_PATH/")" ] || die "no right to write to $modules"
+
+case ${1:-install} in
+install)
+	export KDIR INSTALL_MOD_PATH RKERNFS_SAMPLES=n
+	ko=$("$here/module.sh")
+	kmake -s -C "$KDIR" M="$(dirname "$ko")" modules_install >&2
+	;;
+remove)
+	rm -f "$module"
+	;;
+esac
+# modules_install leaves that out where the tree has no System.map.
+depmod ${INSTALL_MOD_PATH:+-b "$INSTALL_MOD_PATH"} "$release"
+[ ! -e "$module" ] || say "$module: modprobe rkernfs loads it; packaging/modules-load.d/ at every boot"

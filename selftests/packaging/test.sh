@@ -1,0 +1,208 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+#
+# Installs the packaged module in a fresh Debian root that has the dev kernel
+# (KERNEL=, KDIR=); boots what DKMS built; upgrades; removes; and looks what
+# becomes of kernels that cannot carry it. Prints TAP.
+#
+#   SUITE=trixie    another Debian than this machine's
+#
+# Needs root, for chroot. The Debian root as it was before is kept in the
+# cache. All mounts are in a namespace of their own and end with it.
+set -euo pipefail
+if [ "${IN_NAMESPACE:-}" != $$ ]; then
+	# shellcheck disable=SC2093 # nothing comes after it
+	exec unshare -m sh -c 'IN_NAMESPACE=$$ exec "$@"' sh "$0" "$@"
+fi
+# shellcheck source=../qemu/lib.sh
+. "$(dirname "$0")/../qemu/lib.sh"
+
+# shellcheck source=/dev/null
+release=$(. /etc/os-release && echo "${VERSION_CODENAME:-sid}")
+: "${SUITE:=$release}"
+base=$cache/debian-$SUITE
+
+[ "$(id -u)" = 0 ] || die "this test needs root"
+"$here/deps.sh" build vm deb debian_root
+KDIR=$("$here/kernel.sh")
+kernel=$(cat "$KDIR/include/config/kernel.release")
+sysroot=$(rustc --print sysroot)
+bindgen=$(dirname "$(readlink -f "$(command -v bindgen)")")
+
+# --- the Debian root -----------------------------------------------------
+
+# Where this machine's own Debian comes from, as apt has it
+mirror() {
+	apt-get update --print-uris |
+		sed -n "s#^'\(.*\)/dists/$release/InRelease' .*#\1#p" | head -n 1
+}
+
+# What Debian has for building modules. A rustc from elsewhere is mounted.
+bootstrap() {
+	local packages=dkms,gcc,make,kmod,libelf-dev,libclang1-19
+	[ "$sysroot" != /usr ] || packages+=,rustc,bindgen
+	rm -rf "$base.part"
+	debootstrap --variant=minbase --include="$packages" "$SUITE" "$base.part" "$(mirror)"
+	rm -f "$base.part"/var/cache/apt/archives/*.deb
+	mv "$base.part" "$base"
+}
+
+if [ ! -e "$base" ]; then
+	need_space 1500 "a Debian root"
+	step debian-root "a root of Debian $SUITE" : bootstrap
+fi
+work=$(mktemp -d)
+in=$work/in
+trap 'end_steps; umount -R "$in"; rm -rf --one-file-system "$work"' EXIT
+mkdir -p "$in" "$work/upper" "$work/scratch"
+mount -t overlay overlay "$in" \
+	-o "lowerdir=$base,upperdir=$work/upper,workdir=$work/scratch"
+mount -t proc proc "$in/proc"
+mount --bind /dev "$in/dev"
+
+lend() { # FOLDER: the same one in the root, read-only
+	mkdir -p "$in/$1"
+	mount --bind "$1" "$in/$1"
+	mount -o remount,bind,ro "$in/$1"
+}
+lend "$KDIR"
+[ "$(source_of "$KDIR")" = "$KDIR" ] || lend "$(source_of "$KDIR")"
+if [ "$sysroot" != /usr ]; then
+	lend "$sysroot"
+	lend "$bindgen"
+	mkdir -p "$in/etc/default"
+	echo "PATH=$sysroot/bin:$bindgen:\$PATH" >"$in/etc/default/rkernfs-dkms"
+fi
+
+root() { # COMMAND: in the Debian root
+	env -i PATH=/usr/sbin:/usr/bin:/sbin:/bin HOME=/root DEBIAN_FRONTEND=noninteractive \
+		chroot "$in" "$@" >"$work/out" 2>&1
+}
+
+# A kernel that is installed, with these files in its build folder
+add_kernel() { # RELEASE
+	mkdir -p "$in/lib/modules/$1" "$in/usr/src/$1/include/config"
+	ln -s "/usr/src/$1" "$in/lib/modules/$1/build"
+	printf 'CONFIG_%s=y\n' RUST LIVEPATCH KPROBES KALLSYMS >"$in/usr/src/$1/.config"
+	cp "$in/usr/src/$1/.config" "$in/usr/src/$1/include/config/auto.conf"
+	: >"$in/usr/src/$1/Module.symvers"
+}
+
+mkdir -p "$in/lib/modules/$kernel"
+ln -s "$KDIR" "$in/lib/modules/$kernel/build"
+cp "$KDIR"/modules.{order,builtin,builtin.modinfo} "$in/lib/modules/$kernel/"
+
+old=$(VERSION=1.0 "$root/packaging/deb.sh")
+new=$(VERSION=1.1 "$root/packaging/deb.sh")
+cp "$old" "$in/old.deb"
+cp "$new" "$in/new.deb"
+
+# --- the tests -----------------------------------------------------------
+
+number=0 failed=0
+ok() { # NAME COMMAND...: holds if the command does
+	number=$((number + 1))
+	: >"$work/out"
+	if "${@:2}"; then
+		echo "ok $number $1"
+	else
+		echo "not ok $number $1"
+		failed=1
+		sed 's/^/# /' "$work/out" "$in"/var/lib/dkms/rkernfs/*/build/make.log 2>/dev/null || :
+	fi
+}
+
+has_module() {
+	[ -e "$in/lib/modules/$kernel/updates/dkms/rkernfs.ko" ] &&
+		grep -q '^updates/dkms/rkernfs.ko:' "$in/lib/modules/$kernel/modules.dep"
+}
+
+# status VERSION: it alone is installed
+status() {
+	root dkms status rkernfs &&
+		grep -q "^rkernfs/$1, $kernel.*: installed" "$work/out" &&
+		[ "$(wc -l <"$work/out")" = 1 ]
+}
+
+installs() { # PACKAGE
+	root apt-get install -q -y --no-install-recommends "/$1.deb"
+}
+
+boots() {
+	mkdir -p "$work/modules/$kernel"
+	cp -r "$in/lib/modules/$kernel"/{modules.*,updates} "$work/modules/$kernel/"
+	KO='' MODULE=0 ADD="$work/modules" RUN="ln -s /add/modules/* /lib/modules/
+		modprobe rkernfs && [ \$(cat /sys/kernel/livepatch/rkernfs/enabled) = 1 ]" \
+		"$here/vm.sh" >"$work/out" 2>&1
+}
+
+is_gone() {
+	[ ! -e "$in/lib/modules/$kernel/updates/dkms/rkernfs.ko" ] &&
+		! grep -q rkernfs "$in/lib/modules/$kernel/modules.dep" &&
+		[ -z "$(find "$in/usr/src" -name 'rkernfs-*')" ] &&
+		[ ! -e "$in/var/lib/dkms/rkernfs" ]
+}
+
+# Kernels that can't carry it, each for another reason
+add_others() {
+	add_kernel 6.1.0-old
+	add_kernel 6.12.9-headers
+	add_kernel 6.12.9-plain
+	sed -i s/CONFIG_RUST=y// "$in/usr/src/6.12.9-plain/.config"
+	add_internal_header 6.1.0-old
+	add_internal_header 6.12.9-plain
+}
+
+add_internal_header() { # RELEASE
+	mkdir -p "$in/usr/src/$1/fs/kernfs"
+	: >"$in/usr/src/$1/fs/kernfs/kernfs-internal.h"
+}
+
+# left_alone RELEASE WHY: no module was built, and that was no error
+left_alone() {
+	cp "$work/upgrade" "$work/out"
+	grep -q "^rkernfs: not for $1: $2" "$work/out" && has_module &&
+		[ ! -e "$in/lib/modules/$1/updates" ] &&
+		[ ! -e "$in/var/lib/dkms/rkernfs/1.1/$1" ]
+}
+
+upgrades() {
+	installs new && cp "$work/out" "$work/upgrade" && status 1.1 && has_module
+}
+
+# One that could carry it, if the compiler were there
+other_rustc() {
+	add_kernel 6.12.9-other
+	add_internal_header 6.12.9-other
+	echo 'CONFIG_RUSTC_VERSION_TEXT="rustc 1.2.3 (old)"' \
+		>>"$in/usr/src/6.12.9-other/include/config/auto.conf"
+	! root dkms build rkernfs/1.1 -k 6.12.9-other &&
+		grep -q 'rkernfs: the kernel was built with rustc 1.2.3 (old)' "$work/out"
+}
+
+# Without the package
+by_hand() {
+	local to=$work/by-hand modules=$work/by-hand/lib/modules/$kernel
+	mkdir "$to"
+	KDIR=$KDIR INSTALL_MOD_PATH=$to "$root/packaging/install.sh" >"$work/out" 2>&1 &&
+		grep -q '^updates/rkernfs.ko:' "$modules/modules.dep" &&
+		KDIR=$KDIR INSTALL_MOD_PATH=$to "$root/packaging/install.sh" remove >"$work/out" 2>&1 &&
+		[ ! -e "$modules/updates/rkernfs.ko" ] &&
+		! grep -q rkernfs "$modules/modules.dep"
+}
+
+echo "TAP version 13"
+echo 1..11
+ok "make install and make uninstall" by_hand
+ok "the package installs" installs old
+ok "DKMS built and installed the module" status 1.0
+ok "modprobe finds it" has_module
+ok "it loads in that kernel" boots
+add_others
+ok "the next version takes its place" upgrades
+ok "a kernel before 6.12 is left alone" left_alone 6.1.0-old 'it is older than 6.12'
+ok "a kernel with headers only is left alone" left_alone 6.12.9-headers 'no fs/kernfs/.*headers'
+ok "a kernel without Rust is left alone" left_alone 6.12.9-plain 'it is built without CONFIG_RUST'
+ok "another rustc is refused, and named" other_rustc
+ok "nothing is left when it is removed" eval 'root dpkg -r rkernfs-dkms && is_gone'
+[ $failed = 0 ]
