@@ -5,7 +5,7 @@
 # alone, then by the same kernel with rkernfs loaded. Ends non-zero if, with
 # rkernfs, an event is missing, doubled, early or out of order.
 #
-# Usage: demo.sh [MODULE]	the programs watch and steps lie beside this file
+# Usage: demo.sh [MODULE]	watch, steps and tour.sh lie beside this file
 
 here=$(cd "$(dirname "$0")" && pwd)
 module=${1:-/rkernfs.ko}
@@ -140,3 +140,5 @@ echo
 judge_alone
 judge_path
 judge_with
+echo
+"$here/tour.sh" || fail "the tour went wrong"

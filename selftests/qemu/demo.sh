@@ -12,10 +12,10 @@ KDIR=$("$here/kernel.sh")
 export KDIR
 out=$root/build/selftests
 kmake -s -C "$root/selftests" KSRC="$(source_of "$KDIR")" OUT="$out" \
-	"$out/watch" "$out/steps" "$out/demo.sh"
+	"$out/watch" "$out/steps" "$out/demo.sh" "$out/tour.sh"
 
 status=0
-ADD="$out/watch $out/steps $out/demo.sh" MODULE=0 UNLOAD=1 \
+ADD="$out/watch $out/steps $out/demo.sh $out/tour.sh" MODULE=0 UNLOAD=1 \
 	RUN='sh /add/demo.sh' "$here/vm.sh" || status=$?
 echo "All in all: $SECONDS s."
 exit $status
