@@ -6,7 +6,7 @@
 
 use super::{Iattr, Root, Tree};
 use crate::{
-    compat::{c_ptr, c_str, AlwaysRefCounted},
+    compat::{c_ptr, AlwaysRefCounted},
     shim,
 };
 use core::{
@@ -256,16 +256,22 @@ impl Node {
             return None;
         }
         // SAFETY: `ns` is null or a tag of the root's namespace type.
-        let ns = unsafe { shim::rkernfs_ns_key(ns.cast()) };
+        let key = unsafe { shim::rkernfs_ns_key(ns.cast()) };
         // SAFETY: `name` is terminated.
-        let hash = unsafe { shim::rkernfs_name_hash(c_ptr(name), ns) };
+        let hash = unsafe { shim::rkernfs_name_hash(c_ptr(name), key) };
         // SAFETY: The children are stable under `_tree`.
         let mut rb = unsafe { (*self.children()).rb_node };
         while !rb.is_null() {
             // SAFETY: `rb` links a child.
             let child = unsafe { Node::from_rb(rb) };
-            // SAFETY: By `child`'s invariant and `_tree`.
-            rb = match unsafe { child.compare(hash, ns, name) } {
+            // SAFETY: By `child`'s invariant.
+            let child_hash = unsafe { (*child.as_ptr()).hash };
+            let order = if hash == child_hash {
+                child.compare(key, name, _tree)
+            } else {
+                hash.cmp(&child_hash)
+            };
+            rb = match order {
                 // SAFETY: `rb` is linked.
                 Ordering::Less => unsafe { (*rb).rb_left },
                 // SAFETY: `rb` is linked.
@@ -276,21 +282,16 @@ impl Node {
         None
     }
 
-    /// Compares what siblings are ordered by with that of the node. As `kernfs_name_compare()`.
-    ///
-    /// # Safety
-    ///
-    /// The tree must be locked, so that the node keeps its name.
-    unsafe fn compare(&self, hash: u32, ns: u64, name: &CStr) -> Ordering {
+    /// Compares a namespace's key and a name with those of the node. With the hash before them,
+    /// this is what siblings are ordered by: `kernfs_name_compare()`.
+    fn compare(&self, ns: u64, name: &CStr, _tree: &Tree<'_>) -> Ordering {
         let kn = self.as_ptr();
-        // SAFETY: By the safety requirements.
-        hash.cmp(&unsafe { (*kn).hash })
-            // SAFETY: The tag is null or one of the root's namespace type.
-            .then_with(|| ns.cmp(&unsafe { shim::rkernfs_ns_key(shim::rkernfs_node_ns(kn)) }))
-            .then_with(|| {
-                // SAFETY: By the safety requirements; names are terminated.
-                name.cmp(unsafe { c_str(shim::rkernfs_name(kn)) })
-            })
+        // SAFETY: The tag is null or one of the root's namespace type.
+        let own = unsafe { shim::rkernfs_ns_key((*kn).ns.cast()) };
+        ns.cmp(&own).then_with(|| {
+            // SAFETY: Names are terminated; the node's does not change under `_tree`.
+            unsafe { bindings::strcmp(c_ptr(name), shim::rkernfs_name(kn)) }.cmp(&0)
+        })
     }
 }
 

@@ -35,11 +35,6 @@ const char *rkernfs_name(struct kernfs_node *kn)
 	return compat_name(kn);
 }
 
-const void *rkernfs_node_ns(struct kernfs_node *kn)
-{
-	return kn->ns;
-}
-
 /* The tag of the nearest tagged node on the way up, which a rename may change */
 const void *rkernfs_shown_in(struct kernfs_node *kn)
 {

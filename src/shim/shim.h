@@ -31,7 +31,6 @@ struct super_block;
 struct kernfs_root *rkernfs_root(struct kernfs_node *kn);
 struct kernfs_node *rkernfs_parent(struct kernfs_node *kn);
 const char *rkernfs_name(struct kernfs_node *kn);
-const void *rkernfs_node_ns(struct kernfs_node *kn);
 const void *rkernfs_shown_in(struct kernfs_node *kn);
 u64 rkernfs_ns_key(const void *ns);
 unsigned int rkernfs_name_hash(const char *name, u64 ns_key);
