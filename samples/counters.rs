@@ -18,7 +18,6 @@ use kernfs::{
 #[allow(dead_code)]
 #[path = "../src/compat.rs"]
 mod compat;
-#[allow(unused_imports)]
 #[path = "../src/kernfs/mod.rs"]
 mod kernfs;
 #[allow(dead_code, unused_imports, unused_macros)]

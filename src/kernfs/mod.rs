@@ -7,7 +7,7 @@
 //! their node as an [`Active`] reference. Nodes are removed by the path that this module brings
 //! along, so that whoever watches them is told.
 //!
-//! For that path itself: [`Node`], [`Root`] and the [locks](Tree) of any kernfs user's hierarchy.
+//! For that path itself: [`internals`].
 //!
 //! This module does not support the following kernfs features:
 //!
@@ -26,7 +26,7 @@
 //! `samples/counters.rs` is a whole file system.
 
 // No one module needs all of it.
-#![allow(dead_code)]
+#![allow(dead_code, unused_imports)]
 
 mod active;
 mod data;
@@ -42,14 +42,24 @@ mod root;
 mod seq_file;
 
 pub(crate) use active::Active;
-pub(crate) use data::Retired;
 pub(crate) use dir::{Dir, DirOperations, Mode, Rename};
-pub(crate) use file::{File, FileOperations};
+pub(crate) use file::{File, FileOperations, Parent, Poll};
 pub(crate) use file_system::{FileSystem, Registration};
 pub(crate) use hierarchy::{Flags, Hierarchy};
-pub(crate) use inode::{ActiveSuper, Inode};
-pub(crate) use locks::{Iattr, Supers, Tree};
 pub(crate) use node::{Kind, Node};
 pub(crate) use owner::Owner;
-pub(crate) use root::{Root, Super};
 pub(crate) use seq_file::SeqFile;
+
+use locks::{Iattr, Supers, Tree};
+use root::{Root, Super};
+
+/// For the removal path, which changes the trees of any kernfs user, under their locks. File
+/// systems have no use for it.
+pub(crate) mod internals {
+    pub(crate) use super::{
+        data::Retired,
+        inode::{ActiveSuper, Inode},
+        locks::{Iattr, Supers, Tree},
+        root::{Root, Super},
+    };
+}

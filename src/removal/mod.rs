@@ -20,7 +20,10 @@ pub(crate) mod stats;
 
 use crate::{
     compat::{c_str, ARef},
-    kernfs::{Iattr, Inode, Kind, Node, Root, Super, Supers, Tree},
+    kernfs::{
+        internals::{Iattr, Inode, Root, Super, Supers, Tree},
+        Kind, Node,
+    },
     shim,
 };
 use core::{

@@ -27,7 +27,10 @@
 use super::{clear_nlink, lookup, stats, supers};
 use crate::{
     compat::ARef,
-    kernfs::{ActiveSuper, Inode, Node, Retired, Supers, Tree},
+    kernfs::{
+        internals::{ActiveSuper, Inode, Retired, Supers, Tree},
+        Node,
+    },
     shim,
 };
 use core::ptr::{self, NonNull};
