@@ -1,0 +1,59 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * What the measures share: clocks, samples, and how results are printed.
+ *
+ * A result is a line "turn,patch,measure,case,size,stat,value" on stdout; the
+ * first two come from the environment (BENCH_TURN, BENCH_PATCH). Times are in
+ * nanoseconds of the guest's clock.
+ */
+#ifndef SELFTESTS_BENCH_BENCH_H
+#define SELFTESTS_BENCH_BENCH_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define MAX_SAMPLES	4096
+
+struct samples {
+	size_t nr;
+	double at[MAX_SAMPLES];
+};
+
+uint64_t now_ns(void);
+/* CPU time of this process, of this thread */
+uint64_t process_ns(void);
+uint64_t thread_ns(void);
+
+void add_sample(struct samples *samples, double value);
+/* Prints median, p99 and the number of samples as "what_median"… */
+void report_samples(const char *measure, const char *name, long size, const char *what,
+		    struct samples *samples);
+void report(const char *measure, const char *name, long size, const char *stat, double value);
+
+/* Lets the kernel end what it does later, as freeing by RCU. */
+void settle(void);
+__attribute__((noreturn, format(printf, 1, 2))) void fail(const char *fmt, ...);
+/* Fails unless @ok, with the text of errno. */
+void check(bool ok, const char *what);
+
+/* A cgroup whose children have the memory controller only */
+const char *memory_base(void);
+/* What the kernel holds in slab objects, to the byte */
+long long slab_bytes(void);
+/* A line of /proc/meminfo, in bytes */
+long long meminfo(const char *key);
+
+/* One function a measure; each says what it measures. Arguments end with NULL. */
+void bench_rmdir(char **args);
+void bench_parallel(char **args);
+void bench_live(char **args);
+void bench_superblocks(char **args);
+void bench_netdev(char **args);
+void bench_delay(char **args);
+void bench_directory(char **args);
+void bench_monitor(char **args);
+void bench_load(char **args);
+void bench_unload(char **args);
+
+#endif

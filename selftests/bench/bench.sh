@@ -1,0 +1,101 @@
+#!/bin/sh
+# SPDX-License-Identifier: GPL-2.0
+#
+# Runs the measures in the guest, with the patch disabled and enabled in
+# turns, and prints their results (bench.h tells the format).
+#
+# Usage: bench.sh CLOCK	icount: the clock counts instructions and stands
+#				still for nobody, so sleeping costs nothing
+#			plain: it is the host's
+# FULL=1 does all sizes. The program bench lies beside this file.
+
+here=$(cd "$(dirname "$0")" && pwd)
+clock=$1
+module=/rkernfs.ko
+
+if [ "$clock" = icount ]; then
+	rounds=60 idle=10000 monitored='100 1000' live=20 netdev=6 delays=100
+else
+	rounds=60 idle=2000 monitored=100 live=20 netdev=6 delays=100
+fi
+sizes='10 1000' parallel=5 offline=5 turns=2
+superblocks='1 10 100 400 1000'
+if [ "$FULL" = 1 ]; then
+	rounds=200 live=50 netdev=20 delays=200 offline=30 turns=4
+	sizes='10 100 1000 10000 100000' monitored='100 1000 10000'
+fi
+
+fail()
+{
+	echo "bench.sh: $*" >&2
+	exit 1
+}
+
+progress()
+{
+	echo "[$(cut -d ' ' -f 1 /proc/uptime)] $clock: $*" >/dev/console
+}
+
+measure()
+{
+	progress "$BENCH_PATCH $*"
+	"$here/bench" "$@" || fail "$*: status $?"
+}
+
+enable()
+{
+	export BENCH_PATCH=enabled
+	measure load $module
+}
+
+disable()
+{
+	"$here/bench" unload || fail "unloading"
+	export BENCH_PATCH=disabled
+}
+
+# What is measured with and without the patch
+compare()
+{
+	measure rmdir $rounds
+	measure live $live
+	[ "$clock" = icount ] || measure parallel $parallel 100
+}
+
+# What there is with the patch only
+measure_own()
+{
+	measure directory 20 $sizes
+	[ "$BENCH_TURN" -gt 1 ] && return
+	measure delay $delays $offline
+	measure monitor $idle $monitored
+}
+
+measure_superblocks()
+{
+	have=1
+	for nr in $superblocks; do
+		[ "$nr" = $have ] || "$here/bench" superblocks $have "$nr" || fail "superblocks"
+		have=$nr
+		for BENCH_TURN in 1 2; do
+			measure netdev $netdev "$nr"
+			enable
+			measure netdev $netdev "$nr"
+			disable
+		done
+	done
+}
+
+export BENCH_TURN BENCH_PATCH=disabled
+# the first time is different: code and data are brought in
+enable >/dev/null
+disable
+for BENCH_TURN in $(seq $turns); do
+	compare
+	enable
+	compare
+	measure_own
+	disable
+done
+measure_superblocks
+progress "done"

@@ -1,0 +1,84 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Loads the module and waits until every task is patched; and out again.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "bench/bench.h"
+#include "lib/system.h"
+
+#define PATCH		"/sys/kernel/livepatch/rkernfs"
+#define POLL_US		100
+#define PATIENCE_NS	60000000000ULL
+
+static bool says(const char *path, char value)
+{
+	char text[8];
+
+	return read_text(path, text, sizeof(text)) > 0 && text[0] == value;
+}
+
+static bool patched(void)
+{
+	return says(PATCH "/enabled", '1') && says(PATCH "/transition", '0');
+}
+
+static long module_size(void)
+{
+	char line[256];
+	long size = 0;
+	FILE *modules = fopen("/proc/modules", "r");
+
+	check(modules, "/proc/modules");
+	while (fgets(line, sizeof(line), modules))
+		sscanf(line, "rkernfs %ld", &size);
+	fclose(modules);
+	return size;
+}
+
+/* load FILE: prints what it costs */
+void bench_load(char **args)
+{
+	int fd = open(args[0], O_RDONLY | O_CLOEXEC);
+	uint64_t start, loaded;
+	long long slab, free_memory;
+	struct stat info;
+
+	check(fd >= 0 && !fstat(fd, &info), args[0]);
+	slab = slab_bytes();
+	free_memory = meminfo("MemFree");
+	start = now_ns();
+	check(!syscall(SYS_finit_module, fd, "", 0), args[0]);
+	loaded = now_ns();
+	while (!patched()) {
+		if (now_ns() - start > PATIENCE_NS)
+			fail("the patch does not get through to all tasks");
+		usleep(POLL_US);
+	}
+	report("load", "insmod", 1, "ns", loaded - start);
+	report("load", "patched", 1, "ns", now_ns() - start);
+	report("load", "file", 1, "bytes", info.st_size);
+	report("load", "module", 1, "bytes", module_size());
+	report("load", "slab", 1, "bytes", slab_bytes() - slab);
+	report("load", "memfree", 1, "bytes", free_memory - meminfo("MemFree"));
+	close(fd);
+}
+
+void bench_unload(char **args)
+{
+	uint64_t start = now_ns();
+
+	check(write_text(PATCH "/enabled", "0"), PATCH "/enabled");
+	while (exists(PATCH) || syscall(SYS_delete_module, "rkernfs", O_NONBLOCK)) {
+		if (now_ns() - start > PATIENCE_NS)
+			fail("rkernfs does not unload: %s", strerror(errno));
+		usleep(POLL_US);
+	}
+}

@@ -1,0 +1,81 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Removal of a network device while many network namespaces have sysfs
+ * mounted, each through a superblock of its own.
+ */
+#include <fcntl.h>
+#include <sched.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/mount.h>
+#include <sys/prctl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "bench/bench.h"
+#include "lib/netdev.h"
+#include "lib/system.h"
+
+#define GROUP	7
+#define MOUNTS	"/tmp/rkernfs-bench-sysfs"
+
+static void add_superblock(int nr)
+{
+	char path[PATH_MAX];
+
+	format_path(path, MOUNTS "/%d", nr);
+	mkdir(path, 0755);
+	check(!unshare(CLONE_NEWNET), "unshare");
+	/* the namespace stays as long as somebody has it open */
+	check(open("/proc/self/ns/net", O_RDONLY) >= 0, "/proc/self/ns/net");
+	check(!mount("none", path, "sysfs", 0, NULL), path);
+}
+
+/*
+ * superblocks FROM TO: makes number FROM to TO - 1; a process in the
+ * background keeps the namespaces.
+ */
+void bench_superblocks(char **args)
+{
+	int ready[2];
+	char byte;
+
+	check(raise_open_files(atoi(args[1]) + 64), "RLIMIT_NOFILE");
+	mkdir(MOUNTS, 0755);
+	check(!pipe2(ready, O_CLOEXEC), "pipe");
+	if (fork()) {
+		close(ready[1]);
+		if (read(ready[0], &byte, 1) != 1)
+			fail("no superblocks");
+		return;
+	}
+	for (int i = atoi(args[0]); i < atoi(args[1]); i++)
+		add_superblock(i);
+	check(write(ready[1], "", 1) == 1, "pipe");
+	close(ready[1]);
+	close(STDOUT_FILENO);
+	for (;;)
+		pause();
+}
+
+/* netdev ROUNDS SUPERBLOCKS: the second is what there are, for the report */
+void bench_netdev(char **args)
+{
+	static struct samples wall, cpu;
+	long superblocks = atol(args[1]);
+
+	check(load_dummy(), "dummy.ko");
+	for (int i = 0; i < atoi(args[0]); i++) {
+		uint64_t start, start_cpu;
+
+		check(add_dummies("bd", 1, GROUP), "a dummy device");
+		sleep_ms(20);
+		start = now_ns();
+		start_cpu = process_ns();
+		check(delete_group(GROUP), "its removal");
+		add_sample(&cpu, process_ns() - start_cpu);
+		add_sample(&wall, now_ns() - start);
+	}
+	report_samples("netdev", "removal", superblocks, "ns", &wall);
+	report_samples("netdev", "removal", superblocks, "cpu_ns", &cpu);
+}

@@ -1,0 +1,168 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * rmdir of empty leaf cgroups: one at a time, and on two CPUs at once.
+ */
+#include <dirent.h>
+#include <errno.h>
+#include <pthread.h>
+#include <sched.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/inotify.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "bench/bench.h"
+#include "lib/events.h"
+#include "lib/system.h"
+
+enum interest {
+	NONE,	 /* nobody ever looked at a file */
+	LOOKED,	 /* each was looked at once, and is in the dcache */
+	WATCHED, /* memory.events is watched */
+};
+
+static const char * const interests[] = { "unwatched", "looked-up", "watched" };
+
+/* How many nodes a cgroup has: the directory and its files */
+static long visit(const char *cgroup, bool look)
+{
+	char path[PATH_MAX];
+	struct dirent *entry;
+	struct stat info;
+	DIR *dir = opendir(cgroup);
+	long nodes = 1;
+
+	check(dir, cgroup);
+	while ((entry = readdir(dir))) {
+		if (entry->d_name[0] == '.')
+			continue;
+		nodes++;
+		if (look)
+			stat(format_path(path, "%.3000s/%s", cgroup, entry->d_name), &info);
+	}
+	closedir(dir);
+	return nodes;
+}
+
+static uint64_t time_rmdir(const char *cgroup, enum interest interest, int inotify)
+{
+	char path[PATH_MAX];
+	struct events events = { 0 };
+	uint64_t start, end;
+
+	check(!mkdir(cgroup, 0755), cgroup);
+	if (interest == LOOKED)
+		visit(cgroup, true);
+	if (interest == WATCHED) {
+		format_path(path, "%.3000s/memory.events", cgroup);
+		check(inotify_add_watch(inotify, path, IN_DELETE_SELF | IN_MODIFY) >= 0, path);
+	}
+	settle();
+	start = now_ns();
+	check(!rmdir(cgroup), cgroup);
+	end = now_ns();
+	settle();
+	read_events(inotify, &events);
+	return end - start;
+}
+
+static void measure_rmdir(const char *base, const char *controllers, int rounds)
+{
+	static struct samples samples[ARRAY_SIZE(interests)];
+	char cgroup[PATH_MAX], name[64];
+	int inotify = open_inotify();
+	long nodes;
+
+	format_path(cgroup, "%.3000s/leaf", base);
+	check(!mkdir(cgroup, 0755), cgroup);
+	nodes = visit(cgroup, false);
+	rmdir(cgroup);
+	for (size_t i = 0; i < ARRAY_SIZE(samples); i++)
+		samples[i].nr = 0;
+	for (int i = 0; i < rounds; i++) {
+		format_path(cgroup, "%.3000s/leaf%d", base, i);
+		for (enum interest j = NONE; j <= WATCHED; j++)
+			add_sample(&samples[j], time_rmdir(cgroup, j, inotify));
+	}
+	for (size_t i = 0; i < ARRAY_SIZE(samples); i++) {
+		snprintf(name, sizeof(name), "%s/%s", controllers, interests[i]);
+		report_samples("rmdir", name, nodes, "ns", &samples[i]);
+	}
+	close(inotify);
+}
+
+/* rmdir ROUNDS: with the memory controller only, and with all there are */
+void bench_rmdir(char **args)
+{
+	int rounds = atoi(args[0]);
+
+	measure_rmdir(memory_base(), "memory", rounds);
+	measure_rmdir(cgroup_base(), "all", rounds);
+}
+
+struct worker {
+	pthread_t thread;
+	int cpu;
+	int cgroups;
+	char tree[PATH_MAX];
+};
+
+static pthread_barrier_t barrier;
+
+static void *remove_all(void *arg)
+{
+	struct worker *worker = arg;
+	char path[PATH_MAX];
+	cpu_set_t cpus;
+
+	CPU_ZERO(&cpus);
+	CPU_SET(worker->cpu, &cpus);
+	sched_setaffinity(0, sizeof(cpus), &cpus);
+	pthread_barrier_wait(&barrier);
+	for (int i = 0; i < worker->cgroups; i++)
+		check(!rmdir(format_path(path, "%.3900s/%d", worker->tree, i)), path);
+	return NULL;
+}
+
+static double removals_per_second(struct worker *workers, int nr)
+{
+	uint64_t start, end;
+	char path[PATH_MAX];
+
+	pthread_barrier_init(&barrier, NULL, nr + 1);
+	for (int i = 0; i < nr; i++) {
+		format_path(workers[i].tree, "%.3900s/tree%d", cgroup_base(), i);
+		workers[i].cpu = i;
+		check(!mkdir(workers[i].tree, 0755), workers[i].tree);
+		for (int j = 0; j < workers[i].cgroups; j++)
+			mkdir(format_path(path, "%.3900s/%d", workers[i].tree, j), 0755);
+		pthread_create(&workers[i].thread, NULL, remove_all, &workers[i]);
+	}
+	settle();
+	pthread_barrier_wait(&barrier);
+	start = now_ns();
+	for (int i = 0; i < nr; i++)
+		pthread_join(workers[i].thread, NULL);
+	end = now_ns();
+	pthread_barrier_destroy(&barrier);
+	for (int i = 0; i < nr; i++)
+		remove_cgroup(workers[i].tree);
+	return nr * workers[0].cgroups * 1e9 / (end - start);
+}
+
+/* parallel ROUNDS CGROUPS: a tree for each of two CPUs, CGROUPS leaves in each */
+void bench_parallel(char **args)
+{
+	static struct samples samples;
+	struct worker workers[2];
+
+	check(cgroup_base(), "cgroup2");
+	workers[0].cgroups = workers[1].cgroups = atoi(args[1]);
+	for (int i = 0; i < atoi(args[0]); i++) {
+		add_sample(&samples, removals_per_second(workers, 2));
+		sleep_ms(20);
+	}
+	report_samples("parallel", "rmdir", 2, "per_second", &samples);
+}
