@@ -7,14 +7,14 @@
 # RUN='echo $HOME' is for the guest's shell, not for make.
 settings := KERNEL DEBUG KSRC KDIR INSTALL V \
 	    RUN ADD MODULE MODPARAMS TIMEOUT APPEND QEMU_ARGS ACCEL SMP MEM \
-	    KLOG UNLOAD LOG TESTS SEED
+	    KLOG UNLOAD LOG TESTS SEED FULL
 literally = $(if $(filter undefined,$(origin $1)),,$(eval override export $1 := $$(value $1)))
 $(foreach s,$(settings),$(call literally,$s))
 
 qemu := selftests/qemu
 
 .DEFAULT_GOAL := module
-.PHONY: module kernel cgwatch clean install uninstall deb vm shell demo test test-cgwatch test-package help
+.PHONY: module kernel cgwatch bench clean install uninstall deb vm shell demo test test-cgwatch test-package help
 
 ##@ Build
 module: ## rkernfs.ko for KERNEL=6.12 (default) or 7.3, or for the built tree KDIR=
@@ -58,6 +58,10 @@ test-cgwatch: ## cgwatch: unit tests, and on both kernels without and with the m
 
 test-package: ## the Debian package in a fresh root: install, load, upgrade, remove
 	@selftests/packaging/test.sh
+
+##@ Measure
+bench: ## what the patch costs on KERNEL=: build/bench/; FULL=1 all sizes
+	@selftests/bench/run.sh
 
 ##@ Help
 help: ## this list

@@ -14,11 +14,11 @@ clock=$1
 module=/rkernfs.ko
 
 if [ "$clock" = icount ]; then
-	rounds=60 idle=10000 monitored='100 1000' live=20 netdev=6 delays=100
+	rounds=100 idle=10000 monitored='100 1000' live=30 netdev=10 delays=200
 else
 	rounds=60 idle=2000 monitored=100 live=20 netdev=6 delays=100
 fi
-sizes='10 1000' parallel=5 offline=5 turns=2
+sizes='10 100 1000 10000' parallel=5 offline=10 turns=3
 superblocks='1 10 100 400 1000'
 if [ "$FULL" = 1 ]; then
 	rounds=200 live=50 netdev=20 delays=200 offline=30 turns=4

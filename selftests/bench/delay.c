@@ -151,6 +151,7 @@ void bench_delay(char **args)
 {
 	int rounds = atoi(args[0]);
 
+	raise_sysctl("/proc/sys/fs/inotify/max_user_instances", rounds + 64);
 	subtree_control(rounds);
 	reclaimed(rounds);
 	netdev(rounds);

@@ -3,7 +3,7 @@
 #
 # Names the tools that are missing, then installs them:
 #
-#   deps.sh [build] [kernel] [debug] [vm] [test] [deb] [debian_root]
+#   deps.sh [build] [kernel] [debug] [vm] [test] [deb] [debian_root] [bench]
 #
 # Each word is a use. INSTALL=0 only names them. Without apt, or without the
 # right to use it, the list is printed and that is an error.
@@ -80,6 +80,11 @@ want_deb() {
 
 want_debian_root() {
 	want debootstrap have debootstrap
+}
+
+want_bench() {
+	want perl have perl
+	want gnuplot-nox have gnuplot
 }
 
 for use; do
