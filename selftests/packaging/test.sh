@@ -53,7 +53,7 @@ if [ ! -e "$base" ]; then
 fi
 work=$(mktemp -d)
 in=$work/in
-trap 'end_steps; umount -R "$in"; rm -rf --one-file-system "$work"' EXIT
+trap 'end_steps; umount -R -l "$in"; rm -rf --one-file-system "$work"' EXIT
 mkdir -p "$in" "$work/upper" "$work/scratch"
 mount -t overlay overlay "$in" \
 	-o "lowerdir=$base,upperdir=$work/upper,workdir=$work/scratch"
@@ -88,9 +88,7 @@ add_kernel() { # RELEASE
 	: >"$in/usr/src/$1/Module.symvers"
 }
 
-mkdir -p "$in/lib/modules/$kernel"
-ln -s "$KDIR" "$in/lib/modules/$kernel/build"
-cp "$KDIR"/modules.{order,builtin,builtin.modinfo} "$in/lib/modules/$kernel/"
+kmake -s -C "$KDIR" INSTALL_MOD_PATH="$in" modules_install >&2
 
 old=$(VERSION=1.0 "$root/packaging/deb.sh")
 new=$(VERSION=1.1 "$root/packaging/deb.sh")
@@ -177,7 +175,8 @@ other_rustc() {
 	echo 'CONFIG_RUSTC_VERSION_TEXT="rustc 1.2.3 (old)"' \
 		>>"$in/usr/src/6.12.9-other/include/config/auto.conf"
 	! root dkms build rkernfs/1.1 -k 6.12.9-other &&
-		grep -q 'rkernfs: the kernel was built with rustc 1.2.3 (old)' "$work/out"
+		cat "$work/out" "$in/var/lib/dkms/rkernfs/1.1/build/make.log" |
+		grep -q 'rkernfs: the kernel was built with rustc 1.2.3 (old), here is'
 }
 
 # Without the package
