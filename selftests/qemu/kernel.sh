@@ -58,7 +58,7 @@ fetch() {
 	mkdir -p "$cache/apt/archives/$1"
 	cd "$cache/apt/archives/$1"
 	apt-get "${apt[@]}" download "$1=$version"
-	dpkg -x "$1"_*.deb "$3"
+	dpkg -x "$1_${version//:/%3a}"_*.deb "$3"
 	rm -- *.deb
 }
 
@@ -138,14 +138,13 @@ configure() { # SOURCE OUT
 	lost=$(grep -vxFf "$2/.config" "$2/asked.config") || return 0
 	kmake -C "$1" O="$2" "${llvm_make[@]}" rustavailable || :
 	printf 'Kconfig did not take:\n%s\n' "$lost"
-	rm "$2/.config"
 	return 1
 }
 
 build() { # SOURCE OUT
 	mkdir -p "$2"
 	kmake -C "$1" O="$2" "${llvm_make[@]}" rustavailable
-	[ -e "$2/.config" ] || configure "$1" "$2"
+	configure "$1" "$2"
 	kmake -C "$1" O="$2" "${llvm_make[@]}" bzImage modules
 	kmake -C "$1" O="$2" "${llvm_make[@]}" headers
 	touch "$2/.built"
@@ -166,14 +165,14 @@ main() {
 	fi
 	[ -z "${KSRC:-}" ] || [ -e "$KSRC/Kbuild" ] || die "KSRC=$KSRC is not a kernel source tree"
 
-	"$here/deps.sh" build
-	rustc_version=$(rustc --version | awk '{ print $2 }')
-	at_least "$rustc_version" 1.78 ||
-		die "rustc $rustc_version is too old: 1.78 is needed, 1.85 for Linux 7.3"
-	cc=gcc llvm_make=() uses=(kernel)
+	cc=gcc llvm_make=() uses=(build)
 	if [ "$DEBUG" != 0 ]; then
 		cc=clang-$llvm llvm_make=("LLVM=-$llvm") uses+=(debug)
 	fi
+	"$here/deps.sh" "${uses[@]}"
+	rustc_version=$(rustc --version | awk '{ print $2 }')
+	at_least "$rustc_version" 1.78 ||
+		die "rustc $rustc_version is too old: 1.78 is needed, 1.85 for Linux 7.3"
 
 	if [ -e "$src/Kbuild" ] && [ -z "${KSRC:-}" ]; then
 		out=$cache/kernels/$(key "$src")
@@ -185,7 +184,7 @@ main() {
 	exec 9>"$cache/lock"
 	flock -n 9 || { say "waiting for another run to leave $cache"; flock 9; }
 
-	"$here/deps.sh" "${uses[@]}"
+	"$here/deps.sh" kernel
 	use_libclang
 	# Beside the download: each takes about a minute.
 	have_bindgen || begin_bindgen
