@@ -26,7 +26,7 @@ uint64_t process_ns(void);
 uint64_t thread_ns(void);
 
 void add_sample(struct samples *samples, double value);
-/* Prints median, p99 and the number of samples as "what_median"… */
+/* Prints median, p10, p99 and the number of samples as "what_median"… */
 void report_samples(const char *measure, const char *name, long size, const char *what,
 		    struct samples *samples);
 void report(const char *measure, const char *name, long size, const char *stat, double value);

@@ -18,7 +18,7 @@ if [ "$clock" = icount ]; then
 else
 	rounds=60 idle=2000 monitored=100 live=20 netdev=6 delays=100
 fi
-sizes='10 100 1000 10000' parallel=5 offline=10 turns=3
+sizes='10 100 1000 10000' parallel=12 offline=10 turns=3
 superblocks='1 10 100 400 1000'
 if [ "$FULL" = 1 ]; then
 	rounds=200 live=50 netdev=20 delays=200 offline=30 turns=4
@@ -59,7 +59,7 @@ compare()
 {
 	measure rmdir $rounds
 	measure live $live
-	[ "$clock" = icount ] || measure parallel $parallel 100
+	[ "$clock" = icount ] || measure parallel $parallel 300
 }
 
 # What there is with the patch only

@@ -35,9 +35,23 @@ measure() {
 	[ $status = 0 ] || die "the run with the $1 clock ended with status $status: $out/$KERNEL.$1.raw"
 }
 
+# As vm.sh chooses
+plain() {
+	if grep -q ' yes$' "$cache/kvm" 2>/dev/null; then
+		echo KVM
+	elif at_least "$(version)" 8.1; then
+		echo "TCG, a host thread each"
+	else
+		echo "TCG, taking turns on one host thread"
+	fi
+}
+
+version() { qemu-system-x86_64 --version | sed -n '1s/.* version \([0-9.]*\).*/\1/p'; }
+
 describe() {
 	echo "kernel=$(cat "$KDIR/include/config/kernel.release")"
-	echo "qemu=$(qemu-system-x86_64 --version | sed -n '1s/.*version \([0-9.]*\).*/\1/p')"
+	echo "qemu=$(version)"
+	echo "plain=$(plain)"
 	echo "revision=$(git -C "$root" describe --always --dirty 2>/dev/null || echo unknown)"
 	echo "date=$(date -u +%F)"
 	echo "full=$FULL"
