@@ -14,11 +14,11 @@ clock=$1
 module=/rkernfs.ko
 
 if [ "$clock" = icount ]; then
-	rounds=100 idle=10000 monitored='100 1000' live=30 netdev=10 delays=200
+	rounds=100 idle=10000 monitored='100 1000' live=30 netdev=10 delays=200 turns=3
 else
-	rounds=60 idle=2000 monitored=100 live=20 netdev=6 delays=100
+	rounds=50 idle=2000 monitored=100 live=20 netdev=6 delays=100 turns=2
 fi
-sizes='10 100 1000 10000' parallel=12 offline=10 turns=3
+sizes='10 100 1000 10000' parallel=12 offline=10
 superblocks='1 10 100 400 1000'
 if [ "$FULL" = 1 ]; then
 	rounds=200 live=50 netdev=20 delays=200 offline=30 turns=4
@@ -42,13 +42,13 @@ measure()
 	"$here/bench" "$@" || fail "$*: status $?"
 }
 
-enable()
+switch_on()
 {
 	export BENCH_PATCH=enabled
 	measure load $module
 }
 
-disable()
+switch_off()
 {
 	"$here/bench" unload || fail "unloading"
 	export BENCH_PATCH=disabled
@@ -65,9 +65,11 @@ compare()
 # What there is with the patch only
 measure_own()
 {
+	# shellcheck disable=SC2086 # words
 	measure directory 20 $sizes
 	[ "$BENCH_TURN" -gt 1 ] && return
 	measure delay $delays $offline
+	# shellcheck disable=SC2086 # words
 	measure monitor $idle $monitored
 }
 
@@ -75,27 +77,27 @@ measure_superblocks()
 {
 	have=1
 	for nr in $superblocks; do
-		[ "$nr" = $have ] || "$here/bench" superblocks $have "$nr" || fail "superblocks"
+		[ "$nr" = "$have" ] || "$here/bench" superblocks "$have" "$nr" || fail "superblocks"
 		have=$nr
 		for BENCH_TURN in 1 2; do
 			measure netdev $netdev "$nr"
-			enable
+			switch_on
 			measure netdev $netdev "$nr"
-			disable
+			switch_off
 		done
 	done
 }
 
 export BENCH_TURN BENCH_PATCH=disabled
 # the first time is different: code and data are brought in
-enable >/dev/null
-disable
+switch_on >/dev/null
+switch_off
 for BENCH_TURN in $(seq $turns); do
 	compare
-	enable
+	switch_on
 	compare
 	measure_own
-	disable
+	switch_off
 done
 measure_superblocks
 progress "done"
