@@ -299,7 +299,9 @@ impl Node {
 impl Node {
     /// Marks the node `KERNFS_REMOVING` and deactivates it: no new users.
     pub(crate) fn mark_removing(&self, tree: &Tree<'_>) {
-        self.set_flag(REMOVING, tree);
+        if !cfg!(omit_guard) {
+            self.set_flag(REMOVING, tree);
+        }
         if self.is_active() {
             self.active().fetch_add(DEACTIVATED, SeqCst);
         }
@@ -363,8 +365,10 @@ impl Node {
     /// Keeps the link count of a removed directory's inodes at 0, whoever refreshes them.
     pub(crate) fn keep_nlink_clear(&self, _iattr: &Iattr<'_>) {
         debug_assert!(self.kind() == Kind::Dir);
-        // SAFETY: By the type invariant.
-        unsafe { shim::rkernfs_keep_nlink_clear(self.as_ptr()) };
+        if !cfg!(omit_guard) {
+            // SAFETY: By the type invariant.
+            unsafe { shim::rkernfs_keep_nlink_clear(self.as_ptr()) };
+        }
     }
 
     /// Whether the directory has times of its own, which [`Node::touch`] sets.

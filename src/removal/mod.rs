@@ -313,8 +313,11 @@ fn may_get_inode(node: &Node, ours: i32) -> bool {
 /// none. VFS reports an inode with its last dentry; one without a dentry is kept for the release
 /// stage to report.
 fn clear_nlink(iattr: &Iattr<'_>, node: &Node) -> Todo {
-    let ns = node.shown_in();
     let mut todo = Todo::default();
+    if cfg!(omit_clear_nlink) {
+        return todo;
+    }
+    let ns = node.shown_in();
     for sb in supers(iattr.tree().supers(), ns) {
         let report = sb.reports_removal() && (ns.is_null() || sb.ns() == ns);
         let inode = match lookup(&sb, node) {
@@ -366,7 +369,9 @@ fn resched() {
 }
 
 /// The patch, from loading the module to unloading it.
-pub(crate) struct Enabled(());
+pub(crate) struct Enabled {
+    _sb_marks: SbMarks,
+}
 
 impl Enabled {
     /// Finds what the removal path needs. Hierarchies of the module's own can be removed from here
@@ -378,9 +383,12 @@ impl Enabled {
     pub(crate) fn new() -> Result<Self> {
         // SAFETY: Called once, before anything that uses it.
         to_result(unsafe { shim::rkernfs_resolve_unexported() })?;
-        // SAFETY: As above.
+        let sb_marks = SbMarks::new()?;
+        // SAFETY: As above; undone when `Enabled` is dropped.
         to_result(unsafe { shim::rkernfs_deferral_init() })?;
-        Ok(Self(()))
+        Ok(Self {
+            _sb_marks: sb_marks,
+        })
     }
 
     /// Puts the removal path under kernfs, unless `cover=own`. The last thing that loading the
@@ -399,5 +407,23 @@ impl Drop for Enabled {
     fn drop(&mut self) {
         // SAFETY: livepatch holds the module until no task is in a replacement any more.
         unsafe { shim::rkernfs_deferral_exit() };
+    }
+}
+
+/// Knows of marks on whole superblocks.
+struct SbMarks(());
+
+impl SbMarks {
+    fn new() -> Result<Self> {
+        // SAFETY: Called once, after unexported functions were found.
+        to_result(unsafe { shim::rkernfs_sb_marks_init() })?;
+        Ok(Self(()))
+    }
+}
+
+impl Drop for SbMarks {
+    fn drop(&mut self) {
+        // SAFETY: `new()` was successful.
+        unsafe { shim::rkernfs_sb_marks_exit() };
     }
 }

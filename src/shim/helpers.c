@@ -225,22 +225,6 @@ bool rkernfs_sb_has_watchers(struct super_block *sb)
 	return fsnotify_sb_has_watchers(sb);
 }
 
-/* Whether a mark on all of @sb (FAN_MARK_FILESYSTEM) asks for FAN_DELETE_SELF. */
-bool rkernfs_sb_reports_removal(struct super_block *sb)
-{
-	return READ_ONCE(sb->s_fsnotify_mask) & FS_DELETE_SELF;
-}
-
-bool rkernfs_any_sb_reports_removal(struct kernfs_root *root)
-{
-	struct kernfs_super_info *info;
-
-	list_for_each_entry(info, &root->supers, node)
-		if (unlikely(rkernfs_sb_reports_removal(info->sb)))
-			return true;
-	return false;
-}
-
 /*
  * Keeps @inode, of which the caller gives a reference away, and its superblock
  * until the release stage comes to it. Fails if the superblock is going, and

@@ -59,8 +59,6 @@ struct kernfs_node *rkernfs_idr_find(struct kernfs_root *root, u64 id);
 
 struct inode *rkernfs_ilookup(struct super_block *sb, u64 ino);
 bool rkernfs_sb_has_watchers(struct super_block *sb);
-bool rkernfs_sb_reports_removal(struct super_block *sb);
-bool rkernfs_any_sb_reports_removal(struct kernfs_root *root);
 bool rkernfs_pin_inode(struct inode *inode);
 bool rkernfs_inode_is_pinned(struct inode *inode);
 struct super_block *rkernfs_unpin_inode(struct inode *inode);
@@ -74,6 +72,7 @@ void rkernfs_inoderemove(struct inode *inode);
 
 /* unexported.c: functions that the kernel does not export. */
 int rkernfs_resolve_unexported(void);
+void rkernfs_iterate_supers(void (*f)(struct super_block *sb, void *arg));
 struct inode *rkernfs_get_inode(struct super_block *sb, struct kernfs_node *kn);
 void rkernfs_queue_overflow(struct super_block *sb);
 bool rkernfs_should_drain_open_files(struct kernfs_node *kn);
@@ -128,6 +127,12 @@ struct file_system_type *rkernfs_fs_type(struct fs_context *fc);
 int rkernfs_fs_init_context(struct fs_context *fc, struct kernfs_node *root,
 			    struct rkernfs_data *data, unsigned long magic);
 void rkernfs_fs_kill_sb(struct super_block *sb);
+
+/* sb_marks.c: marks on whole superblocks. */
+int rkernfs_sb_marks_init(void);
+void rkernfs_sb_marks_exit(void);
+bool rkernfs_sb_reports_removal(struct super_block *sb);
+bool rkernfs_any_sb_reports_removal(struct kernfs_root *root);
 
 /* livepatch.c: the module's parameters and what it replaces. */
 int rkernfs_livepatch_enable(void);

@@ -18,6 +18,7 @@
 
 #define UNEXPORTED(_)				\
 	_(fsnotify_insert_event)		\
+	_(iterate_supers)			\
 	_(__kernfs_create_file)			\
 	_(kernfs_break_active_protection)	\
 	_(kernfs_create_dir_ns)			\
@@ -82,6 +83,11 @@ int rkernfs_resolve_unexported(void)
 		return -ENOENT;
 	}
 	return 0;
+}
+
+void rkernfs_iterate_supers(void (*f)(struct super_block *sb, void *arg))
+{
+	call(iterate_supers)(f, NULL);
 }
 
 struct inode *rkernfs_get_inode(struct super_block *sb, struct kernfs_node *kn)
