@@ -51,7 +51,7 @@ key() {
 
 link_sources() { # FOLDER
 	local file
-	(cd "$root" && find Kbuild src samples -name '*.mod.c' -prune -o \
+	(cd "$root" && find Kbuild src samples \( -name '*.mod.c' -o -name '*_generated.rs' \) -prune -o \
 		\( -name Kbuild -o -name '*.rs' -o -name '*.[chS]' \) -print) |
 		while read -r file; do
 			[ ! -L "$1/$file" ] || continue
@@ -62,7 +62,7 @@ link_sources() { # FOLDER
 }
 
 check_tree
-out=$root/build/$(key)
+out=$root/build/$(key)${OMIT:+-without-$OMIT}
 mkdir -p "$out"
 exec 9>"$out/.lock"
 flock 9

@@ -7,7 +7,8 @@
 #   DEBUG=0 or 1          only the normal, only the debug kernel
 #   KDIR=                 only this built kernel
 #   TESTS='pattern'       only the programs with such a name (harness: the
-#                         tests of the harness itself)
+#                         tests of the harness itself; negative: that tests
+#                         fail when the module leaves out a step)
 set -euo pipefail
 kernels=${KERNEL:-6.12 7.3} variants=${DEBUG:-0 1} pattern=${TESTS:-*}
 unset TESTS
@@ -70,12 +71,22 @@ test_harness() {
 		"$here/harness_test.sh" >"$logs/harness/harness.tap" 2>&1 || echo $? >"$logs/harness/harness.status"
 }
 
+# On each kernel, with the programs that were built for it.
+test_negative() { # KERNEL
+	local name=negative-$1
+	begin "$name"
+	echo 0 >"$logs/$name/negative.status"
+	"$here/negative_test.sh" "$root/build/selftests" \
+		>"$logs/$name/negative.tap" 2>&1 || echo $? >"$logs/$name/negative.status"
+}
+
 given=${KDIR:-}
 ! selected harness || test_harness
 for debug in $variants; do
 	for kernel in $kernels; do
 		KDIR=$given
 		run_on "$kernel" "$debug"
+		[ "$debug" = 1 ] || ! selected negative || test_negative "$kernel"
 	done
 done
 shopt -s nullglob
