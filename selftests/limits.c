@@ -9,6 +9,7 @@
 #include "lib/events.h"
 #include "lib/system.h"
 
+#define DEFAULT_QUEUE 16384
 #define QUEUE		16
 #define NR_FILES	10000
 #define MAX_CGROUPS	1000
@@ -46,8 +47,10 @@ TEST_F(limits, full_queue_overflows_and_the_watch_goes)
 	char cgroup[PATH_MAX], dir[PATH_MAX], name[PATH_MAX];
 	struct events events = {};
 
+	/* An instance keeps the limit that it was opened under. */
 	ASSERT_TRUE(set_sysctl("/proc/sys/fs/inotify/max_queued_events", QUEUE));
 	self->inotify = open_inotify();
+	ASSERT_TRUE(set_sysctl("/proc/sys/fs/inotify/max_queued_events", DEFAULT_QUEUE));
 	ASSERT_TRUE(make_mount_point(dir));
 	ASSERT_GE(inotify_add_watch(self->inotify, dir, IN_CREATE), 0);
 	format_path(cgroup, "%.4000s/full", cgroup_base());
