@@ -1,0 +1,195 @@
+// SPDX-License-Identifier: GPL-2.0
+#include "stress.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/inotify.h>
+#include <unistd.h>
+
+#include "lib/events.h"
+#include "lib/system.h"
+
+/* A node may be held by others for a moment, on a slow kernel. */
+#define PATIENCE_MS	30000
+#define REPORT_PATIENCE_MS	300
+
+enum told {
+	OPEN = 1,		/* there is such a watch */
+	DELETED = 2,		/* IN_DELETE_SELF or IN_UNMOUNT came */
+	IGNORED = 4,
+	TAKEN = 8,		/* taken away by its owner */
+};
+
+unsigned int choose(struct random *random, unsigned int nr)
+{
+	/* Knuth's MMIX constants; the high bits are the good ones */
+	random->state = random->state * 6364136223846793005ULL + 1442695040888963407ULL;
+	return (random->state >> 33) % nr;
+}
+
+bool once_in(struct random *random, unsigned int nr)
+{
+	return !choose(random, nr);
+}
+
+bool open_ledger(struct ledger *ledger)
+{
+	*ledger = (struct ledger) { .inotify = open_inotify() };
+	return ledger->inotify >= 0;
+}
+
+void close_ledger(struct ledger *ledger)
+{
+	if (ledger->inotify < 0)
+		return;
+	ledger->found.marks_left += count_marks(ledger->inotify);
+	close(ledger->inotify);
+	free(ledger->entries);
+	ledger->inotify = -1;
+}
+
+void note(long *finding, const char *what, const char *path)
+{
+	if (!(*finding)++)
+		printf("# %s: %s (%s)\n", what, path, strerror(errno));
+}
+
+static bool make_room(struct ledger *ledger, int wd)
+{
+	int size = ledger->size ? ledger->size : 1024;
+	struct entry *entries;
+
+	if (wd < ledger->size)
+		return true;
+	while (size <= wd)
+		size *= 2;
+	entries = realloc(ledger->entries, size * sizeof(*entries));
+	if (!entries)
+		return false;
+	memset(entries + ledger->size, 0, (size - ledger->size) * sizeof(*entries));
+	ledger->entries = entries;
+	ledger->size = size;
+	return true;
+}
+
+int watch_node(struct ledger *ledger, const char *path)
+{
+	int wd = inotify_add_watch(ledger->inotify, path, IN_DELETE_SELF | IN_DONT_FOLLOW);
+
+	/* Symbolic links are nodes too; what they point to stays. */
+	if (wd < 0) {
+		if (errno != ENOENT && errno != ENODEV && errno != ENOTDIR)
+			note(&ledger->found.failed, "cannot be watched", path);
+		return -1;
+	}
+	if (!make_room(ledger, wd)) {
+		note(&ledger->found.failed, "no memory", path);
+		return -1;
+	}
+	if (!ledger->entries[wd].told) {
+		ledger->entries[wd].told = OPEN;
+		ledger->entries[wd].path = strdup(path);
+		ledger->nr_open++;
+	}
+	return wd;
+}
+
+void take_watch_away(struct ledger *ledger, int wd)
+{
+	if (wd < 0 || ledger->entries[wd].told & IGNORED)
+		return;
+	ledger->entries[wd].told |= TAKEN;
+	inotify_rm_watch(ledger->inotify, wd);
+}
+
+static void end_watch(struct ledger *ledger, struct entry *entry)
+{
+	ledger->nr_open--;
+	if (entry->told & TAKEN)
+		ledger->found.taken++;
+	else if (entry->told & DELETED)
+		ledger->found.watches++;
+	else
+		note(&ledger->found.disordered, "only IN_IGNORED", entry->path);
+	entry->told |= IGNORED;
+	free(entry->path);
+	entry->path = NULL;
+}
+
+static void enter(struct ledger *ledger, const struct inotify_event *event)
+{
+	struct entry *entry;
+
+	if (event->wd < 0 || event->wd >= ledger->size || !ledger->entries[event->wd].told) {
+		note(&ledger->found.failed, "not a watch", "the queue is full?");
+		return;
+	}
+	entry = &ledger->entries[event->wd];
+	if (event->mask & IN_IGNORED) {
+		if (entry->told & IGNORED)
+			note(&ledger->found.doubled, "IN_IGNORED again", "");
+		else
+			end_watch(ledger, entry);
+		return;
+	}
+	/* inotify may have begun on the event before the watch was taken away. */
+	if (entry->told & IGNORED && !(entry->told & TAKEN))
+		note(&ledger->found.disordered, "an event after IN_IGNORED", "");
+	if (entry->told & DELETED)
+		note(&ledger->found.doubled, "told twice", entry->path ? entry->path : "");
+	entry->told |= DELETED;
+}
+
+void read_ledger(struct ledger *ledger)
+{
+	_Alignas(struct inotify_event) char buf[8192];
+	const struct inotify_event *event;
+	ssize_t len;
+
+	while ((len = read(ledger->inotify, buf, sizeof(buf))) > 0) {
+		for (char *pos = buf; pos < buf + len; pos += sizeof(*event) + event->len) {
+			event = (const struct inotify_event *)pos;
+			enter(ledger, event);
+		}
+	}
+}
+
+void expect_all_open(struct ledger *ledger)
+{
+	long ended = ledger->found.watches;
+
+	read_ledger(ledger);
+	ledger->found.early += ledger->found.watches - ended;
+}
+
+static void give_up_open(struct ledger *ledger)
+{
+	for (int wd = 0; wd < ledger->size; wd++) {
+		struct entry *entry = &ledger->entries[wd];
+
+		if (!entry->told || entry->told & IGNORED)
+			continue;
+		note(&ledger->found.lost, "not told", entry->path);
+		entry->told |= TAKEN;
+		inotify_rm_watch(ledger->inotify, wd);
+	}
+	read_ledger(ledger);
+}
+
+void expect_all_ended(struct ledger *ledger)
+{
+	struct pollfd pollfd = { .fd = ledger->inotify, .events = POLLIN };
+	int patience_ms = only_reporting() ? REPORT_PATIENCE_MS : PATIENCE_MS;
+	long long deadline = now_us() + patience_ms * 1000LL;
+
+	read_ledger(ledger);
+	while (ledger->nr_open && now_us() < deadline) {
+		poll(&pollfd, 1, 100);
+		read_ledger(ledger);
+	}
+	if (ledger->nr_open)
+		give_up_open(ledger);
+}

@@ -1,0 +1,188 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Everything at once, for a bounded time: workers, meddlers, and the contract
+ * held against what each watch was told.
+ *
+ * Usage: stress [-t SECONDS] [-n NODES]	ends when the time is up or so
+ *						many nodes were removed
+ * SEED= repeats a run's choices.
+ */
+#include "stress.h"
+
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "kselftest.h"
+#include "lib/netdev.h"
+#include "lib/system.h"
+
+#define SECONDS		15
+#define MAX_THREADS	16
+
+static const struct {
+	const struct thread *kind;
+	int nr;
+} kinds[] = {
+	{ &cgroup_worker, 3 },
+	{ &object_worker, 2 },
+	{ &netdev_worker, 1 },
+	{ &netns_worker, 1 },
+	{ &cpu_worker, 1 },
+	{ &cgroup_meddler, 2 },
+	{ &object_meddler, 1 },
+	{ &reclaimer, 1 },
+	{ &marker, 1 },
+};
+
+static struct thread threads[MAX_THREADS];
+static pthread_t ids[MAX_THREADS];
+static int nr_threads;
+static atomic_bool stop;
+
+static void *run_thread(void *arg)
+{
+	struct thread *thread = arg;
+
+	while (!atomic_load(&stop)) {
+		thread->round(thread);
+		thread->rounds++;
+	}
+	return NULL;
+}
+
+static void add_threads(unsigned int seed)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(kinds); i++) {
+		const char *reason = kinds[i].kind->missing();
+
+		if (reason)
+			ksft_print_msg("no %s: %s\n", kinds[i].kind->name, reason);
+		for (int nr = 0; nr < kinds[i].nr && !reason; nr++) {
+			struct thread *thread = &threads[nr_threads++];
+
+			*thread = *kinds[i].kind;
+			thread->nr = nr;
+			thread->random.state = ((unsigned long long)seed << 32) + nr_threads;
+			if (!open_ledger(&thread->ledger))
+				ksft_exit_fail_perror("cannot open an inotify instance");
+		}
+	}
+}
+
+static long long nodes_removed(void)
+{
+	long long nodes = counter("nodes_removed");
+
+	return nodes < 0 ? 0 : nodes;
+}
+
+/* Workers end with all of their nodes removed; then nothing is left to watch. */
+static void run_threads(int seconds, long long nodes)
+{
+	long long end = now_us() + seconds * 1000000LL, enough = nodes_removed() + nodes;
+
+	for (int i = 0; i < nr_threads; i++)
+		pthread_create(&ids[i], NULL, run_thread, &threads[i]);
+	while (now_us() < end && (!nodes || nodes_removed() < enough))
+		sleep_ms(500);
+	atomic_store(&stop, true);
+	for (int i = 0; i < nr_threads; i++)
+		pthread_join(ids[i], NULL);
+}
+
+static struct findings add_up(void)
+{
+	struct findings sum = {};
+
+	for (int i = 0; i < nr_threads; i++) {
+		struct thread *thread = &threads[i];
+		const struct findings *found = &thread->ledger.found;
+
+		expect_all_ended(&thread->ledger);
+		close_ledger(&thread->ledger);
+		if (thread->stop)
+			thread->stop(thread);
+		ksft_print_msg("%s %d: %ld rounds, %ld watches told, %ld taken away\n",
+			       thread->name, thread->nr, thread->rounds, found->watches,
+			       found->taken);
+		sum.watches += found->watches;
+		sum.taken += found->taken;
+		sum.lost += found->lost;
+		sum.doubled += found->doubled;
+		sum.early += found->early;
+		sum.disordered += found->disordered;
+		sum.marks_left += found->marks_left;
+		sum.failed += found->failed;
+	}
+	return sum;
+}
+
+/* What was begun is ended in one of three ways. */
+static bool counters_add_up(void)
+{
+	long long cleared, ended;
+
+	for (int ms = 0; ms < 10000 && counter("work_pending") > 0; ms += 10)
+		sleep_ms(10);
+	cleared = counter("inodes_cleared");
+	ended = counter("ended_by_vfs") + counter("dentries_invalidated") +
+		counter("events_sent");
+	ksft_print_msg("inodes cleared: %lld, ended: %lld\n", cleared, ended);
+	return cleared == ended;
+}
+
+static void judge(const struct findings *sum)
+{
+	ksft_print_msg("%ld watches told once, %ld taken away\n", sum->watches, sum->taken);
+	ksft_test_result(sum->watches > 0, "watches are told\n");
+	ksft_test_result(!sum->lost, "none is lost (%ld)\n", sum->lost);
+	ksft_test_result(!sum->doubled, "none is told twice (%ld)\n", sum->doubled);
+	ksft_test_result(!sum->early, "none is told early (%ld)\n", sum->early);
+	ksft_test_result(!sum->disordered, "none is told out of order (%ld)\n", sum->disordered);
+	ksft_test_result(!sum->marks_left, "no mark is left (%ld)\n", sum->marks_left);
+	ksft_test_result(!sum->failed, "nothing else failed (%ld)\n", sum->failed);
+	if (counter("inodes_cleared") < 0)
+		ksft_test_result_code(KSFT_SKIP, "the counters add up", "no counters");
+	else
+		ksft_test_result(counters_add_up(), "the counters add up\n");
+}
+
+int main(int argc, char **argv)
+{
+	unsigned int seed = getenv("SEED") ? strtoul(getenv("SEED"), NULL, 0) : time(NULL);
+	struct findings sum;
+	int opt, seconds = SECONDS;
+	long long nodes = 0, before;
+
+	ksft_print_header();
+	while ((opt = getopt(argc, argv, "t:n:")) != -1) {
+		if (opt == 't')
+			seconds = atoi(optarg);
+		else if (opt == 'n')
+			nodes = atoll(optarg);
+		else
+			ksft_exit_fail_msg("usage: stress [-t SECONDS] [-n NODES]\n");
+	}
+	if (why_not_root())
+		ksft_exit_skip("%s\n", why_not_root());
+	setvbuf(stdout, NULL, _IOLBF, 0);
+	ksft_print_msg("SEED=%u\n", seed);
+	raise_sysctl("/proc/sys/fs/inotify/max_queued_events", 1 << 17);
+	raise_sysctl("/proc/sys/fs/inotify/max_user_watches", 1 << 17);
+	add_threads(seed);
+	if (cgroup_worker.missing() && object_worker.missing())
+		ksft_exit_skip("nothing to watch here\n");
+	ksft_set_plan(8);
+	before = nodes_removed();
+	run_threads(seconds, nodes);
+	sum = add_up();
+	ksft_print_msg("%lld nodes removed\n", nodes_removed() - before);
+	unload_dummy();
+	cgroup_base_remove();
+	judge(&sum);
+	ksft_finished();
+}

@@ -1,0 +1,86 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * Threads that make, watch and remove, threads that get in their way, and a
+ * ledger for each that holds the contract against what its watches were told.
+ */
+#ifndef SELFTESTS_STRESS_H
+#define SELFTESTS_STRESS_H
+
+#include <limits.h>
+#include <stdbool.h>
+
+/* Choices: the same seed gives each thread the same ones. */
+
+struct random {
+	unsigned long long state;
+};
+
+unsigned int choose(struct random *random, unsigned int nr);
+/* True once in @nr */
+bool once_in(struct random *random, unsigned int nr);
+
+/* The ledger of one inotify instance, used by one thread */
+
+struct findings {
+	long watches;		/* that were ended by a removal or an unmount */
+	long taken;		/* that were taken away before, or while it happened */
+	long lost;
+	long doubled;
+	long early;
+	long disordered;	/* IN_IGNORED without an event or before it */
+	long marks_left;
+	long failed;		/* what should have worked, as mkdir */
+};
+
+struct entry {
+	unsigned int told;
+	char *path;		/* while it is open */
+};
+
+struct ledger {
+	int inotify;
+	struct entry *entries;	/* by wd */
+	int size;
+	int nr_open;		/* watches that have not ended */
+	struct findings found;
+};
+
+/* A finding, said once where it is found */
+void note(long *finding, const char *what, const char *path);
+bool open_ledger(struct ledger *ledger);
+void close_ledger(struct ledger *ledger);
+/* Returns the wd; a path that is gone already is no finding. */
+int watch_node(struct ledger *ledger, const char *path);
+void take_watch_away(struct ledger *ledger, int wd);
+void read_ledger(struct ledger *ledger);
+/* Nothing that the thread watches was removed yet: whatever ended is early. */
+void expect_all_open(struct ledger *ledger);
+/* All that it watched was removed: waits for the rest to end, else it is lost. */
+void expect_all_ended(struct ledger *ledger);
+
+/* Threads */
+
+struct thread {
+	const char *name;
+	void (*round)(struct thread *thread);
+	const char *(*missing)(void);	/* why it cannot run here, or NULL */
+	void (*stop)(struct thread *thread);	/* after its last round */
+	int nr;				/* of its kind */
+	struct random random;
+	struct ledger ledger;
+	long rounds;
+};
+
+extern const struct thread cgroup_worker, object_worker, netdev_worker, netns_worker, cpu_worker;
+extern const struct thread cgroup_meddler, object_meddler, reclaimer, marker;
+
+/* Where the workers of a kind have what others may get in the way of */
+enum place {
+	CGROUPS,
+	OBJECTS,
+	NR_PLACES,
+};
+
+extern char places[NR_PLACES][PATH_MAX];
+
+#endif
