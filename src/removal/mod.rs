@@ -294,7 +294,7 @@ fn clean_up(tree: &Tree<'_>, node: &Node, ours: i32, batch: &mut Batch) {
 /// Read under `kernfs_rwsem` (exclusive), the count misses none. An inode is made, and takes its
 /// reference, either by `kernfs_iop_lookup()`, under the same lock; or from a file handle, since
 /// 7.3 also under it, and before by one who got a reference of the node while it was active
-/// ([`Root::find_by_id`](crate::kernfs::Root::find_by_id)). It lets go of it in
+/// (`Root::find_by_id()`). It lets go of it in
 /// `kernfs_evict_inode()`, when nobody can watch it any more.
 fn may_have_inode(node: &Node, ours: i32) -> bool {
     node.references() > ours

@@ -7,22 +7,19 @@
 //! not when
 //!
 //! - the dentry stays in the cache, because a write or the kernel itself removed the node, or
-//!   because a file was open at rmdir: [`Alias::invalidate`] it, so that the last reference, not
-//!   memory pressure, ends it;
+//!   because a file was open at rmdir: invalidate it ([`Inode::hashed_alias`]), so that the last
+//!   reference, not memory pressure, ends it;
 //! - the dentry was reclaimed before, so that none is left to go: report the inode directly.
 //!
 //! Either way its marks are dropped with the report, so that a second one would find nobody. What
 //! is left to exclude is two at the same time: VFS holds a reference of an inode while it reports
 //! it, and so does whoever is about to give it a dentry. An inode with a reference that is not
-//! accounted for ([`Holders::others`]) is looked at again later.
+//! accounted for ([`Inode::holders`]) is looked at again later.
 //!
 //! The stage runs where [`shim::rkernfs_defer`] says. It must not allocate where that can fail,
 //! so removed nodes lend it the fields that they have no use for any more: `rb.rb_left` and
 //! `rb.rb_right` of an unlinked node (`RB_EMPTY_NODE()` reads the third), and `rcu` of one that
 //! has references.
-//!
-//! [`Alias::invalidate`]: crate::kernfs::Alias::invalidate
-//! [`Holders::others`]: crate::kernfs::Holders::others
 
 use super::{clear_nlink, lookup, stats, supers};
 use crate::{
