@@ -14,7 +14,7 @@ $(foreach s,$(settings),$(call literally,$s))
 qemu := selftests/qemu
 
 .DEFAULT_GOAL := module
-.PHONY: module kernel cgwatch bench clean install uninstall deb vm shell demo test test-cgwatch test-package help
+.PHONY: module kernel cgwatch bench lost clean install uninstall deb vm shell demo test test-cgwatch test-package help
 
 ##@ Build
 module: ## rkernfs.ko for KERNEL=6.12 (default) or 7.3, or for the built tree KDIR=
@@ -60,6 +60,9 @@ test-package: ## the Debian package in a fresh root: install, load, upgrade, rem
 	@selftests/packaging/test.sh
 
 ##@ Measure
+lost: ## which watches the kernels lose by themselves: the README's table
+	@$(qemu)/lost.sh
+
 bench: ## what the patch costs on KERNEL=: build/bench/; FULL=1 all sizes
 	@selftests/bench/run.sh
 
