@@ -107,6 +107,8 @@ sub rmdir_rows {
 			my $what = "rmdir of an empty cgroup, $size nodes ($text), µs";
 			my @rest = ($size, 'ns_median');
 			comparison($name, "$what: nobody watches", $limit, \&us, 'rmdir', "$controllers/unwatched", @rest);
+			my ($burst) = sizes('rmdir', "$controllers/burst");
+			comparison($name, "$what: the same, $burst in a row", $limit, \&us, 'rmdir', "$controllers/burst", $burst, 'ns_median') if $burst;
 			comparison('', "$what: each file was looked at", '', \&us, 'rmdir', "$controllers/looked-up", @rest);
 			comparison('P3', "$what: memory.events is watched" . ($old ? ', which tells nothing when disabled' : ''), $watched, \&us, 'rmdir', "$controllers/watched", @rest);
 		}
@@ -307,7 +309,7 @@ sub plot_all {
 	my ($kernel) = @_;
 	my @both = qw(disabled enabled);
 	my @rmdir = map { my $case = $_; map { my $size = $_; [$case, map { my $v = get('icount', $_, 'rmdir', $case, $size, 'ns_median'); $v && $v / 1000 } @both] }
-		sizes('rmdir', $case) } map { ("memory/$_", "all/$_") } qw(unwatched looked-up watched);
+		sizes('rmdir', $case) } map { ("memory/$_", "all/$_") } qw(unwatched burst looked-up watched);
 	plot_pairs("$folder/$kernel-rmdir.svg", "$kernel: rmdir of an empty cgroup", 'µs (instructions / 1000)', @rmdir);
 	my @live = map { my $case = $_; [$case, map { my $v = get('icount', $_, 'live', $case, 1, 'ns_median'); $v && $v / 1000 } @both] }
 		map { my $place = $_; map { "$place/$_" } qw(stat open-close walk readdir) } qw(cgroup sysfs);

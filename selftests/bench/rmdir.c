@@ -17,6 +17,8 @@
 #include "lib/events.h"
 #include "lib/system.h"
 
+#define BURST	200
+
 enum interest {
 	NONE,	 /* nobody ever looked at a file */
 	LOOKED,	 /* each was looked at once, and is in the dcache */
@@ -93,6 +95,28 @@ static void measure_rmdir(const char *base, const char *controllers, int rounds)
 	close(inotify);
 }
 
+/* One after the other, so that code and data are in the caches */
+static void measure_burst(const char *base, const char *controllers)
+{
+	static struct samples samples;
+	char cgroup[PATH_MAX], name[64];
+
+	samples.nr = 0;
+	for (int i = 0; i < BURST; i++)
+		check(!mkdir(format_path(cgroup, "%.3000s/leaf%d", base, i), 0755), cgroup);
+	settle();
+	for (int i = 0; i < BURST; i++) {
+		uint64_t start;
+
+		format_path(cgroup, "%.3000s/leaf%d", base, i);
+		start = now_ns();
+		check(!rmdir(cgroup), cgroup);
+		add_sample(&samples, now_ns() - start);
+	}
+	snprintf(name, sizeof(name), "%s/burst", controllers);
+	report_samples("rmdir", name, BURST, "ns", &samples);
+}
+
 /* rmdir ROUNDS: with the memory controller only, and with all there are */
 void bench_rmdir(char **args)
 {
@@ -100,6 +124,8 @@ void bench_rmdir(char **args)
 
 	measure_rmdir(memory_base(), "memory", rounds);
 	measure_rmdir(cgroup_base(), "all", rounds);
+	measure_burst(memory_base(), "memory");
+	measure_burst(cgroup_base(), "all");
 }
 
 struct worker {
