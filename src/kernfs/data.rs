@@ -92,9 +92,10 @@ impl Retired {
     /// # Safety
     ///
     /// The caller must have drained and unlinked `node`.
-    pub(crate) unsafe fn push(&mut self, node: &Node, _tree: &Tree<'_>) {
-        // SAFETY: By `node`'s invariant.
-        let data = unsafe { shim::rkernfs_data_of(node.as_ptr()) };
+    pub(crate) unsafe fn push(&mut self, node: &Node, tree: &Tree<'_>) {
+        let root = tree.supers().root();
+        // SAFETY: By `node`'s invariant; it is in the locked tree.
+        let data = unsafe { shim::rkernfs_data_of(root.as_ptr(), node.as_ptr()) };
         if !data.is_null() {
             // SAFETY: A node is unlinked once, so nobody else retires it.
             unsafe { (*data).next = self.first };

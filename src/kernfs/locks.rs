@@ -16,7 +16,6 @@
 use super::{root::Iter, Root};
 use crate::shim;
 use core::marker::PhantomData;
-use kernel::bindings;
 
 /// `kernfs_supers_rwsem` held shared: superblocks neither come nor go.
 pub(crate) struct Supers<'r> {
@@ -29,7 +28,7 @@ impl<'r> Supers<'r> {
     /// Takes the lock; sleeps until it is free.
     pub(crate) fn lock(root: &'r Root) -> Self {
         // SAFETY: `root` is valid.
-        unsafe { bindings::down_read(shim::rkernfs_supers_rwsem(root.as_ptr())) };
+        unsafe { shim::rkernfs_supers_down_read(root.as_ptr()) };
         Self {
             root,
             _not_send: PhantomData,
@@ -55,7 +54,7 @@ impl<'r> Supers<'r> {
 impl Drop for Supers<'_> {
     fn drop(&mut self) {
         // SAFETY: The value exists, so this task holds the lock.
-        unsafe { bindings::up_read(shim::rkernfs_supers_rwsem(self.root.as_ptr())) };
+        unsafe { shim::rkernfs_supers_up_read(self.root.as_ptr()) };
     }
 }
 
@@ -70,7 +69,7 @@ impl<'r> Additions<'r> {
     /// Takes the lock; sleeps until it is free.
     pub(super) fn lock(root: &'r Root) -> Self {
         // SAFETY: `root` is valid.
-        unsafe { bindings::down_write(shim::rkernfs_supers_rwsem(root.as_ptr())) };
+        unsafe { shim::rkernfs_supers_down_write(root.as_ptr()) };
         Self {
             root,
             _not_send: PhantomData,
@@ -81,7 +80,7 @@ impl<'r> Additions<'r> {
 impl Drop for Additions<'_> {
     fn drop(&mut self) {
         // SAFETY: The value exists, so this task holds the lock.
-        unsafe { bindings::up_write(shim::rkernfs_supers_rwsem(self.root.as_ptr())) };
+        unsafe { shim::rkernfs_supers_up_write(self.root.as_ptr()) };
     }
 }
 
@@ -95,7 +94,7 @@ impl<'r> Tree<'r> {
     pub(crate) fn lock(root: &'r Root) -> Self {
         let supers = Supers::lock(root);
         // SAFETY: `root` is valid.
-        unsafe { bindings::down_write(shim::rkernfs_rwsem(root.as_ptr())) };
+        unsafe { shim::rkernfs_tree_down_write(root.as_ptr()) };
         Self { supers }
     }
 
@@ -127,7 +126,7 @@ impl<'r> Tree<'r> {
     /// Takes `kernfs_iattr_rwsem`.
     pub(crate) fn iattr(&self) -> Iattr<'_> {
         // SAFETY: The root is valid, as the guard borrows it.
-        unsafe { bindings::down_write(shim::rkernfs_iattr_rwsem(self.supers.root().as_ptr())) };
+        unsafe { shim::rkernfs_iattr_down_write(self.supers.root().as_ptr()) };
         Iattr { tree: self }
     }
 }
@@ -136,7 +135,7 @@ impl Drop for Tree<'_> {
     fn drop(&mut self) {
         // SAFETY: The value exists, so this task holds the lock. `supers` follows when the
         // fields are dropped.
-        unsafe { bindings::up_write(shim::rkernfs_rwsem(self.supers.root().as_ptr())) };
+        unsafe { shim::rkernfs_tree_up_write(self.supers.root().as_ptr()) };
     }
 }
 
@@ -154,6 +153,6 @@ impl<'t> Iattr<'t> {
 impl Drop for Iattr<'_> {
     fn drop(&mut self) {
         // SAFETY: The value exists, so this task holds the lock.
-        unsafe { bindings::up_write(shim::rkernfs_iattr_rwsem(self.tree.supers.root().as_ptr())) };
+        unsafe { shim::rkernfs_iattr_up_write(self.tree.supers.root().as_ptr()) };
     }
 }

@@ -116,7 +116,7 @@ unsafe extern "C" fn rkernfs_find_and_get_node_by_id(
 /// Removes `node` and what is below it.
 fn remove(node: &Node) {
     let mut batch = Batch::new();
-    drop(remove_subtree(Tree::lock(node.root()), node, 0, &mut batch));
+    drop(remove_subtree(Tree::lock(node.root()), node, &mut batch));
     batch.submit();
 }
 
@@ -134,7 +134,7 @@ unsafe fn remove_self(node: &Node) -> bool {
 
     let won = node.claim_suicide(&tree);
     if won {
-        tree = remove_subtree(tree, node, 0, &mut batch);
+        tree = remove_subtree(tree, node, &mut batch);
         node.set_suicided(&tree);
     } else {
         while !node.is_suicide_complete(&tree) {
@@ -159,54 +159,48 @@ unsafe fn remove_self(node: &Node) -> bool {
 fn remove_by_name(parent: &Node, name: &CStr, ns: *const c_void) -> Result {
     let mut batch = Batch::new();
     let tree = Tree::lock(parent.root());
-    // Kept, as somebody else may remove it while a child of it is waited for.
-    let node: ARef<Node> = parent.find(name, ns, &tree).ok_or(ENOENT)?.into();
-    drop(remove_subtree(tree, &node, 1, &mut batch));
+    let node: *const Node = parent.find(name, ns, &tree).ok_or(ENOENT)?;
+    // SAFETY: It is linked, and stays until the tree is unlocked; before that, `remove_subtree()`
+    // takes a reference.
+    let node = unsafe { &*node };
+    drop(remove_subtree(tree, node, &mut batch));
     batch.submit();
     Ok(())
 }
 
 /// Removes `top` and what is below it. As the kernel's static `__kernfs_remove()`.
 ///
-/// The locks are given up and taken back whenever a node has to be waited for. `kept` is the
-/// number of references of `top` that the caller took for this call.
-fn remove_subtree<'r>(
-    mut tree: Tree<'r>,
-    top: &Node,
-    mut kept: i32,
-    batch: &mut Batch,
-) -> Tree<'r> {
+/// The locks are given up and taken back whenever a node has to be waited for.
+fn remove_subtree<'r>(mut tree: Tree<'r>, top: &Node, batch: &mut Batch) -> Tree<'r> {
     // kernfs_remove_self() removes a node before its owner does.
     if !top.is_root() && !top.is_linked(&tree) {
         return tree;
     }
 
     mark(&tree, top);
-    let mut own: Option<ARef<Node>> = None;
+    // Somebody else may put the creation references while the locks are given up.
+    let mut kept: Option<ARef<Node>> = None;
     for n in 1.. {
         let mut pos = top.leftmost_descendant(&tree);
         let is_top = ptr::eq(pos, top);
-        let mut ours = 1 + if is_top { kept } else { 0 };
         let drained: ARef<Node>;
+        let mut ours = 1;
         if !pos.is_drained(&tree) {
-            // Somebody else may put the creation reference meanwhile.
+            kept.get_or_insert_with(|| top.into());
             drained = pos.into();
             tree = drain(tree, &drained);
             pos = &drained;
             ours += 1;
         }
         if unlink(&tree, pos) {
-            clean_up(&tree, pos, ours, batch);
+            let kept = is_top && kept.is_some();
+            clean_up(&tree, pos, ours + i32::from(kept), batch);
         }
         if is_top {
             break;
         }
         if n % RESCHED_INTERVAL == 0 {
-            // Somebody else may put the creation reference of `top` meanwhile.
-            own.get_or_insert_with(|| {
-                kept += 1;
-                top.into()
-            });
+            kept.get_or_insert_with(|| top.into());
             tree = tree.give_way();
         }
     }

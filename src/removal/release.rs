@@ -161,6 +161,7 @@ impl Batch {
 
     /// Hands the batch over; [`rkernfs_deferred`] gets it back without the caller's locks. Private
     /// data is dropped here.
+    #[inline]
     pub(super) fn submit(self) {
         if let Some(head) = self.into_head() {
             // SAFETY: `head` is unused until `rkernfs_deferred()` gets it.

@@ -35,9 +35,10 @@ void rkernfs_data_release(struct rkernfs_data *data)
 }
 
 /* What src/kernfs gave a node to carry; NULL for nodes of all other users */
-struct rkernfs_data *rkernfs_data_of(struct kernfs_node *kn)
+struct rkernfs_data *rkernfs_data_of(struct kernfs_root *root,
+				     struct kernfs_node *kn)
 {
-	return rkernfs_root(kn)->flags & RKERNFS_OWNS_DATA ? kn->priv : NULL;
+	return root->flags & RKERNFS_OWNS_DATA ? kn->priv : NULL;
 }
 
 static void free_context(struct fs_context *fc)

@@ -68,30 +68,55 @@ unsigned int rkernfs_name_hash(const char *name, u64 ns_key)
 
 void rkernfs_warn_ns(struct kernfs_node *parent, const char *name)
 {
-	WARN(1, KERN_WARNING "rkernfs: ns %s in '%s' for '%s'\n",
+	WARN(1, "rkernfs: ns %s in '%s' for '%s'\n",
 	     kernfs_ns_enabled(parent) ? "required" : "invalid",
 	     compat_name(parent), name);
 }
 
 void rkernfs_warn_no_parent(const char *name)
 {
-	WARN(1, KERN_WARNING "rkernfs: can not remove '%s', no directory\n",
+	WARN(1, "rkernfs: can not remove '%s', no directory\n",
 	     name);
 }
 
-struct rw_semaphore *rkernfs_supers_rwsem(struct kernfs_root *root)
+void rkernfs_supers_down_read(struct kernfs_root *root)
 {
-	return &root->kernfs_supers_rwsem;
+	down_read(&root->kernfs_supers_rwsem);
 }
 
-struct rw_semaphore *rkernfs_rwsem(struct kernfs_root *root)
+void rkernfs_supers_up_read(struct kernfs_root *root)
 {
-	return &root->kernfs_rwsem;
+	up_read(&root->kernfs_supers_rwsem);
 }
 
-struct rw_semaphore *rkernfs_iattr_rwsem(struct kernfs_root *root)
+void rkernfs_supers_down_write(struct kernfs_root *root)
 {
-	return &root->kernfs_iattr_rwsem;
+	down_write(&root->kernfs_supers_rwsem);
+}
+
+void rkernfs_supers_up_write(struct kernfs_root *root)
+{
+	up_write(&root->kernfs_supers_rwsem);
+}
+
+void rkernfs_tree_down_write(struct kernfs_root *root)
+{
+	down_write(&root->kernfs_rwsem);
+}
+
+void rkernfs_tree_up_write(struct kernfs_root *root)
+{
+	up_write(&root->kernfs_rwsem);
+}
+
+void rkernfs_iattr_down_write(struct kernfs_root *root)
+{
+	down_write(&root->kernfs_iattr_rwsem);
+}
+
+void rkernfs_iattr_up_write(struct kernfs_root *root)
+{
+	up_write(&root->kernfs_iattr_rwsem);
 }
 
 bool rkernfs_is_contended(struct kernfs_root *root)
@@ -274,11 +299,13 @@ bool rkernfs_clear_nlink(struct inode *inode)
 }
 
 void rkernfs_inode_lock(struct inode *inode)
+	__acquires(&inode->i_lock)
 {
 	spin_lock(&inode->i_lock);
 }
 
 void rkernfs_inode_unlock(struct inode *inode)
+	__releases(&inode->i_lock)
 {
 	spin_unlock(&inode->i_lock);
 }

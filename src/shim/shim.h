@@ -21,7 +21,6 @@ struct kernfs_root;
 struct kernfs_super_info;
 struct kernfs_syscall_ops;
 struct poll_table_struct;
-struct rw_semaphore;
 struct super_block;
 
 /*
@@ -37,9 +36,14 @@ unsigned int rkernfs_name_hash(const char *name, u64 ns_key);
 void rkernfs_warn_ns(struct kernfs_node *parent, const char *name);
 void rkernfs_warn_no_parent(const char *name);
 
-struct rw_semaphore *rkernfs_supers_rwsem(struct kernfs_root *root);
-struct rw_semaphore *rkernfs_rwsem(struct kernfs_root *root);
-struct rw_semaphore *rkernfs_iattr_rwsem(struct kernfs_root *root);
+void rkernfs_supers_down_read(struct kernfs_root *root);
+void rkernfs_supers_up_read(struct kernfs_root *root);
+void rkernfs_supers_down_write(struct kernfs_root *root);
+void rkernfs_supers_up_write(struct kernfs_root *root);
+void rkernfs_tree_down_write(struct kernfs_root *root);
+void rkernfs_tree_up_write(struct kernfs_root *root);
+void rkernfs_iattr_down_write(struct kernfs_root *root);
+void rkernfs_iattr_up_write(struct kernfs_root *root);
 bool rkernfs_is_contended(struct kernfs_root *root);
 
 struct kernfs_super_info *rkernfs_next_super(struct kernfs_root *root,
@@ -118,7 +122,8 @@ void rkernfs_free_fs_context(struct fs_context *fc);
 void rkernfs_kill_sb(struct super_block *sb);
 
 /* filesystem.c: file systems of src/kernfs. */
-struct rkernfs_data *rkernfs_data_of(struct kernfs_node *kn);
+struct rkernfs_data *rkernfs_data_of(struct kernfs_root *root,
+				     struct kernfs_node *kn);
 void rkernfs_data_release(struct rkernfs_data *data);
 struct kernfs_node *rkernfs_root_node(struct kernfs_root *root);
 void rkernfs_fs_lock(void);
