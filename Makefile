@@ -14,7 +14,8 @@ $(foreach s,$(settings),$(call literally,$s))
 qemu := selftests/qemu
 
 .DEFAULT_GOAL := module
-.PHONY: module kernel cgwatch bench lost clean install uninstall deb vm shell demo test test-cgwatch test-package help
+.PHONY: module kernel cgwatch bench lost clean install uninstall deb vm shell demo test test-cgwatch test-package \
+	rust-analyzer doc fmt lint help
 
 ##@ Build
 module: ## rkernfs.ko for KERNEL=6.12 (default) or 7.3, or for the built tree KDIR=
@@ -65,6 +66,19 @@ lost: ## which watches the kernels lose by themselves: the README's table
 
 bench: ## what the patch costs on KERNEL=: build/bench/; FULL=1 all sizes
 	@selftests/bench/run.sh
+
+##@ Develop
+rust-analyzer: ## rust-project.json for the editor, as KERNEL= or KDIR= sees the sources
+	@scripts/rust-analyzer.sh
+
+doc: ## rustdoc of the module: build/doc/rkernfs/index.html
+	@scripts/doc.sh
+
+fmt: ## format the Rust sources
+	@scripts/fmt.sh
+
+lint: ## rustfmt, clippy, sparse, checkpatch, shellcheck and more: all clean?
+	@scripts/lint.sh
 
 ##@ Help
 help: ## this list

@@ -39,11 +39,11 @@
 #define LEAST_GONE	5
 
 struct cgroup {
+	_Atomic uint64_t known;
+	uint64_t gone;
 	pid_t pid;
 	int wd;
 	int pidfd;
-	uint64_t gone;
-	_Atomic uint64_t known;
 };
 
 struct way {

@@ -89,6 +89,7 @@ count_verdicts()
 
 judge_alone()
 {
+	# shellcheck disable=SC2046 # words
 	set -- $(count_verdicts alone)
 	echo "$(uname -r) alone tells $1 of $2 watches."
 	case $(uname -r) in
@@ -100,6 +101,7 @@ judge_alone()
 
 judge_with()
 {
+	# shellcheck disable=SC2046 # words
 	set -- $(count_verdicts with)
 	if [ "$1" = "$2" ] && [ "$2" -gt 0 ]; then
 		echo "With rkernfs it tells all $2, each once, after the removal and in order."

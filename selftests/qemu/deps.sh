@@ -3,7 +3,7 @@
 #
 # Names the tools that are missing, then installs them:
 #
-#   deps.sh [build] [kernel] [debug] [vm] [test] [deb] [debian_root] [bench]
+#   deps.sh [build] [kernel] [debug] [vm] [test] [deb] [debian_root] [lint] [bench]
 #
 # Each word is a use. INSTALL=0 only names them. Without apt, or without the
 # right to use it, the list is printed and that is an error.
@@ -76,6 +76,13 @@ want_deb() {
 	want dpkg-dev have dpkg-buildpackage
 	want debhelper have dh
 	want dh-dkms have dh_dkms
+}
+
+want_lint() {
+	want shellcheck have shellcheck
+	want sparse have sparse
+	want perl have perl
+	want git have git
 }
 
 want_debian_root() {
