@@ -256,7 +256,7 @@ impl Node {
             return None;
         }
         // SAFETY: `ns` is null or a tag of the root's namespace type.
-        let key = unsafe { shim::rkernfs_ns_key(ns.cast()) };
+        let key = unsafe { ns_key(ns) };
         // SAFETY: `name` is terminated.
         let hash = unsafe { shim::rkernfs_name_hash(c_ptr(name), key) };
         // SAFETY: The children are stable under `_tree`.
@@ -287,12 +287,25 @@ impl Node {
     fn compare(&self, ns: u64, name: &CStr, _tree: &Tree<'_>) -> Ordering {
         let kn = self.as_ptr();
         // SAFETY: The tag is null or one of the root's namespace type.
-        let own = unsafe { shim::rkernfs_ns_key((*kn).ns.cast()) };
+        let own = unsafe { ns_key((*kn).ns.cast()) };
         ns.cmp(&own).then_with(|| {
             // SAFETY: Names are terminated; the node's does not change under `_tree`.
             unsafe { bindings::strcmp(c_ptr(name), shim::rkernfs_name(kn)) }.cmp(&0)
         })
     }
+}
+
+/// What names are hashed and compared with: 0 for no namespace.
+///
+/// # Safety
+///
+/// `ns` must be null or a tag of the root's namespace type.
+unsafe fn ns_key(ns: *const core::ffi::c_void) -> u64 {
+    if ns.is_null() {
+        return 0;
+    }
+    // SAFETY: By the safety requirements.
+    unsafe { shim::rkernfs_ns_key(ns.cast()) }
 }
 
 /// Removing.

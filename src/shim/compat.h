@@ -57,7 +57,7 @@ typedef const struct ns_common *compat_ns;
 
 static inline u64 compat_ns_key(compat_ns ns)
 {
-	return ns ? ns->ns_id : 0;
+	return ns->ns_id;
 }
 #else
 typedef const void *compat_ns;
