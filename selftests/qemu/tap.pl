@@ -26,7 +26,7 @@ for my $file (@files) {
     my $empty = !$parser->tests_run && ($skip eq '' || $skip eq '(no reason given)');
     my $broken = $parser->parse_errors || $parser->exit || $empty;
 
-    $passed += $parser->actual_passed;
+    $passed += $parser->actual_passed - $parser->skipped;
     $skipped += $parser->skipped + ($skip ne '' && !$empty ? 1 : 0);
     $failed += $parser->actual_failed || ($broken ? 1 : 0);
     if ($parser->actual_failed || $broken) {

@@ -75,12 +75,13 @@ qemu() {
 	append+=" no_timer_check rcupdate.rcu_cpu_stall_timeout=60 sysctl.kernel.watchdog_thresh=30"
 	# q35 rather than pc: the latter's interrupt table is a loop in ACPI's
 	# byte code, which gives up on a debug kernel that gets little time.
+	# pci-testdev is there for tests to remove.
 	# shellcheck disable=SC2054 # QEMU's commas
 	local args=(-nodefaults -no-user-config -display none -no-reboot
 		-M q35 -cpu max -smp "$SMP" -m "$MEM"
 		-kernel "$KDIR/arch/x86/boot/bzImage" -initrd "$tmp/initrd"
 		-append "$append $APPEND"
-		-serial "file:$LOG" -device virtio-serial-pci
+		-serial "file:$LOG" -device pci-testdev -device virtio-serial-pci
 		-chardev stdio,signal=off,id=out -device virtconsole,chardev=out
 		-chardev "file,id=status,path=$tmp/status" -device virtconsole,chardev=status)
 	# shellcheck disable=SC2206 # words, as the user wrote them
