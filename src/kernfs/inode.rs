@@ -50,6 +50,12 @@ impl<'s> Inode<'s> {
         self.ptr.as_ptr()
     }
 
+    /// Whether a link to the inode is left.
+    pub(crate) fn is_linked(&self, _iattr: &Iattr<'_>) -> bool {
+        // SAFETY: By the type invariant; link counts of kernfs inodes change under `_iattr`.
+        unsafe { (*self.as_ptr()).__bindgen_anon_1.i_nlink != 0 }
+    }
+
     /// Says that no link to the inode is left, and returns whether a dentry is: VFS reports the
     /// inode with its last dentry then.
     ///

@@ -15,7 +15,7 @@
 
 use super::{root::Iter, Root};
 use crate::shim;
-use core::marker::PhantomData;
+use core::{ffi::c_void, marker::PhantomData, ptr};
 
 /// `kernfs_supers_rwsem` held shared: superblocks neither come nor go.
 pub(crate) struct Supers<'r> {
@@ -47,7 +47,15 @@ impl<'r> Supers<'r> {
 
     /// The superblocks that show the hierarchy.
     pub(crate) fn iter(&self) -> Iter<'_> {
-        Iter::new(self)
+        Iter::new(self, ptr::null())
+    }
+
+    /// The superblocks that may have an inode of a node shown in namespace `ns`, a tag or null.
+    ///
+    /// Those of other namespaces are left out, unless something in them is watched: they may have
+    /// an inode of a node that was moved to another namespace since.
+    pub(crate) fn showing(&self, ns: *const c_void) -> Iter<'_> {
+        Iter::new(self, ns)
     }
 }
 

@@ -7,6 +7,7 @@
 use super::{Node, Supers};
 use crate::{compat::ARef, shim};
 use core::{
+    ffi::c_void,
     marker::PhantomData,
     ptr::{self, NonNull},
 };
@@ -67,7 +68,7 @@ impl Super<'_> {
     }
 
     /// The namespace whose nodes the superblock shows, as an opaque tag.
-    pub(crate) fn ns(&self) -> *const core::ffi::c_void {
+    pub(crate) fn ns(&self) -> *const c_void {
         // SAFETY: By the type invariant.
         unsafe { shim::rkernfs_super_ns(self.info).cast() }
     }
@@ -83,24 +84,20 @@ impl Super<'_> {
         // SAFETY: The superblock is alive, by the type invariant.
         unsafe { shim::rkernfs_queue_overflow(self.sb()) };
     }
-
-    /// Whether anything in the superblock, or the whole of it, is watched.
-    pub(crate) fn has_watchers(&self) -> bool {
-        // SAFETY: The superblock is alive, by the type invariant.
-        unsafe { shim::rkernfs_sb_has_watchers(self.sb()) }
-    }
 }
 
 /// Iterates over the superblocks of a root; see [`Supers::iter`].
 pub(crate) struct Iter<'s> {
     supers: &'s Supers<'s>,
+    ns: *const c_void,
     pos: *mut shim::kernfs_super_info,
 }
 
 impl<'s> Iter<'s> {
-    pub(super) fn new(supers: &'s Supers<'s>) -> Self {
+    pub(super) fn new(supers: &'s Supers<'s>, ns: *const c_void) -> Self {
         Self {
             supers,
+            ns,
             pos: ptr::null_mut(),
         }
     }
@@ -111,7 +108,9 @@ impl<'s> Iterator for Iter<'s> {
 
     fn next(&mut self) -> Option<Self::Item> {
         // SAFETY: `supers` keeps the list as it is; `pos` is null or on it.
-        self.pos = unsafe { shim::rkernfs_next_super(self.supers.root().as_ptr(), self.pos) };
+        self.pos = unsafe {
+            shim::rkernfs_next_super(self.supers.root().as_ptr(), self.pos, self.ns.cast())
+        };
         if self.pos.is_null() {
             return None;
         }

@@ -21,7 +21,7 @@ pub(crate) mod stats;
 use crate::{
     compat::{c_str, ARef},
     kernfs::{
-        internals::{Iattr, Inode, Root, Super, Supers, Tree},
+        internals::{Iattr, Inode, Root, Super, Tree},
         Kind, Node,
     },
     shim,
@@ -275,8 +275,7 @@ fn clean_up(tree: &Tree<'_>, node: &Node, ours: i32, batch: &mut Batch) {
         node.keep_nlink_clear(&iattr);
     }
     if look_up {
-        let mut todo = clear_nlink(&iattr, node);
-        todo.late = todo.cleared == 0 && may_get_inode(node, ours);
+        let todo = clear_nlink(&iattr, node, ours);
         drop(iattr);
         batch.push(creation, todo);
     }
@@ -294,49 +293,43 @@ fn may_have_inode(node: &Node, ours: i32) -> bool {
     node.references() > ours
 }
 
-/// Whether a file without an inode may still get one, from a file handle. (A directory's inode
-/// gets a cleared link count then; see [`Node::keep_nlink_clear`].)
-fn may_get_inode(node: &Node, ours: i32) -> bool {
-    node.kind() == Kind::File && may_have_inode(node, ours) && node.root().handles_bypass_rwsem()
+/// Whether a file may get another inode yet, from a file handle: somebody has a reference besides
+/// the `known` ones. (A directory's inode comes with a cleared link count then; see
+/// [`Node::keep_nlink_clear`].)
+fn may_get_inode(node: &Node, known: i32) -> bool {
+    node.kind() == Kind::File && may_have_inode(node, known) && node.root().handles_bypass_rwsem()
 }
 
-/// Clears the link count of the inode that `node` has in each superblock. As
-/// `kernfs_clear_inode_nlink()` of the series.
+/// Clears the link count of the inode that `node` has in each superblock, and returns what that
+/// leaves to do. As `kernfs_clear_inode_nlink()` of the series.
 ///
 /// Where a mark on the whole superblock wants to hear of the removal, makes the inode if there is
 /// none. VFS reports an inode with its last dentry; one without a dentry is kept for the release
 /// stage to report.
-fn clear_nlink(iattr: &Iattr<'_>, node: &Node) -> Todo {
+fn clear_nlink(iattr: &Iattr<'_>, node: &Node, ours: i32) -> Todo {
     let mut todo = Todo::default();
     if cfg!(omit_clear_nlink) {
         return todo;
     }
     let ns = node.shown_in();
-    for sb in supers(iattr.tree().supers(), ns) {
+    let mut known = ours;
+    for sb in iattr.tree().supers().showing(ns) {
         let report = sb.reports_removal() && (ns.is_null() || sb.ns() == ns);
         let inode = match lookup(&sb, node) {
             None if report => make(&sb, node, iattr.tree()),
             found => found,
         };
         let Some(inode) = inode else { continue };
-        todo.cleared += 1;
+        known += 1;
+        todo.cleared += u32::from(inode.is_linked(iattr));
         let has_dentry = inode.clear_nlink(iattr);
         if report && !has_dentry {
             todo.pinned |= inode.pin();
         }
     }
+    todo.late = may_get_inode(node, known);
     stats::INODES_CLEARED.add(todo.cleared.into());
     todo
-}
-
-/// The superblocks that may have an inode of a node shown in namespace `ns`.
-///
-/// Those of other namespaces are left out, unless something in them is watched: they may have an
-/// inode of a node that was moved to another namespace since.
-fn supers<'s>(supers: &'s Supers<'_>, ns: *const c_void) -> impl Iterator<Item = Super<'s>> {
-    supers
-        .iter()
-        .filter(move |sb| ns.is_null() || sb.ns() == ns || sb.has_watchers())
 }
 
 fn lookup<'s>(sb: &Super<'s>, node: &Node) -> Option<Inode<'s>> {

@@ -21,7 +21,7 @@
 //! `rb.rb_right` of an unlinked node (`RB_EMPTY_NODE()` reads the third), and `rcu` of one that
 //! has references.
 
-use super::{clear_nlink, lookup, stats, supers};
+use super::{clear_nlink, lookup, stats};
 use crate::{
     compat::ARef,
     kernfs::{
@@ -48,7 +48,7 @@ pub(super) struct Todo {
     attempts: u8,
     /// There are inodes to report, kept by [`Inode::pin`].
     pub(super) pinned: bool,
-    /// No inode was there, but somebody may be about to make one.
+    /// Somebody may be about to make another inode.
     pub(super) late: bool,
 }
 
@@ -235,14 +235,14 @@ fn release(node: &Node, mut todo: Todo) -> Todo {
 
     let locked = Supers::lock(node.root());
     let mut busy = u32::from(todo.pinned);
-    for sb in supers(&locked, node.shown_in()) {
+    for sb in locked.showing(node.shown_in()) {
         let Some(inode) = lookup(&sb, node) else {
             continue;
         };
         if inode.is_pinned() {
             continue;
         }
-        match end(&inode, false, todo.is_last_attempt()) {
+        match end(&inode, false, &todo) {
             Some(how) => todo.count(how),
             None => busy += 1,
         }
@@ -257,11 +257,10 @@ fn release(node: &Node, mut todo: Todo) -> Todo {
 /// Looks for an inode that was made when the node was removed already.
 fn look_again(node: &Node, todo: &mut Todo) {
     let tree = Tree::lock(node.root());
-    let found = clear_nlink(&tree.iattr(), node);
+    let found = clear_nlink(&tree.iattr(), node, 1);
     todo.cleared += found.cleared;
     todo.pinned |= found.pinned;
-    // Without references besides the batch's, nobody is about to make one.
-    todo.late = found.cleared == 0 && node.references() > 1 && !todo.is_last_attempt();
+    todo.late = found.late && !todo.is_last_attempt();
 }
 
 /// Reports the inodes that were kept for it.
@@ -283,21 +282,21 @@ fn release_one_pinned(node: &Node, todo: &mut Todo) -> Option<ActiveSuper> {
         todo.pinned = false;
         return None;
     };
-    let how = end(&inode, true, todo.is_last_attempt())?;
+    let how = end(&inode, true, todo)?;
     todo.count(how);
     Some(inode.unpin())
 }
 
-/// Ends one inode, and says how. `None`: somebody else is busy with it. `report`: it is to be
-/// reported even if it carries no mark itself.
-fn end(inode: &Inode<'_>, report: bool, last_attempt: bool) -> Option<&'static stats::Counter> {
+/// Ends one inode, and says how. `None`: somebody is, or may come to be, busy with it. `report`:
+/// it is to be reported even if it carries no mark itself.
+fn end(inode: &Inode<'_>, report: bool, todo: &Todo) -> Option<&'static stats::Counter> {
     let mut invalidated = false;
     while let Some(alias) = inode.hashed_alias() {
         alias.invalidate();
         invalidated = true;
     }
     let holders = inode.holders();
-    if holders.others && !last_attempt {
+    if (holders.others || todo.late) && !todo.is_last_attempt() {
         return None;
     }
     if invalidated || holders.dentries > 0 {

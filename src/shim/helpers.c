@@ -125,16 +125,20 @@ bool rkernfs_is_contended(struct kernfs_root *root)
 	       rwsem_is_contended(&root->kernfs_supers_rwsem);
 }
 
-/* list_for_each_entry() over root->supers; NULL starts and ends it. */
+/*
+ * list_for_each_entry() over root->supers; NULL starts and ends it. With @ns,
+ * superblocks of other namespaces are left out, unless something in them is
+ * watched.
+ */
 struct kernfs_super_info *rkernfs_next_super(struct kernfs_root *root,
-					     struct kernfs_super_info *prev)
+					     struct kernfs_super_info *info,
+					     const void *ns)
 {
-	if (!prev)
-		return list_first_entry_or_null(&root->supers,
-						struct kernfs_super_info, node);
-	if (list_is_last(&prev->node, &root->supers))
-		return NULL;
-	return list_next_entry(prev, node);
+	info = list_prepare_entry(info, &root->supers, node);
+	list_for_each_entry_continue(info, &root->supers, node)
+		if (!ns || info->ns == ns || fsnotify_sb_has_watchers(info->sb))
+			return info;
+	return NULL;
 }
 
 struct super_block *rkernfs_super_sb(struct kernfs_super_info *info)
@@ -243,11 +247,6 @@ struct kernfs_node *rkernfs_idr_find(struct kernfs_root *root, u64 id)
 struct inode *rkernfs_ilookup(struct super_block *sb, u64 ino)
 {
 	return ilookup(sb, ino);
-}
-
-bool rkernfs_sb_has_watchers(struct super_block *sb)
-{
-	return fsnotify_sb_has_watchers(sb);
 }
 
 /*

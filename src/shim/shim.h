@@ -47,7 +47,8 @@ void rkernfs_iattr_up_write(struct kernfs_root *root);
 bool rkernfs_is_contended(struct kernfs_root *root);
 
 struct kernfs_super_info *rkernfs_next_super(struct kernfs_root *root,
-					     struct kernfs_super_info *prev);
+					     struct kernfs_super_info *info,
+					     const void *ns);
 struct super_block *rkernfs_super_sb(struct kernfs_super_info *info);
 const void *rkernfs_super_ns(struct kernfs_super_info *info);
 
@@ -62,7 +63,6 @@ bool rkernfs_handles_bypass_rwsem(struct kernfs_root *root);
 struct kernfs_node *rkernfs_idr_find(struct kernfs_root *root, u64 id);
 
 struct inode *rkernfs_ilookup(struct super_block *sb, u64 ino);
-bool rkernfs_sb_has_watchers(struct super_block *sb);
 bool rkernfs_pin_inode(struct inode *inode);
 bool rkernfs_inode_is_pinned(struct inode *inode);
 struct super_block *rkernfs_unpin_inode(struct inode *inode);
