@@ -7,14 +7,14 @@
 # RUN='echo $HOME' is for the guest's shell, not for make.
 settings := KERNEL DEBUG KSRC KDIR INSTALL V \
 	    RUN ADD MODULE MODPARAMS TIMEOUT APPEND QEMU_ARGS ACCEL SMP MEM \
-	    KLOG UNLOAD LOG TESTS SEED FULL REPORT
+	    KLOG UNLOAD LOG TESTS SEED NODES FULL REPORT
 literally = $(if $(filter undefined,$(origin $1)),,$(eval override export $1 := $$(value $1)))
 $(foreach s,$(settings),$(call literally,$s))
 
 qemu := selftests/qemu
 
 .DEFAULT_GOAL := module
-.PHONY: module kernel cgwatch bench lost clean install uninstall deb vm shell demo test test-cgwatch test-package \
+.PHONY: module kernel cgwatch bench lost clean install uninstall deb vm shell demo test stress test-cgwatch test-package \
 	rust-analyzer doc fmt lint help
 
 ##@ Build
@@ -25,6 +25,7 @@ kernel: ## the dev kernel KERNEL=, or one from the tree KSRC=; DEBUG=1 the one t
 	@$(qemu)/kernel.sh
 
 cgwatch: ## samples/cgwatch/target/release/cgwatch, which follows a cgroup subtree
+	@$(qemu)/deps.sh cgwatch
 	cargo build --release --locked --manifest-path samples/cgwatch/Cargo.toml
 
 clean: ## forget what was built here (the kernels stay in the cache)
@@ -53,6 +54,9 @@ shell: ## the same with a prompt
 ##@ Test
 test: ## all tests on 6.12 and 7.3, normal and debug; KERNEL= TESTS= DEBUG= narrow
 	@$(qemu)/test.sh
+
+stress: ## a million removals on 6.12 and 7.3; NODES= SEED= KERNEL=
+	@$(qemu)/stress.sh
 
 test-cgwatch: ## cgwatch: unit tests, and on both kernels without and with the module
 	@samples/cgwatch/test.sh

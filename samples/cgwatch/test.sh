@@ -9,7 +9,7 @@ kernels=${KERNEL:-6.12 7.3}
 . "$(dirname "$0")/../../selftests/qemu/lib.sh"
 cd "$root/samples/cgwatch"
 
-command -v cargo >/dev/null || die "cargo 1.85 or newer is missing"
+"$here/deps.sh" cgwatch
 cargo test --locked --bin cgwatch
 
 # Static, for a guest that has no libraries

@@ -3,7 +3,8 @@
 #
 # Names the tools that are missing, then installs them:
 #
-#   deps.sh [build] [kernel] [debug] [vm] [test] [deb] [debian_root] [lint] [bench]
+#   deps.sh [build] [kernel] [debug] [vm] [test] [deb] [debian_root] [lint]
+#           [cgwatch] [bench]
 #
 # Each word is a use. INSTALL=0 only names them. Without apt, or without the
 # right to use it, the list is printed and that is an error.
@@ -76,6 +77,16 @@ want_deb() {
 	want dpkg-dev have dpkg-buildpackage
 	want debhelper have dh
 	want dh-dkms have dh_dkms
+}
+
+want_cgwatch() {
+	# Debian 12 has a new one under another name.
+	if no_rust_here; then
+		want cargo-web have cargo
+	else
+		want cargo have cargo
+	fi
+	want ca-certificates test -d /etc/ssl/certs
 }
 
 want_lint() {

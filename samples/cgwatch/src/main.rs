@@ -43,11 +43,12 @@ use std::{
 /// Follow a cgroup and all below it: print what is there, then what changes, until it is gone.
 ///
 /// A line is: time, event, cgroup, details. Events: watching, present, created, populated,
-/// frozen, `memory.high` (and `.max`, `.oom`, `.oom_kill`…), unwatched, overflow, removed.
+/// frozen, memory.high (and .max, .oom, .oom_kill…), unwatched, overflow, removed.
 ///
 /// Exit status: 0 the cgroup is gone, or SIGINT or SIGTERM came; 1 an error; 2 wrong usage.
 #[derive(Debug, Parser)]
 #[command(version)]
+#[expect(clippy::doc_markdown, reason = "this is what --help prints")]
 struct Args {
     /// The cgroup's directory; by default all of the cgroup2 hierarchy
     cgroup: Option<PathBuf>,
