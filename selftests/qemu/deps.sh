@@ -92,6 +92,10 @@ want_cgwatch() {
 want_lint() {
 	want shellcheck have shellcheck
 	want sparse have sparse
+	if debian_rust; then
+		want rustfmt have rustfmt
+		want rust-clippy have clippy-driver
+	fi
 	want perl have perl
 	want git have git
 }
