@@ -22,6 +22,6 @@ export RUST_LIB_SRC
 # Not for M=: that does not work in every kernel.
 kmake -s -C "$KDIR" rust-analyzer >&2
 # The editor looks for it beside the file that includes it.
-ln -sf "$out/src/shim/bindings_generated.rs" "$root/src/shim/bindings_generated.rs"
+cp --remove-destination "$out/src/shim/bindings_generated.rs" "$root/src/shim/bindings_generated.rs"
 "$root/scripts/add_crates.py" "$out" <"$KDIR/rust-project.json" >"$root/rust-project.json"
 say "rust-project.json is for $(cat "$KDIR/include/config/kernel.release"); samples/cgwatch/Cargo.toml is a project of its own"
