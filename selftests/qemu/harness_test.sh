@@ -189,7 +189,7 @@ ok "long output is complete" long_output
 ok "the command's status is vm.sh's" vm 7 '' 'exit 7'
 ok "added files keep their modes" added_files
 ok "a panic fails" vm 123 'Kernel panic' 'echo ok; echo c >/proc/sysrq-trigger; sleep 9'
-ok "an oops fails" vm 123 'BUG: ' "${provoke/\%s/EXCEPTION}"
+ok "an oops fails" vm 123 'BUG: \|Oops: ' "${provoke/\%s/EXCEPTION}"
 ok "a warning fails, though the command returns 0" vm 121 'WARNING: ' "${provoke/\%s/WARNING}"
 ok "a warning does not, when told so" vm 0 '' KLOG=ignore "${provoke/\%s/WARNING}"
 ok "a reset fails" vm 123 'the guest died' 'reboot -f; sleep 9'
