@@ -40,12 +40,8 @@ static bool get_handle(const char *path, struct handle *handle)
 
 FIXTURE_SETUP(handles)
 {
-	const char *reason = why_not_root();
+	const char *reason = why_no_cgroup();
 
-	if (!reason)
-		reason = why_not_covered();
-	if (!reason && !cgroup_base())
-		reason = "no cgroup2";
 	if (!reason && !get_handle(cgroup_base(), &self->dir_handle))
 		reason = "no file handles on cgroup2";
 	if (reason)

@@ -132,12 +132,8 @@ FIXTURE(marks) {
 
 FIXTURE_SETUP(marks)
 {
-	const char *reason = why_not_root();
+	const char *reason = why_no_cgroup();
 
-	if (!reason)
-		reason = why_not_covered();
-	if (!reason && !cgroup_base())
-		reason = "no cgroup2";
 	if (reason)
 		SKIP(return, "%s", reason);
 	self->listener.fd = fanotify_init(FAN_CLASS_NOTIF | FAN_REPORT_FID | FAN_NONBLOCK |

@@ -39,12 +39,8 @@ static bool make_parent(const char *parent)
 
 FIXTURE_SETUP(series)
 {
-	const char *reason = why_not_root();
+	const char *reason = why_no_cgroup();
 
-	if (!reason)
-		reason = why_not_covered();
-	if (!reason && !cgroup_base())
-		reason = "no cgroup2";
 	if (reason)
 		SKIP(return, "%s", reason);
 

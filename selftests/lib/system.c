@@ -239,6 +239,17 @@ const char *cgroup_base(void)
 	return base;
 }
 
+const char *why_no_cgroup(void)
+{
+	const char *reason = why_not_root();
+
+	if (!reason)
+		reason = why_not_covered();
+	if (!reason && !cgroup_base())
+		reason = "no cgroup2";
+	return reason;
+}
+
 void cgroup_base_remove(void)
 {
 	if (base[0])

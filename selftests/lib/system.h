@@ -47,6 +47,8 @@ bool raise_open_files(long at_least);
  */
 const char *cgroup_base(void);
 void cgroup_base_remove(void);
+/* Why tests of cgroups that rkernfs covers cannot run, or NULL. */
+const char *why_no_cgroup(void);
 bool has_memory_controller(void);
 /* Removes it, patiently: a dying process may keep it busy for a moment. */
 int remove_cgroup(const char *path);
