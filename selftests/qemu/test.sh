@@ -42,8 +42,9 @@ failed() {
 # Builds all for one kernel and prints the programs that were asked for.
 programs() { # OUT
 	local src name
-	src=$(source_of "$KDIR")
-	kmake -s -C "$root/selftests" KSRC="$src" OUT="$1" >&2
+	# -e does not hold where the status is asked for.
+	src=$(source_of "$KDIR") || return
+	kmake -s -C "$root/selftests" KSRC="$src" OUT="$1" >&2 || return
 	# shellcheck disable=SC2016 # for make
 	kmake -s -C "$root/selftests" KSRC="$src" --eval 'list: ; @echo $(TESTS)' list |
 		tr ' ' '\n' | while read -r name; do
