@@ -245,7 +245,7 @@ impl Node {
         &'t self,
         name: &CStr,
         ns: *const core::ffi::c_void,
-        _tree: &'t Tree<'_>,
+        tree: &'t Tree<'_>,
     ) -> Option<&'t Node> {
         if (self.flags() & NS != 0) == ns.is_null() {
             // SAFETY: By the type invariant; `name` is terminated.
@@ -257,9 +257,10 @@ impl Node {
         }
         // SAFETY: `ns` is null or a tag of the root's namespace type.
         let key = unsafe { ns_key(ns) };
+        let mut size = 0;
         // SAFETY: `name` is terminated.
-        let hash = unsafe { shim::rkernfs_name_hash(c_ptr(name), key) };
-        // SAFETY: The children are stable under `_tree`.
+        let hash = unsafe { shim::rkernfs_name_hash(c_ptr(name), key, &mut size) };
+        // SAFETY: The children are stable under `tree`.
         let mut rb = unsafe { (*self.children()).rb_node };
         while !rb.is_null() {
             // SAFETY: `rb` links a child.
@@ -267,7 +268,7 @@ impl Node {
             // SAFETY: By `child`'s invariant.
             let child_hash = unsafe { (*child.as_ptr()).hash };
             let order = if hash == child_hash {
-                child.compare(key, name, _tree)
+                child.compare(key, name, size, tree)
             } else {
                 hash.cmp(&child_hash)
             };
@@ -282,16 +283,22 @@ impl Node {
         None
     }
 
-    /// Compares a namespace's key and a name with those of the node. With the hash before them,
-    /// this is what siblings are ordered by: `kernfs_name_compare()`.
-    fn compare(&self, ns: u64, name: &CStr, _tree: &Tree<'_>) -> Ordering {
+    /// Compares a namespace's key and a name, whose terminated size is known, with those of the
+    /// node. With the hash before them, this is what siblings are ordered by:
+    /// `kernfs_name_compare()`.
+    fn compare(&self, ns: u64, name: &CStr, size: usize, _tree: &Tree<'_>) -> Ordering {
         let kn = self.as_ptr();
         // SAFETY: The tag is null or one of the root's namespace type.
-        let own = unsafe { ns_key((*kn).ns.cast()) };
-        ns.cmp(&own).then_with(|| {
-            // SAFETY: Names are terminated; the node's does not change under `_tree`.
-            unsafe { bindings::strcmp(c_ptr(name), shim::rkernfs_name(kn)) }.cmp(&0)
-        })
+        let own_ns = unsafe { ns_key((*kn).ns.cast()) };
+        // SAFETY: By the type invariant; the name does not change under `_tree`.
+        let own_name = unsafe { shim::rkernfs_name(kn) };
+        // SAFETY: Names are terminated.
+        if ns == own_ns && unsafe { shim::rkernfs_same_name(c_ptr(name), own_name, size) } {
+            return Ordering::Equal;
+        }
+        ns.cmp(&own_ns)
+            // SAFETY: Names are terminated.
+            .then_with(|| unsafe { bindings::strcmp(c_ptr(name), own_name) }.cmp(&0))
     }
 }
 

@@ -4,10 +4,14 @@
  * structures of fs/kernfs/kernfs-internal.h.
  */
 #include <linux/cred.h>
+#include <linux/dcache.h>
 #include <linux/fsnotify.h>
 #include <linux/idr.h>
 #include <linux/stringhash.h>
 #include <linux/wait.h>
+#ifdef CONFIG_DCACHE_WORD_ACCESS
+#include <asm/word-at-a-time.h>
+#endif
 
 #include "compat.h"
 #include "shim.h"
@@ -52,18 +56,43 @@ u64 rkernfs_ns_key(const void *ns)
 	return compat_ns_key(ns);
 }
 
-/* As kernfs_name_hash(), which is static: kn->hash was made by it. */
-unsigned int rkernfs_name_hash(const char *name, u64 ns_key)
+/*
+ * As kernfs_name_hash(), which is static: kn->hash was made by it. @size gets
+ * that of the string, with its end.
+ */
+unsigned int rkernfs_name_hash(const char *name, u64 ns_key, size_t *size)
 {
 	unsigned long hash = init_name_hash(ns_key);
+	const char *pos = name;
 
-	while (*name)
-		hash = partial_name_hash(*name++, hash);
+	while (*pos)
+		hash = partial_name_hash(*pos++, hash);
+	*size = pos - name + 1;
 	hash = end_name_hash(hash) & INT_MAX;
 	/* 0, 1 and INT_MAX are positions that readdir keeps for itself */
 	if (hash < 2)
 		hash += 2;
 	return min(hash, INT_MAX - 1UL);
+}
+
+/*
+ * !strcmp(), where @size is that of @a with its end. Most nodes are removed by
+ * name, so this goes by words, as dentry_cmp() of fs/dcache.c does.
+ */
+bool rkernfs_same_name(const char *a, const char *b, size_t size)
+{
+#ifdef CONFIG_DCACHE_WORD_ACCESS
+	for (; size >= sizeof(long); size -= sizeof(long)) {
+		if (load_unaligned_zeropad(a) != load_unaligned_zeropad(b))
+			return false;
+		a += sizeof(long);
+		b += sizeof(long);
+	}
+	return !((load_unaligned_zeropad(a) ^ load_unaligned_zeropad(b)) &
+		 bytemask_from_count(size));
+#else
+	return !strcmp(a, b);
+#endif
 }
 
 void rkernfs_warn_ns(struct kernfs_node *parent, const char *name)

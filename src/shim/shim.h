@@ -32,7 +32,8 @@ struct kernfs_node *rkernfs_parent(struct kernfs_node *kn);
 const char *rkernfs_name(struct kernfs_node *kn);
 const void *rkernfs_shown_in(struct kernfs_node *kn);
 u64 rkernfs_ns_key(const void *ns);
-unsigned int rkernfs_name_hash(const char *name, u64 ns_key);
+unsigned int rkernfs_name_hash(const char *name, u64 ns_key, size_t *size);
+bool rkernfs_same_name(const char *a, const char *b, size_t size);
 void rkernfs_warn_ns(struct kernfs_node *parent, const char *name);
 void rkernfs_warn_no_parent(const char *name);
 
