@@ -56,13 +56,16 @@ impl<'s> Inode<'s> {
         unsafe { (*self.as_ptr()).__bindgen_anon_1.i_nlink != 0 }
     }
 
-    /// Says that no link to the inode is left, and returns whether a dentry is: VFS reports the
-    /// inode with its last dentry then.
+    /// Says that no link to the inode is left, and returns who keeps it. Wraps `clear_nlink()`.
     ///
-    /// Wraps `clear_nlink()`. The lock keeps `kernfs_refresh_inode()` away.
-    pub(crate) fn clear_nlink(&self, _iattr: &Iattr<'_>) -> bool {
-        // SAFETY: By the type invariant; link counts of kernfs inodes change under `_iattr`.
-        unsafe { shim::rkernfs_clear_nlink(self.as_ptr()) }
+    /// Both under `i_lock`, as VFS decides what the last dentry's end means. `_iattr` keeps
+    /// `kernfs_refresh_inode()` away.
+    pub(crate) fn clear_nlink(&self, _iattr: &Iattr<'_>) -> Holders {
+        self.locked(|| {
+            // SAFETY: By the type invariant; link counts of kernfs inodes change under `_iattr`.
+            unsafe { bindings::clear_nlink(self.as_ptr()) };
+            self.holders_locked()
+        })
     }
 
     /// Keeps the inode and its superblock until [`Inode::unpin`].
@@ -103,22 +106,34 @@ impl<'s> Inode<'s> {
         (!alias.is_unhashed()).then_some(alias)
     }
 
-    /// Who keeps the inode, besides the caller and a pin.
+    /// Who keeps the inode.
     pub(crate) fn holders(&self) -> Holders {
+        self.locked(|| self.holders_locked())
+    }
+
+    /// Runs `f` under `i_lock`.
+    fn locked<R>(&self, f: impl FnOnce() -> R) -> R {
+        // SAFETY: By the type invariant.
+        unsafe { shim::rkernfs_inode_lock(self.as_ptr()) };
+        let ret = f();
+        // SAFETY: Locked above.
+        unsafe { shim::rkernfs_inode_unlock(self.as_ptr()) };
+        ret
+    }
+
+    fn holders_locked(&self) -> Holders {
         let ours = 1 + i32::from(self.is_pinned());
         let inode = self.as_ptr();
-        // SAFETY: By the type invariant.
-        unsafe { shim::rkernfs_inode_lock(inode) };
+        let mut dentry_used = false;
         // SAFETY: By the type invariant; `i_lock` is held.
-        let dentries = unsafe { shim::rkernfs_inode_dentries(inode) };
+        let dentries = unsafe { shim::rkernfs_inode_dentries(inode, &mut dentry_used) };
         // SAFETY: Reading a pointer that is not followed.
         let watched = unsafe { !(*inode).i_fsnotify_marks.is_null() };
         // SAFETY: By the type invariant.
         let references = unsafe { shim::rkernfs_inode_count(inode) };
-        // SAFETY: Locked above.
-        unsafe { shim::rkernfs_inode_unlock(inode) };
         Holders {
             dentries,
+            dentry_used,
             watched,
             // One for each dentry, one for all marks together.
             others: references > ours + dentries + i32::from(watched),
@@ -139,14 +154,25 @@ impl Drop for Inode<'_> {
     }
 }
 
-/// What [`Inode::holders`] found.
+/// Who keeps an inode, besides the caller and a pin.
 pub(crate) struct Holders {
     /// Number of dentries.
     pub(crate) dentries: i32,
+    /// Somebody has a reference of a dentry: an open file, a walk, a mount.
+    dentry_used: bool,
     /// The inode itself carries marks of inotify or fanotify.
     pub(crate) watched: bool,
     /// Somebody else: about to make a dentry, or to report the inode.
     pub(crate) others: bool,
+}
+
+impl Holders {
+    /// Whether nobody watches the inode or has what a watch is added with. If its node was removed,
+    /// nobody comes to have it either: `kernfs_dop_revalidate()`, which a walk calls with a
+    /// reference of the dentry, refuses.
+    pub(crate) fn is_idle(&self) -> bool {
+        !self.watched && !self.others && !self.dentry_used
+    }
 }
 
 /// A reference to a dentry. Dropping it is `dput()`.

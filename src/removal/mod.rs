@@ -293,11 +293,10 @@ fn may_have_inode(node: &Node, ours: i32) -> bool {
     node.references() > ours
 }
 
-/// Whether a file may get another inode yet, from a file handle: somebody has a reference besides
-/// the `known` ones. (A directory's inode comes with a cleared link count then; see
-/// [`Node::keep_nlink_clear`].)
+/// Whether `node` may get another inode yet, from a file handle: somebody has a reference besides
+/// the `known` ones. Of a directory, its owner may always have one.
 fn may_get_inode(node: &Node, known: i32) -> bool {
-    node.kind() == Kind::File && may_have_inode(node, known) && node.root().handles_bypass_rwsem()
+    node.root().handles_bypass_rwsem() && (node.kind() == Kind::Dir || may_have_inode(node, known))
 }
 
 /// Clears the link count of the inode that `node` has in each superblock, and returns what that
@@ -305,7 +304,7 @@ fn may_get_inode(node: &Node, known: i32) -> bool {
 ///
 /// Where a mark on the whole superblock wants to hear of the removal, makes the inode if there is
 /// none. VFS reports an inode with its last dentry; one without a dentry is kept for the release
-/// stage to report.
+/// stage to report. One that nobody can watch is left to VFS, and to memory pressure.
 fn clear_nlink(iattr: &Iattr<'_>, node: &Node, ours: i32) -> Todo {
     let mut todo = Todo::default();
     if cfg!(omit_clear_nlink) {
@@ -313,6 +312,7 @@ fn clear_nlink(iattr: &Iattr<'_>, node: &Node, ours: i32) -> Todo {
     }
     let ns = node.shown_in();
     let mut known = ours;
+    let mut idle = 0;
     for sb in iattr.tree().supers().showing(ns) {
         let report = sb.reports_removal() && (ns.is_null() || sb.ns() == ns);
         let inode = match lookup(&sb, node) {
@@ -321,14 +321,23 @@ fn clear_nlink(iattr: &Iattr<'_>, node: &Node, ours: i32) -> Todo {
         };
         let Some(inode) = inode else { continue };
         known += 1;
-        todo.cleared += u32::from(inode.is_linked(iattr));
-        let has_dentry = inode.clear_nlink(iattr);
-        if report && !has_dentry {
-            todo.pinned |= inode.pin();
+        let was_linked = u32::from(inode.is_linked(iattr));
+        let holders = inode.clear_nlink(iattr);
+        todo.cleared += was_linked;
+        if report {
+            todo.pinned |= holders.dentries == 0 && inode.pin();
+        } else if holders.is_idle() {
+            idle += was_linked;
         }
     }
-    todo.late = may_get_inode(node, known);
     stats::INODES_CLEARED.add(todo.cleared.into());
+    if may_get_inode(node, known) {
+        // A directory's new inode comes with a cleared link count; see `Node::keep_nlink_clear()`.
+        todo.late = node.kind() == Kind::File;
+    } else {
+        todo.cleared -= idle;
+        stats::ENDED_BY_VFS.add(idle.into());
+    }
     todo
 }
 
@@ -373,9 +382,7 @@ impl Enabled {
         let sb_marks = SbMarks::new()?;
         // SAFETY: As above; undone when `Enabled` is dropped.
         to_result(unsafe { shim::rkernfs_deferral_init() })?;
-        Ok(Self {
-            _sb_marks: sb_marks,
-        })
+        Ok(Self { _sb_marks: sb_marks })
     }
 
     /// Puts the removal path under kernfs, unless `cover=own`. The last thing that loading the

@@ -43,7 +43,8 @@ counters! {
     INODES_MADE = c"inodes_made",
     /// Inodes that could not be made, for lack of memory; `FAN_Q_OVERFLOW` was sent.
     OVERFLOWS = c"overflows",
-    /// Inodes that VFS ended before the release stage came to them.
+    /// Inodes that VFS ended before the release stage came to them, or that were left to it as
+    /// nobody could watch them.
     ENDED_BY_VFS = c"ended_by_vfs",
     /// Inodes whose dentries the release stage invalidated, so that the last reference ends them.
     DENTRIES_INVALIDATED = c"dentries_invalidated",

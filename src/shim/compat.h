@@ -68,6 +68,12 @@ static inline u64 compat_ns_key(compat_ns ns)
 }
 #endif
 
+/* The dentries of an inode, under its i_lock; a newer kernel has the macro. */
+#ifndef for_each_alias
+#define for_each_alias(dentry, inode) \
+	hlist_for_each_entry(dentry, &(inode)->i_dentry, d_u.d_alias)
+#endif
+
 /*
  * The hunk of kernfs_refresh_inode() in patch 1. Since 7.1 the kernel leaves
  * the link count of a node that is KERNFS_REMOVING alone. Before, every stat

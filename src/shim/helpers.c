@@ -311,21 +311,6 @@ struct super_block *rkernfs_unpin_inode(struct inode *inode)
 	return inode->i_sb;
 }
 
-/*
- * Returns whether a dentry is left. Decided together with the link count: VFS
- * does the same when it takes the last dentry away.
- */
-bool rkernfs_clear_nlink(struct inode *inode)
-{
-	bool has_dentry;
-
-	spin_lock(&inode->i_lock);
-	clear_nlink(inode);
-	has_dentry = !hlist_empty(&inode->i_dentry);
-	spin_unlock(&inode->i_lock);
-	return has_dentry;
-}
-
 void rkernfs_inode_lock(struct inode *inode)
 	__acquires(&inode->i_lock)
 {
@@ -343,14 +328,20 @@ int rkernfs_inode_count(struct inode *inode)
 	return atomic_read(&inode->i_count);
 }
 
-/* The number of dentries; the caller holds i_lock. */
-int rkernfs_inode_dentries(struct inode *inode)
+/*
+ * The number of dentries, and whether somebody has a reference of any; the
+ * caller holds i_lock.
+ */
+int rkernfs_inode_dentries(struct inode *inode, bool *used)
 {
-	struct hlist_node *pos;
+	struct dentry *dentry;
 	int n = 0;
 
-	hlist_for_each(pos, &inode->i_dentry)
+	*used = false;
+	for_each_alias(dentry, inode) {
+		*used |= d_count(dentry) > 0;
 		n++;
+	}
 	return n;
 }
 

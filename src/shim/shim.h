@@ -67,11 +67,10 @@ struct inode *rkernfs_ilookup(struct super_block *sb, u64 ino);
 bool rkernfs_pin_inode(struct inode *inode);
 bool rkernfs_inode_is_pinned(struct inode *inode);
 struct super_block *rkernfs_unpin_inode(struct inode *inode);
-bool rkernfs_clear_nlink(struct inode *inode);
 void rkernfs_inode_lock(struct inode *inode);
 void rkernfs_inode_unlock(struct inode *inode);
 int rkernfs_inode_count(struct inode *inode);
-int rkernfs_inode_dentries(struct inode *inode);
+int rkernfs_inode_dentries(struct inode *inode, bool *used);
 bool rkernfs_dentry_unhashed(struct dentry *dentry);
 void rkernfs_inoderemove(struct inode *inode);
 
