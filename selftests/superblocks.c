@@ -16,6 +16,8 @@
 
 #define NR_NETNS	3
 #define RACES		15
+#define CROWD		40
+#define GROUP		0x726b
 
 FIXTURE(superblocks) {
 	char root[NR_NETNS + 1][PATH_MAX];	/* the last is /sys */
@@ -139,6 +141,82 @@ TEST_F(superblocks, unmounted_one_says_so_and_the_others_go_on)
 	EXPECT_EQ(self->events.nr, 4)
 		TH_LOG("%s", describe_events(&self->events));
 	EXPECT_TRUE(told_once(&self->events, stays));
+}
+
+/* Watches a device and one of its files. */
+static void watch_device(struct __test_metadata *_metadata, int inotify, const char *root,
+			 const char *name, int wd[2])
+{
+	char path[PATH_MAX];
+
+	wd[0] = inotify_add_watch(inotify, format_path(path, "%.3900s/devices/virtual/net/%s/mtu",
+						       root, name), IN_DELETE_SELF | IN_ATTRIB);
+	wd[1] = inotify_add_watch(inotify, format_path(path, "%.3900s/devices/virtual/net/%s",
+						       root, name), IN_DELETE_SELF);
+	ASSERT_GE(wd[0], 0);
+	ASSERT_GE(wd[1], 0);
+}
+
+static void end_netns(pid_t *pid)
+{
+	kill(*pid, SIGKILL);
+	waitpid(*pid, NULL, 0);
+	*pid = 0;
+}
+
+TEST_F(superblocks, one_that_a_node_was_moved_from_is_told)
+{
+	int wd[4];
+
+	ASSERT_TRUE(add_dummies("rkm", 1, GROUP));
+	watch_device(_metadata, self->inotify, "/sys", "rkm0", wd);
+	ASSERT_TRUE(move_dummy("rkm0", self->netns[0]));
+	watch_device(_metadata, self->inotify, self->root[0], "rkm0", wd + 2);
+	if (variant->reclaim)
+		ASSERT_TRUE(drop_dentries());
+	read_events(self->inotify, &self->events);
+	EXPECT_EQ(self->events.nr, 0)
+		TH_LOG("%s", describe_events(&self->events));
+	end_netns(&self->netns[0]);
+	await_events(self->inotify, &self->events, 8);
+	EXPECT_EQ(self->events.nr, 8)
+		TH_LOG("%s", describe_events(&self->events));
+	for (int i = 0; i < 4; i++)
+		EXPECT_TRUE(told_once(&self->events, wd[i]));
+}
+
+/* Which of many shows a node is looked for, and then kept at hand. */
+TEST_F_TIMEOUT(superblocks, one_of_many_is_told, 120)
+{
+	static char root[CROWD][PATH_MAX];
+	static pid_t netns[CROWD];
+	int wd[4];
+
+	for (int i = 0; i < CROWD; i++) {
+		ASSERT_TRUE(make_mount_point(root[i]));
+		netns[i] = start_netns(root[i], "rkc", 1);
+		ASSERT_GT(netns[i], 0);
+	}
+	for (int i = 0; i < CROWD; i += CROWD / 4) {
+		self->events.nr = 0;
+		ASSERT_TRUE(add_dummies("rkm", 1, GROUP));
+		watch_device(_metadata, self->inotify, "/sys", "rkm0", wd);
+		watch_device(_metadata, self->inotify, root[i], "rkc0", wd + 2);
+		if (variant->reclaim)
+			write_text("/proc/sys/vm/drop_caches", "2");
+		ASSERT_TRUE(delete_group(GROUP));
+		end_netns(&netns[i]);
+		await_events(self->inotify, &self->events, 8);
+		EXPECT_EQ(self->events.nr, 8)
+			TH_LOG("%s", describe_events(&self->events));
+		for (int j = 0; j < 4; j++)
+			EXPECT_TRUE(told_once(&self->events, wd[j]));
+	}
+	for (int i = 0; i < CROWD; i++) {
+		if (netns[i])
+			end_netns(&netns[i]);
+		remove_mount_point(root[i]);
+	}
 }
 
 static void *unmount(void *arg)

@@ -177,6 +177,15 @@ bool delete_group(int group)
 	return do_request(&request);
 }
 
+bool move_dummy(const char *name, pid_t netns)
+{
+	struct request request = new_request(RTM_NEWLINK, 0, 0);
+
+	put_attribute(&request, IFLA_IFNAME, name, strlen(name) + 1);
+	put_attribute(&request, IFLA_NET_NS_PID, &netns, sizeof(netns));
+	return do_request(&request);
+}
+
 /* Namespaces */
 
 static void live_in_netns(const char *mount_point, const char *prefix, int nr, int ready)

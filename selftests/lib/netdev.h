@@ -19,6 +19,9 @@ bool add_dummies(const char *prefix, int nr, int group);
 /* All in one go, as when a container ends */
 bool delete_group(int group);
 
+/* To the network namespace of a process */
+bool move_dummy(const char *name, pid_t netns);
+
 /*
  * A process in a network namespace of its own, with @nr dummy devices and a
  * sysfs mount of that namespace at @mount_point, which this process sees too.

@@ -13,13 +13,15 @@
 //!
 //! C header: `fs/kernfs/kernfs-internal.h`.
 
-use super::{root::Iter, Root};
+use super::{root::Iter, root::ShownIn, Root};
 use crate::shim;
-use core::{ffi::c_void, marker::PhantomData, ptr};
+use core::{cell::Cell, ffi::c_void, marker::PhantomData, ptr};
 
 /// `kernfs_supers_rwsem` held shared: superblocks neither come nor go.
 pub(crate) struct Supers<'r> {
     root: &'r Root,
+    /// The namespace whose superblock shall be found sooner by the next one who looks for it.
+    far: Cell<*const c_void>,
     // A lock is released by the task that took it: not `Send`.
     _not_send: PhantomData<*mut ()>,
 }
@@ -31,6 +33,7 @@ impl<'r> Supers<'r> {
         unsafe { shim::rkernfs_supers_down_read(root.as_ptr()) };
         Self {
             root,
+            far: Cell::new(ptr::null()),
             _not_send: PhantomData,
         }
     }
@@ -50,12 +53,15 @@ impl<'r> Supers<'r> {
         Iter::new(self, ptr::null())
     }
 
-    /// The superblocks that may have an inode of a node shown in namespace `ns`, a tag or null.
-    ///
-    /// Those of other namespaces are left out, unless something in them is watched: they may have
-    /// an inode of a node that was moved to another namespace since.
-    pub(crate) fn showing(&self, ns: *const c_void) -> Iter<'_> {
-        Iter::new(self, ns)
+    /// The superblocks that may have an inode of a node: all of them, unless it is, and always
+    /// was, shown in one namespace only.
+    pub(crate) fn knowing(&self, node: &ShownIn) -> Iter<'_> {
+        Iter::new(self, if node.was_moved { ptr::null() } else { node.ns })
+    }
+
+    /// Brings the superblock of a namespace to the front of the list, when the lock is released.
+    pub(super) fn bring_forward(&self, ns: *const c_void) {
+        self.far.set(ns);
     }
 }
 
@@ -63,6 +69,11 @@ impl Drop for Supers<'_> {
     fn drop(&mut self) {
         // SAFETY: The value exists, so this task holds the lock.
         unsafe { shim::rkernfs_supers_up_read(self.root.as_ptr()) };
+        let far = self.far.get();
+        if !far.is_null() {
+            // SAFETY: The root is valid, and `far` is only compared.
+            unsafe { shim::rkernfs_bring_forward(self.root.as_ptr(), far.cast()) };
+        }
     }
 }
 

@@ -4,7 +4,7 @@
 //!
 //! C header: `include/linux/kernfs.h` (`struct kernfs_node`).
 
-use super::{Iattr, Root, Tree};
+use super::{root::ShownIn, Iattr, Root, Tree};
 use crate::{
     compat::{c_ptr, AlwaysRefCounted},
     shim,
@@ -124,12 +124,17 @@ impl Node {
         unsafe { shim::rkernfs_parent(self.as_ptr()).is_null() }
     }
 
-    /// The namespace whose superblocks show the node, as an opaque tag; null if all do.
+    /// Which superblocks show the node.
     ///
-    /// It is the tag of the nearest tagged directory or of the node itself.
-    pub(crate) fn shown_in(&self) -> *const core::ffi::c_void {
+    /// The tag is that of the nearest tagged directory or of the node itself.
+    pub(crate) fn shown_in(&self) -> ShownIn {
+        let mut was_moved = false;
         // SAFETY: By the type invariant. Only the way to the root may change meanwhile.
-        unsafe { shim::rkernfs_shown_in(self.as_ptr()).cast() }
+        let ns = unsafe { shim::rkernfs_shown_in(self.as_ptr(), &mut was_moved) };
+        ShownIn {
+            ns: ns.cast(),
+            was_moved,
+        }
     }
 
     fn flags(&self) -> u16 {

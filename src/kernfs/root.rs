@@ -68,7 +68,7 @@ impl Super<'_> {
     }
 
     /// The namespace whose nodes the superblock shows, as an opaque tag.
-    pub(crate) fn ns(&self) -> *const c_void {
+    fn ns(&self) -> *const c_void {
         // SAFETY: By the type invariant.
         unsafe { shim::rkernfs_super_ns(self.info).cast() }
     }
@@ -86,9 +86,29 @@ impl Super<'_> {
     }
 }
 
-/// Iterates over the superblocks of a root; see [`Supers::iter`].
+/// Which superblocks show a node.
+pub(crate) struct ShownIn {
+    /// The namespace, as an opaque tag; null if all do.
+    pub(super) ns: *const c_void,
+    /// Once others may have shown it.
+    pub(super) was_moved: bool,
+}
+
+impl ShownIn {
+    /// Whether `sb` shows it.
+    pub(crate) fn contains(&self, sb: &Super<'_>) -> bool {
+        self.ns.is_null() || self.ns == sb.ns()
+    }
+}
+
+/// Superblocks passed over on the way to the one that was looked for, from which on it is worth
+/// being found sooner.
+const FAR: u32 = 16;
+
+/// Iterates over superblocks of a root; see [`Supers::iter`].
 pub(crate) struct Iter<'s> {
     supers: &'s Supers<'s>,
+    /// Null: all of them. Each namespace has one at most (`kernfs_get_tree()` sees to that).
     ns: *const c_void,
     pos: *mut shim::kernfs_super_info,
 }
@@ -107,12 +127,18 @@ impl<'s> Iterator for Iter<'s> {
     type Item = Super<'s>;
 
     fn next(&mut self) -> Option<Self::Item> {
+        if !self.ns.is_null() && !self.pos.is_null() {
+            return None;
+        }
+        let root = self.supers.root().as_ptr();
+        let mut passed = 0;
         // SAFETY: `supers` keeps the list as it is; `pos` is null or on it.
-        self.pos = unsafe {
-            shim::rkernfs_next_super(self.supers.root().as_ptr(), self.pos, self.ns.cast())
-        };
+        self.pos = unsafe { shim::rkernfs_next_super(root, self.pos, self.ns.cast(), &mut passed) };
         if self.pos.is_null() {
             return None;
+        }
+        if passed > FAR {
+            self.supers.bring_forward(self.ns);
         }
         // INVARIANT: Just found on the list, whose lock `supers` holds for `'s`.
         Some(Super {

@@ -310,11 +310,11 @@ fn clear_nlink(iattr: &Iattr<'_>, node: &Node, ours: i32) -> Todo {
     if cfg!(omit_clear_nlink) {
         return todo;
     }
-    let ns = node.shown_in();
+    let shown_in = node.shown_in();
     let mut known = ours;
     let mut idle = 0;
-    for sb in iattr.tree().supers().showing(ns) {
-        let report = sb.reports_removal() && (ns.is_null() || sb.ns() == ns);
+    for sb in iattr.tree().supers().knowing(&shown_in) {
+        let report = sb.reports_removal() && shown_in.contains(&sb);
         let inode = match lookup(&sb, node) {
             None if report => make(&sb, node, iattr.tree()),
             found => found,
@@ -366,7 +366,7 @@ fn resched() {
 
 /// The patch, from loading the module to unloading it.
 pub(crate) struct Enabled {
-    _sb_marks: SbMarks,
+    _supers: SuperNotes,
 }
 
 impl Enabled {
@@ -379,10 +379,10 @@ impl Enabled {
     pub(crate) fn new() -> Result<Self> {
         // SAFETY: Called once, before anything that uses it.
         to_result(unsafe { shim::rkernfs_resolve_unexported() })?;
-        let sb_marks = SbMarks::new()?;
+        let supers = SuperNotes::new()?;
         // SAFETY: As above; undone when `Enabled` is dropped.
         to_result(unsafe { shim::rkernfs_deferral_init() })?;
-        Ok(Self { _sb_marks: sb_marks })
+        Ok(Self { _supers: supers })
     }
 
     /// Puts the removal path under kernfs, unless `cover=own`. The last thing that loading the
@@ -404,20 +404,20 @@ impl Drop for Enabled {
     }
 }
 
-/// Knows of marks on whole superblocks.
-struct SbMarks(());
+/// Notes what concerns all superblocks, to save a look at each.
+struct SuperNotes(());
 
-impl SbMarks {
+impl SuperNotes {
     fn new() -> Result<Self> {
         // SAFETY: Called once, after unexported functions were found.
-        to_result(unsafe { shim::rkernfs_sb_marks_init() })?;
+        to_result(unsafe { shim::rkernfs_supers_init() })?;
         Ok(Self(()))
     }
 }
 
-impl Drop for SbMarks {
+impl Drop for SuperNotes {
     fn drop(&mut self) {
         // SAFETY: `new()` was successful.
-        unsafe { shim::rkernfs_sb_marks_exit() };
+        unsafe { shim::rkernfs_supers_exit() };
     }
 }

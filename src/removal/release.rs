@@ -235,7 +235,7 @@ fn release(node: &Node, mut todo: Todo) -> Todo {
 
     let locked = Supers::lock(node.root());
     let mut busy = u32::from(todo.pinned);
-    for sb in locked.showing(node.shown_in()) {
+    for sb in locked.knowing(&node.shown_in()) {
         let Some(inode) = lookup(&sb, node) else {
             continue;
         };

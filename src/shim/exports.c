@@ -10,6 +10,7 @@
 #define EXPORT(name)	EXPORT_SYMBOL_GPL(name)
 
 EXPORT(rkernfs_break_active_protection);
+EXPORT(rkernfs_bring_forward);
 EXPORT(rkernfs_cond_resched);
 EXPORT(rkernfs_create_dir);
 EXPORT(rkernfs_create_file);

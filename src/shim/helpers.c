@@ -39,18 +39,6 @@ const char *rkernfs_name(struct kernfs_node *kn)
 	return compat_name(kn);
 }
 
-/* The tag of the nearest tagged node on the way up, which a rename may change */
-const void *rkernfs_shown_in(struct kernfs_node *kn)
-{
-	const void *ns = NULL;
-
-	rcu_read_lock();
-	for (; kn && !ns; kn = compat_parent_rcu(kn))
-		ns = kn->ns;
-	rcu_read_unlock();
-	return ns;
-}
-
 u64 rkernfs_ns_key(const void *ns)
 {
 	return compat_ns_key(ns);
@@ -152,22 +140,6 @@ bool rkernfs_is_contended(struct kernfs_root *root)
 {
 	return rwsem_is_contended(&root->kernfs_rwsem) ||
 	       rwsem_is_contended(&root->kernfs_supers_rwsem);
-}
-
-/*
- * list_for_each_entry() over root->supers; NULL starts and ends it. With @ns,
- * superblocks of other namespaces are left out, unless something in them is
- * watched.
- */
-struct kernfs_super_info *rkernfs_next_super(struct kernfs_root *root,
-					     struct kernfs_super_info *info,
-					     const void *ns)
-{
-	info = list_prepare_entry(info, &root->supers, node);
-	list_for_each_entry_continue(info, &root->supers, node)
-		if (!ns || info->ns == ns || fsnotify_sb_has_watchers(info->sb))
-			return info;
-	return NULL;
 }
 
 struct super_block *rkernfs_super_sb(struct kernfs_super_info *info)

@@ -30,7 +30,6 @@ struct super_block;
 struct kernfs_root *rkernfs_root(struct kernfs_node *kn);
 struct kernfs_node *rkernfs_parent(struct kernfs_node *kn);
 const char *rkernfs_name(struct kernfs_node *kn);
-const void *rkernfs_shown_in(struct kernfs_node *kn);
 u64 rkernfs_ns_key(const void *ns);
 unsigned int rkernfs_name_hash(const char *name, u64 ns_key, size_t *size);
 bool rkernfs_same_name(const char *a, const char *b, size_t size);
@@ -47,9 +46,6 @@ void rkernfs_iattr_down_write(struct kernfs_root *root);
 void rkernfs_iattr_up_write(struct kernfs_root *root);
 bool rkernfs_is_contended(struct kernfs_root *root);
 
-struct kernfs_super_info *rkernfs_next_super(struct kernfs_root *root,
-					     struct kernfs_super_info *info,
-					     const void *ns);
 struct super_block *rkernfs_super_sb(struct kernfs_super_info *info);
 const void *rkernfs_super_ns(struct kernfs_super_info *info);
 
@@ -77,6 +73,7 @@ void rkernfs_inoderemove(struct inode *inode);
 /* unexported.c: functions that the kernel does not export. */
 int rkernfs_resolve_unexported(void);
 void rkernfs_iterate_supers(void (*f)(struct super_block *sb, void *arg));
+bool rkernfs_is_kernfs(struct super_block *sb);
 struct inode *rkernfs_get_inode(struct super_block *sb, struct kernfs_node *kn);
 void rkernfs_queue_overflow(struct super_block *sb);
 bool rkernfs_should_drain_open_files(struct kernfs_node *kn);
@@ -133,11 +130,17 @@ int rkernfs_fs_init_context(struct fs_context *fc, struct kernfs_node *root,
 			    struct rkernfs_data *data, unsigned long magic);
 void rkernfs_fs_kill_sb(struct super_block *sb);
 
-/* sb_marks.c: marks on whole superblocks. */
-int rkernfs_sb_marks_init(void);
-void rkernfs_sb_marks_exit(void);
+/* supers.c: what concerns all superblocks, of which there may be many. */
+int rkernfs_supers_init(void);
+void rkernfs_supers_exit(void);
+const void *rkernfs_shown_in(struct kernfs_node *kn, bool *was_moved);
 bool rkernfs_sb_reports_removal(struct super_block *sb);
 bool rkernfs_any_sb_reports_removal(struct kernfs_root *root);
+struct kernfs_super_info *rkernfs_next_super(struct kernfs_root *root,
+					     struct kernfs_super_info *info,
+					     const void *ns,
+					     unsigned int *passed);
+void rkernfs_bring_forward(struct kernfs_root *root, const void *ns);
 
 /* livepatch.c: the module's parameters and what it replaces. */
 int rkernfs_livepatch_enable(void);

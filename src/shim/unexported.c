@@ -31,6 +31,7 @@
 	_(kernfs_get_tree)			\
 	_(kernfs_kill_sb)			\
 	_(kernfs_rename_ns)			\
+	_(kernfs_root_from_sb)			\
 	_(kernfs_should_drain_open_files)	\
 	_(kernfs_show)				\
 	_(kernfs_unbreak_active_protection)
@@ -88,6 +89,11 @@ int rkernfs_resolve_unexported(void)
 void rkernfs_iterate_supers(void (*f)(struct super_block *sb, void *arg))
 {
 	call(iterate_supers)(f, NULL);
+}
+
+bool rkernfs_is_kernfs(struct super_block *sb)
+{
+	return call(kernfs_root_from_sb)(sb);
 }
 
 struct inode *rkernfs_get_inode(struct super_block *sb, struct kernfs_node *kn)
