@@ -11,6 +11,7 @@
 
 #include "kselftest_harness.h"
 #include "lib/events.h"
+#include "lib/pseudofs.h"
 #include "lib/system.h"
 
 #define RACES		150
@@ -156,7 +157,8 @@ static void *open_and_watch(void *arg)
 	return NULL;
 }
 
-static void race_removal(struct opener *opener, const char *path, int delay_us)
+static void race_removal(struct opener *opener, int (*remove)(const char *path),
+			 const char *path, int delay_us)
 {
 	pthread_t thread;
 
@@ -164,7 +166,7 @@ static void race_removal(struct opener *opener, const char *path, int delay_us)
 	pthread_create(&thread, NULL, open_and_watch, opener);
 	pthread_barrier_wait(&opener->start);
 	spin_us(delay_us);
-	remove_cgroup(path);
+	remove(path);
 	atomic_store(&opener->removed, true);
 	pthread_join(thread, NULL);
 	pthread_barrier_destroy(&opener->start);
@@ -197,7 +199,7 @@ TEST_F_TIMEOUT(handles, file_opened_by_handle_while_it_goes, 120)
 		ASSERT_TRUE(get_handle(self->file, &self->file_handle));
 		if (i % 2)
 			write_text("/proc/sys/vm/drop_caches", "2");
-		race_removal(&opener, self->path, i);
+		race_removal(&opener, remove_cgroup, self->path, i);
 		expect_all_told(_metadata, self->inotify, &self->events, &opener);
 	}
 }
@@ -213,9 +215,46 @@ TEST_F_TIMEOUT(handles, directory_opened_by_handle_while_it_goes, 120)
 
 		ASSERT_EQ(mkdir(self->path, 0755), 0);
 		ASSERT_TRUE(get_handle(self->path, &self->dir_handle));
-		race_removal(&opener, self->path, i);
+		race_removal(&opener, remove_cgroup, self->path, i);
 		expect_all_told(_metadata, self->inotify, &self->events, &opener);
 	}
+}
+
+/* VFS holds the dentry of what rmdir removes, but not of an object below another. */
+static int remove_object(const char *path)
+{
+	return write_object(path, "remove", "1") ? 0 : -1;
+}
+
+TEST_F_TIMEOUT(handles, nested_object_opened_by_handle_while_it_goes, 120)
+{
+	char root[PATH_MAX], parent[PATH_MAX], nested[PATH_MAX];
+	const char *reason = mount_pseudofs(root);
+	int base;
+
+	if (reason)
+		SKIP(return, "%s", reason);
+	base = open(root, O_RDONLY | O_DIRECTORY);
+	ASSERT_GE(base, 0);
+	format_path(parent, "%.3900s/object", root);
+	format_path(nested, "%.3900s/nested", parent);
+	for (int i = 0; i < RACES; i++) {
+		struct opener opener = {
+			.base = base,
+			.inotify = self->inotify,
+			.handle = &self->dir_handle,
+		};
+
+		ASSERT_EQ(mkdir(parent, 0755), 0);
+		ASSERT_EQ(mkdir(nested, 0755), 0);
+		ASSERT_TRUE(get_handle(nested, &self->dir_handle));
+		note_watch(&opener, inotify_add_watch(self->inotify, nested, IN_DELETE_SELF));
+		write_text("/proc/sys/vm/drop_caches", "2");
+		race_removal(&opener, remove_object, parent, i);
+		expect_all_told(_metadata, self->inotify, &self->events, &opener);
+	}
+	close(base);
+	unmount_pseudofs(root);
 }
 
 TEST_HARNESS_MAIN

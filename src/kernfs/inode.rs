@@ -7,7 +7,7 @@
 use super::{Iattr, Node, Super, Tree};
 use crate::shim;
 use core::{marker::PhantomData, ptr::NonNull};
-use kernel::bindings;
+use kernel::{bindings, error::from_err_ptr};
 
 /// A reference to the inode of a node in one superblock. Dropping it is `iput()`.
 ///
@@ -104,6 +104,18 @@ impl<'s> Inode<'s> {
         let alias = Alias(ptr);
         // `d_find_alias()` also returns the unhashed dentry of a directory.
         (!alias.is_unhashed()).then_some(alias)
+    }
+
+    /// Gives the inode a dentry, as whoever opens a file handle of it would, or finds the one that
+    /// it has. Being in no directory, it goes with its last reference. `None` if there is no memory
+    /// for it. Wraps `d_obtain_alias()`; may sleep.
+    pub(crate) fn obtain_alias(&self) -> Option<Alias> {
+        // SAFETY: By the type invariant.
+        unsafe { bindings::ihold(self.as_ptr()) };
+        // SAFETY: The reference just taken is consumed.
+        let dentry = unsafe { bindings::d_obtain_alias(self.as_ptr()) };
+        // INVARIANT: `d_obtain_alias()` took a reference.
+        from_err_ptr(dentry).ok().and_then(NonNull::new).map(Alias)
     }
 
     /// Who keeps the inode.

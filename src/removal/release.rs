@@ -9,17 +9,18 @@
 //! - the dentry stays in the cache, because a write or the kernel itself removed the node, or
 //!   because a file was open at rmdir: invalidate it ([`Inode::hashed_alias`]), so that the last
 //!   reference, not memory pressure, ends it;
-//! - the dentry was reclaimed before, so that none is left to go: report the inode directly.
+//! - the dentry was reclaimed before, so that none is left to go: give the inode another one, and
+//!   let that go ([`Inode::obtain_alias`]).
 //!
 //! Either way its marks are dropped with the report, so that a second one would find nobody. What
 //! is left to exclude is two at the same time: VFS holds a reference of an inode while it reports
 //! it, and so does whoever is about to give it a dentry. An inode with a reference that is not
 //! accounted for ([`Inode::holders`]) is looked at again later.
 //!
-//! The stage runs where [`shim::rkernfs_defer`] says. It must not allocate where that can fail,
-//! so removed nodes lend it the fields that they have no use for any more: `rb.rb_left` and
-//! `rb.rb_right` of an unlinked node (`RB_EMPTY_NODE()` reads the third), and `rcu` of one that
-//! has references.
+//! The stage runs where [`shim::rkernfs_defer`] says. Nothing of it depends on memory. Removed
+//! nodes lend it the fields that they have no use for any more: `rb.rb_left` and `rb.rb_right` of an
+//! unlinked node (`RB_EMPTY_NODE()` reads the third), and `rcu` of one that has references. Without
+//! memory for a dentry, the inode is reported directly.
 
 use super::{clear_nlink, lookup, stats};
 use crate::{
@@ -307,6 +308,24 @@ fn end(inode: &Inode<'_>, report: bool, todo: &Todo) -> Option<&'static stats::C
         // VFS reported it; somebody is just slow to let go.
         return Some(&stats::ENDED_BY_VFS);
     }
-    inode.report_removed();
+    report_by_dentry(inode);
     Some(&stats::EVENTS_SENT)
+}
+
+/// Reports an inode that has no dentry, by giving it one whose end does. Who opens the inode by a
+/// file handle meanwhile gets the same one, and its end is after his.
+fn report_by_dentry(inode: &Inode<'_>) {
+    let Some(alias) = inode.obtain_alias() else {
+        // No memory.
+        return inode.report_removed();
+    };
+    // Somebody may have opened it before, and be reporting it right now, as he closed it.
+    for _ in 0..MAX_ATTEMPTS {
+        if !inode.holders().others {
+            break;
+        }
+        // SAFETY: Only `kernfs_supers_rwsem` is held, under which sleeping is fine.
+        unsafe { bindings::msleep(1) };
+    }
+    drop(alias);
 }

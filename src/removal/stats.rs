@@ -48,7 +48,7 @@ counters! {
     ENDED_BY_VFS = c"ended_by_vfs",
     /// Inodes whose dentries the release stage invalidated, so that the last reference ends them.
     DENTRIES_INVALIDATED = c"dentries_invalidated",
-    /// Inodes without a dentry that the release stage reported directly.
+    /// Inodes without a dentry that the release stage had reported.
     EVENTS_SENT = c"events_sent",
     /// Looks at an inode that somebody else was still busy with.
     RETRIES = c"retries",
