@@ -282,13 +282,25 @@ fn clean_up(tree: &Tree<'_>, node: &Node, ours: i32, batch: &mut Batch) {
 }
 
 /// Whether any superblock may have an inode of `node`, which has just been unlinked: each inode
-/// holds a reference of its node.
+/// holds a reference of its node, from `kernfs_init_inode()` to `kernfs_evict_inode()`, when nobody
+/// can watch it any more.
 ///
-/// Read under `kernfs_rwsem` (exclusive), the count misses none. An inode is made, and takes its
-/// reference, either by `kernfs_iop_lookup()`, under the same lock; or from a file handle, since
-/// 7.3 also under it, and before by one who got a reference of the node while it was active
-/// (`Root::find_by_id()`). It lets go of it in
-/// `kernfs_evict_inode()`, when nobody can watch it any more.
+/// Read under `kernfs_rwsem` (exclusive), the count misses none. These make inodes
+/// (`kernfs_get_inode()`):
+///
+/// | who | excluded from a removal by |
+/// |---|---|
+/// | `kernfs_iop_lookup()`, `kernfs_fill_super()` | `kernfs_rwsem` (shared) |
+/// | `kernfs_fh_to_dentry()`, `kernfs_fh_to_parent()`, `kernfs_get_parent_dentry()` since 7.3 | `kernfs_rwsem` (shared) |
+/// | the same before 7.3 | nothing; but they have a reference meanwhile, which they got while the node was active (`Root::find_by_id()`), or an inode of a child |
+/// | `cgroup_may_write()`, of `cgroup.procs` | `cgroup_mutex`, under which that file is removed |
+/// | [`make`] | it is the removal |
+///
+/// Others who hold references make the count higher than it need be, which costs a lookup: an
+/// iteration by readdir(3) of its position; `sysfs_break_active_protection()` and the like, by
+/// `kernfs_find_and_get()`; and of a directory, its children, the cgroup until it is freed,
+/// `kobject_del()` and `sysfs_remove_group()`. A directory with one reference too many has an owner
+/// or an inode, and nothing tells which; it is looked up.
 fn may_have_inode(node: &Node, ours: i32) -> bool {
     node.references() > ours
 }
