@@ -72,6 +72,7 @@ void rkernfs_inoderemove(struct inode *inode);
 
 /* unexported.c: functions that the kernel does not export. */
 int rkernfs_resolve_unexported(void);
+unsigned long rkernfs_address_of(const char *name);
 void rkernfs_iterate_supers(void (*f)(struct super_block *sb, void *arg));
 bool rkernfs_is_kernfs(struct super_block *sb);
 struct inode *rkernfs_get_inode(struct super_block *sb, struct kernfs_node *kn);

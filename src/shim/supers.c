@@ -1,15 +1,15 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * sysfs may have a superblock for each container, and a removal must not take
- * a look at each. What it would look for is kept here instead, by kprobes on
- * what hardly ever happens. Both may say yes where it is no (more) true.
+ * a look at each. What it would look for is noted here instead, when it comes
+ * to be, which is hardly ever. A note may say yes where it is no (more) true.
  */
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
 
 #include <linux/bitmap.h>
 #include <linux/fsnotify_backend.h>
+#include <linux/ftrace.h>
 #include <linux/hash.h>
-#include <linux/kprobes.h>
 
 #include "compat.h"
 #include "shim.h"
@@ -48,42 +48,104 @@ const void *rkernfs_shown_in(struct kernfs_node *kn, bool *was_moved)
 	return ns;
 }
 
-static int mark_added(struct kprobe *kp, struct pt_regs *regs)
+#ifdef CONFIG_DYNAMIC_FTRACE_WITH_ARGS
+static void notrace mark_added(unsigned long ip, unsigned long parent_ip,
+			       struct ftrace_ops *ops,
+			       struct ftrace_regs *fregs)
 {
 	/* mark, object, object's type, flags */
-	if (regs_get_kernel_argument(regs, 2) == FSNOTIFY_OBJ_TYPE_SB)
+	if ((u32)ftrace_regs_get_argument(fregs, 2) == FSNOTIFY_OBJ_TYPE_SB)
 		WRITE_ONCE(has_marks, true);
-	return 0;
 }
 
-static int renamed(struct kprobe *kp, struct pt_regs *regs)
+static void notrace renamed(unsigned long ip, unsigned long parent_ip,
+			    struct ftrace_ops *ops, struct ftrace_regs *fregs)
 {
 	struct kernfs_node *kn, *new_parent;
 	const void *new_ns;
 	bool was_moved;
 
 	/* node, new parent, new name, new tag */
-	kn = (void *)regs_get_kernel_argument(regs, 0);
-	new_parent = (void *)regs_get_kernel_argument(regs, 1);
-	new_ns = (void *)regs_get_kernel_argument(regs, 3);
+	kn = (void *)ftrace_regs_get_argument(fregs, 0);
+	new_parent = (void *)ftrace_regs_get_argument(fregs, 1);
+	new_ns = (void *)ftrace_regs_get_argument(fregs, 3);
 	if (!new_ns)
 		new_ns = rkernfs_shown_in(new_parent, &was_moved);
 	if (new_ns != rkernfs_shown_in(kn, &was_moved))
 		set_bit(moved_bit(kn), moved);
+}
+
+/* Not kprobes: to disarm one takes memory, and these have to go in any case. */
+static struct probe {
+	const char *name;
+	struct ftrace_ops ops;
+} probes[] = {
+	{
+		.name = "fsnotify_add_mark_locked",
+		.ops = {
+			.func = mark_added,
+			.flags = FTRACE_OPS_FL_PERMANENT,
+		},
+	},
+	{
+		.name = "kernfs_rename_ns",
+		.ops = {
+			.func = renamed,
+			.flags = FTRACE_OPS_FL_PERMANENT,
+		},
+	},
+};
+
+static int start(struct probe *probe)
+{
+	unsigned long ip = rkernfs_address_of(probe->name);
+	int ret = ip ? ftrace_set_filter_ip(&probe->ops, ip, 0, 0) : -ENOENT;
+
+	if (!ret)
+		ret = register_ftrace_function(&probe->ops);
+	if (ret) {
+		ftrace_free_filter(&probe->ops);
+		pr_err("cannot trace %s() (%d)\n", probe->name, ret);
+	}
+	return ret;
+}
+
+static void stop(struct probe *probe)
+{
+	unregister_ftrace_function(&probe->ops);
+	ftrace_free_filter(&probe->ops);
+}
+
+static int start_probes(void)
+{
+	int ret;
+
+	for (int i = 0; i < ARRAY_SIZE(probes); i++) {
+		ret = start(&probes[i]);
+		if (ret) {
+			while (i)
+				stop(&probes[--i]);
+			return ret;
+		}
+	}
 	return 0;
 }
 
-static struct kprobe probe_marks = {
-	.symbol_name = "fsnotify_add_mark_locked",
-	.pre_handler = mark_added,
-};
+static void stop_probes(void)
+{
+	for (int i = 0; i < ARRAY_SIZE(probes); i++)
+		stop(&probes[i]);
+}
+#else
+/* Without livepatch's means, which only cover=own can do without. */
+static int start_probes(void)
+{
+	has_marks = true;
+	return 0;
+}
 
-static struct kprobe probe_renames = {
-	.symbol_name = "kernfs_rename_ns",
-	.pre_handler = renamed,
-};
-
-static struct kprobe *probes[] = { &probe_marks, &probe_renames };
+static void stop_probes(void) { }
+#endif
 
 /* What there is of both before the probes */
 static void note(struct super_block *sb, void *unused)
@@ -109,20 +171,16 @@ static void note(struct super_block *sb, void *unused)
 
 int rkernfs_supers_init(void)
 {
-	int ret = register_kprobes(probes, ARRAY_SIZE(probes));
+	int ret = start_probes();
 
-	if (ret) {
-		pr_err("no kprobe on %s or %s (%d)\n", probe_marks.symbol_name,
-		       probe_renames.symbol_name, ret);
-		return ret;
-	}
-	rkernfs_iterate_supers(note);
-	return 0;
+	if (!ret)
+		rkernfs_iterate_supers(note);
+	return ret;
 }
 
 void rkernfs_supers_exit(void)
 {
-	unregister_kprobes(probes, ARRAY_SIZE(probes));
+	stop_probes();
 }
 
 /* Whether a mark on all of @sb asks for FAN_DELETE_SELF. */

@@ -45,10 +45,16 @@ DEFINE_STATIC_CALL_NULL(unexported_lookup, kallsyms_lookup_name);
 /* What the marks of an object are read under; private to fs/notify. */
 static struct srcu_struct *mark_srcu;
 
-/* kallsyms_lookup_name() is not exported either; a kprobe knows where it is. */
+/*
+ * kallsyms_lookup_name() is not exported either; a kprobe knows where it is.
+ * It is not to be armed: without memory, the kernel may fail to disarm one.
+ */
 static int find_lookup(void)
 {
-	struct kprobe kp = { .symbol_name = "kallsyms_lookup_name" };
+	struct kprobe kp = {
+		.symbol_name = "kallsyms_lookup_name",
+		.flags = KPROBE_FLAG_DISABLED,
+	};
 	int ret = register_kprobe(&kp);
 
 	if (ret) {
@@ -61,8 +67,14 @@ static int find_lookup(void)
 	return 0;
 }
 
+/* Where something is, or 0 */
+unsigned long rkernfs_address_of(const char *name)
+{
+	return static_call(unexported_lookup)(name);
+}
+
 #define RESOLVE(name) {							\
-	void *addr = (void *)static_call(unexported_lookup)(#name);	\
+	void *addr = (void *)rkernfs_address_of(#name);			\
 									\
 	if (!addr) {							\
 		pr_err("this kernel has no " #name "()\n");		\
@@ -78,7 +90,7 @@ int rkernfs_resolve_unexported(void)
 	if (ret)
 		return ret;
 	UNEXPORTED(RESOLVE)
-	mark_srcu = (void *)static_call(unexported_lookup)("fsnotify_mark_srcu");
+	mark_srcu = (void *)rkernfs_address_of("fsnotify_mark_srcu");
 	if (!mark_srcu) {
 		pr_err("this kernel has no fsnotify_mark_srcu (is CONFIG_KALLSYMS_ALL on?)\n");
 		return -ENOENT;
