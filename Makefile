@@ -25,7 +25,7 @@ kernel: ## the dev kernel KERNEL=, or one from the tree KSRC=; DEBUG=1 the one t
 	@$(qemu)/kernel.sh
 
 cgwatch: ## samples/cgwatch/target/release/cgwatch, which follows a cgroup subtree
-	@$(qemu)/deps.sh cgwatch
+	@$(qemu)/deps.sh cargo
 	cargo build --release --locked --manifest-path samples/cgwatch/Cargo.toml
 
 clean: ## forget what was built here (the kernels stay in the cache)

@@ -7,6 +7,7 @@ set -euo pipefail
 # shellcheck source=../selftests/qemu/lib.sh
 . "$(dirname "$0")/../selftests/qemu/lib.sh"
 
+"$here/deps.sh" lint
 KDIR=$("$here/kernel.sh")
 cd "$root"
 find src samples -path samples/cgwatch -prune -o -type f -name '*.rs' -print0 |

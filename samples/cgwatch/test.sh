@@ -9,7 +9,7 @@ kernels=${KERNEL:-6.12 7.3}
 . "$(dirname "$0")/../../selftests/qemu/lib.sh"
 cd "$root/samples/cgwatch"
 
-"$here/deps.sh" cgwatch
+"$here/deps.sh" cargo
 cargo test --locked --bin cgwatch
 
 # Static, for a guest that has no libraries

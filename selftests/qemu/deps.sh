@@ -3,8 +3,8 @@
 #
 # Names the tools that are missing, then installs them:
 #
-#   deps.sh [build] [kernel] [debug] [vm] [test] [deb] [debian_root] [lint]
-#           [cgwatch] [bench]
+#   deps.sh [build] [cargo] [kernel] [debug] [vm] [test] [deb] [debian_root]
+#           [lint] [bench]
 #
 # Each word is a use. INSTALL=0 only names them. Without apt, or without the
 # right to use it, the list is printed and that is an error.
@@ -21,29 +21,35 @@ want() {
 have() { command -v "$1"; }
 header() { echo "#include <$1>" | gcc -E -x c -; }
 static_busybox() { [ -x /bin/busybox ] && ! ldd /bin/busybox; }
+# The Rust of Debian 12 is too old, but has a newer one beside it, made for web
+# browsers.
+# shellcheck source=/dev/null
+web=$(. /etc/os-release && [ "$ID" = debian ] && [ "${VERSION_ID:-99}" -lt 13 ] && echo -web) || :
 debian_rust() { [ "$(command -v rustc || echo /usr/bin/rustc)" = /usr/bin/rustc ]; }
-no_rust_here() {
-	# shellcheck source=/dev/null
-	! have rustc && (. /etc/os-release && [ "$ID" = debian ] && [ "${VERSION_ID:-99}" -lt 13 ])
-} >/dev/null
 rust_src() { [ -e "$(rustc --print sysroot)/lib/rustlib/src/rust/library" ]; }
 
 want_build() {
 	want make have make
 	want gcc have gcc
 	want libc6-dev header stdio.h
-	! no_rust_here || die "rustc 1.78 or newer is missing, and this Debian's is older: rustup gives one"
 	if debian_rust; then
-		want rustc have rustc
-		want rust-src rust_src
+		want "rustc$web" have rustc
+		want "rust$web-src" rust_src
 	fi
 	# What the kernel was built with also builds the module: objtool, modpost.
 	want libelf-dev header gelf.h
 	# bindgen, for the module's own C as for the kernel's
 	want libclang-19-dev libclang
-	if debian_rust; then
+	if debian_rust && [ -z "$web" ]; then
 		want bindgen have bindgen
+	elif ! have_bindgen; then
+		want_cargo	# which builds one
 	fi
+}
+
+want_cargo() {
+	want "cargo$web" have cargo
+	want ca-certificates test -d /etc/ssl/certs
 }
 
 want_kernel() {
@@ -79,23 +85,15 @@ want_deb() {
 	want dh-dkms have dh_dkms
 }
 
-want_cgwatch() {
-	# Debian 12 has a new one under another name.
-	if no_rust_here; then
-		want cargo-web have cargo
-	else
-		want cargo have cargo
-	fi
-	want ca-certificates test -d /etc/ssl/certs
-}
-
 want_lint() {
 	want shellcheck have shellcheck
 	want sparse have sparse
 	if debian_rust; then
-		want rustfmt have rustfmt
-		want rust-clippy have clippy-driver
+		want "rustfmt$web" have rustfmt
+		want "rust$web-clippy" have clippy-driver
 	fi
+	want_cargo
+	want python3 have python3
 	want perl have perl
 	want git have git
 }
