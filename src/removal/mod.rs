@@ -39,10 +39,10 @@ use kernel::{
 use release::{Batch, Todo};
 
 shim::export!(
-    rkernfs_remove,
-    rkernfs_remove_self,
-    rkernfs_remove_by_name_ns,
-    rkernfs_find_and_get_node_by_id,
+    rkernfs_remove(_),
+    rkernfs_remove_self(_),
+    rkernfs_remove_by_name_ns(_, _, _),
+    rkernfs_find_and_get_node_by_id(_, _),
 );
 
 /// Nodes between two scheduling points.

@@ -34,7 +34,7 @@ use crate::{
 use core::ptr::{self, NonNull};
 use kernel::bindings;
 
-shim::export!(rkernfs_deferred);
+shim::export!(rkernfs_deferred(_));
 
 /// Looks at an inode that somebody else is busy with, 1, 2, 4… ms apart, up to 8 s in all.
 const MAX_ATTEMPTS: u8 = 16;

@@ -25,11 +25,12 @@ pub(crate) fn max_objects() -> u32 {
     unsafe { rkernfs_max_objects() }
 }
 
-/// Checks at compile time that functions are what `shim.h` tells C.
+/// Checks at compile time that functions are what `shim.h` tells C. A `_` for each argument:
+/// rust-analyzer does not find the type of two functions by itself.
 macro_rules! export {
-    ($($name:ident),* $(,)?) => {
+    ($($name:ident($($arg:tt),*)),* $(,)?) => {
         const _: () = {
-            $(let _ = if true { $name } else { crate::shim::$name };)*
+            $(let _: [unsafe extern "C" fn($($arg),*) -> _; 2] = [$name, crate::shim::$name];)*
         };
     };
 }
