@@ -10,7 +10,7 @@
 use super::{Node, Tree};
 use crate::shim;
 use core::ptr;
-use kernel::{bindings, prelude::*, sync::Arc, types::Opaque};
+use kernel::{bindings, prelude::*, types::Opaque};
 
 /// Drops between two scheduling points.
 const RESCHED_INTERVAL: usize = 64;
@@ -28,7 +28,7 @@ unsafe impl<T: Send> Send for Data<T> {}
 unsafe impl<T: Sync> Sync for Data<T> {}
 
 impl<T: Send + Sync> Data<T> {
-    pub(super) fn new(value: T) -> Result<Arc<Self>> {
+    pub(super) fn new(value: T) -> Result<KBox<Self>> {
         let header = shim::rkernfs_data {
             release: Some(Self::release),
             next: ptr::null_mut(),
@@ -37,12 +37,12 @@ impl<T: Send + Sync> Data<T> {
             header: Opaque::new(header),
             value,
         };
-        Ok(Arc::new(data, GFP_KERNEL)?)
+        Ok(KBox::new(data, GFP_KERNEL)?)
     }
 
-    /// Turns a reference into what C carries; calling its `release` gives it up.
-    pub(super) fn into_raw(data: Arc<Self>) -> *mut shim::rkernfs_data {
-        Arc::into_raw(data).cast_mut().cast()
+    /// Turns it into what C carries, whose `release` drops it.
+    pub(super) fn into_raw(data: KBox<Self>) -> *mut shim::rkernfs_data {
+        KBox::into_raw(data).cast()
     }
 
     /// # Safety
@@ -50,7 +50,7 @@ impl<T: Send + Sync> Data<T> {
     /// `data` must come from [`Data::into_raw`] of the same type.
     pub(super) unsafe extern "C" fn release(data: *mut shim::rkernfs_data) {
         // SAFETY: By the safety requirements.
-        drop(unsafe { Arc::from_raw(data.cast_const().cast::<Self>()) });
+        drop(unsafe { KBox::from_raw(data.cast::<Self>()) });
     }
 }
 

@@ -8,7 +8,7 @@ use super::{
     data::Data,
     file::{File, FileOperations},
     locks::Additions,
-    Active, Node, Owner, SeqFile,
+    Active, Node, Owner,
 };
 use crate::{
     compat::{c_ptr, c_str, ARef, AlwaysRefCounted},
@@ -252,11 +252,6 @@ pub(crate) trait DirOperations: Sized + 'static {
     fn rename(_rename: Rename<'_, Self>) -> Result {
         kernel::build_error!(VTABLE_DEFAULT_ERROR)
     }
-
-    /// Shows mount options, each with a comma before it.
-    fn show_options(_root: &Self::Data, _m: &SeqFile) -> Result {
-        kernel::build_error!(VTABLE_DEFAULT_ERROR)
-    }
 }
 
 /// A rename(2) that an operation may carry out.
@@ -371,27 +366,9 @@ impl<T: DirOperations> Dir<T> {
         })
     }
 
-    /// # Safety
-    ///
-    /// kernfs must call it, for a hierarchy with operations `T`.
-    unsafe extern "C" fn show_options_op(
-        m: *mut bindings::seq_file,
-        root: *mut bindings::kernfs_root,
-    ) -> c_int {
-        // SAFETY: By the safety requirements. A superblock holds a reference of the root's data.
-        let data = unsafe { Data::<T::Data>::of(shim::rkernfs_root_node(root)) };
-        // SAFETY: kernfs_sop_show_options() got it from VFS, for this call.
-        let m = unsafe { SeqFile::from_raw(m) };
-        to_errno(T::show_options(data.value(), m))
-    }
-
     pub(super) const SYSCALL_OPS: &'static bindings::kernfs_syscall_ops =
         &bindings::kernfs_syscall_ops {
-            show_options: if T::HAS_SHOW_OPTIONS {
-                Some(Self::show_options_op)
-            } else {
-                None
-            },
+            show_options: None,
             mkdir: if T::HAS_MKDIR {
                 Some(Self::mkdir_op)
             } else {

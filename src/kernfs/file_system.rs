@@ -4,7 +4,7 @@
 //!
 //! C headers: `include/linux/fs.h` (`struct file_system_type`), `include/linux/fs_context.h`.
 
-use super::{data::Data, Dir, DirOperations, Hierarchy};
+use super::{Dir, DirOperations, Hierarchy};
 use crate::{
     compat::{c_ptr, ARef},
     shim,
@@ -20,7 +20,6 @@ use kernel::{
     error::to_result,
     ffi::{c_int, c_ulong},
     prelude::*,
-    sync::Arc,
     types::Opaque,
 };
 
@@ -50,17 +49,11 @@ pub(crate) struct FileSystem<T: DirOperations> {
     magic: c_ulong,
     registered: AtomicBool,
     /// What to mount; see `with_root()`.
-    root: UnsafeCell<Option<Root<T>>>,
+    root: UnsafeCell<Option<ARef<Dir<T>>>>,
 }
 
 // SAFETY: `fs_type` is VFS's to lock, `root` is under a lock, the rest does not change.
 unsafe impl<T: DirOperations> Sync for FileSystem<T> {}
-
-/// What a mount keeps of a hierarchy.
-struct Root<T: DirOperations> {
-    dir: ARef<Dir<T>>,
-    data: Arc<Data<T::Data>>,
-}
 
 impl<T: DirOperations> FileSystem<T> {
     /// Describes a type called `name`, whose superblocks statfs(2) tells by `magic`.
@@ -96,14 +89,9 @@ impl<T: DirOperations> FileSystem<T> {
             (*fs_type).name = c_ptr(self.name);
             (*fs_type).owner = module.as_ptr();
             (*fs_type).init_fs_context = Some(Self::init_fs_context);
-            (*fs_type).kill_sb = Some(shim::rkernfs_fs_kill_sb);
+            (*fs_type).kill_sb = Some(shim::rkernfs_kill_sb);
         }
-        self.with_root(|slot| {
-            *slot = Some(Root {
-                dir: root.dir(),
-                data: root.data(),
-            })
-        });
+        self.with_root(|slot| *slot = Some(root.dir()));
         let registration = Registration {
             fs: self,
             _root: root,
@@ -113,7 +101,7 @@ impl<T: DirOperations> FileSystem<T> {
         Ok(registration)
     }
 
-    fn with_root<R>(&self, f: impl FnOnce(&mut Option<Root<T>>) -> R) -> R {
+    fn with_root<R>(&self, f: impl FnOnce(&mut Option<ARef<Dir<T>>>) -> R) -> R {
         // SAFETY: Only called where sleeping is fine; `f` does not call this.
         unsafe { shim::rkernfs_fs_lock() };
         // SAFETY: The lock is held.
@@ -129,16 +117,12 @@ impl<T: DirOperations> FileSystem<T> {
     unsafe extern "C" fn init_fs_context(fc: *mut bindings::fs_context) -> c_int {
         // SAFETY: By the safety requirements; types are static.
         let fs: &Self = unsafe { &*shim::rkernfs_fs_type(fc).cast() };
-        let root = fs.with_root(|root| {
-            root.as_ref()
-                .map(|root| (root.dir.clone(), root.data.clone()))
-        });
-        let Some((dir, data)) = root else {
+        let Some(root) = fs.with_root(|root| root.clone()) else {
             return ENODEV.to_errno();
         };
-        let (dir, data) = (ARef::into_raw(dir).as_ptr(), Data::into_raw(data));
-        // SAFETY: Both are references, which the context takes over.
-        unsafe { shim::rkernfs_fs_init_context(fc, dir.cast(), data, fs.magic) }
+        let root = ARef::into_raw(root).as_ptr().cast();
+        // SAFETY: It is a reference, which the context takes over.
+        unsafe { shim::rkernfs_fs_init_context(fc, root, fs.magic) }
     }
 }
 

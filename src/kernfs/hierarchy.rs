@@ -7,17 +7,11 @@
 use super::{data::Data, Dir, DirOperations};
 use crate::{compat::ARef, shim};
 use core::ops::{BitOr, Deref};
-use kernel::{
-    bindings,
-    error::from_err_ptr,
-    prelude::*,
-    sync::{Arc, ArcBorrow},
-};
+use kernel::{bindings, error::from_err_ptr, prelude::*};
 
 /// A hierarchy, which is removed when the value is dropped.
 ///
-/// Whatever is left of it then stays valid for as long as somebody has it: nodes until the last
-/// reference is put, the root's data until the last superblock is gone.
+/// Nodes that are left of it then stay valid until the last reference of them is put.
 ///
 /// Dereferences to the root directory. Its mode is 0555 and its owner root, until chmod(2) and
 /// chown(2) say otherwise.
@@ -54,14 +48,6 @@ impl<T: DirOperations> Hierarchy<T> {
 
     pub(super) fn dir(&self) -> ARef<Dir<T>> {
         self.dir.clone()
-    }
-
-    /// A reference of the root's data.
-    pub(super) fn data(&self) -> Arc<Data<T::Data>> {
-        // SAFETY: The root is not removed before the value is dropped, so its data is there.
-        let data: *const Data<T::Data> = unsafe { Data::of(self.dir.as_ptr()) };
-        // SAFETY: It is behind an `Arc`, of which the node has a reference.
-        unsafe { ArcBorrow::from_raw(data) }.into()
     }
 }
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! What a file or the mount options show.
+//! What a file shows.
 //!
 //! C header: `include/linux/seq_file.h`.
 

@@ -128,8 +128,7 @@ void rkernfs_fs_lock(void);
 void rkernfs_fs_unlock(void);
 struct file_system_type *rkernfs_fs_type(struct fs_context *fc);
 int rkernfs_fs_init_context(struct fs_context *fc, struct kernfs_node *root,
-			    struct rkernfs_data *data, unsigned long magic);
-void rkernfs_fs_kill_sb(struct super_block *sb);
+			    unsigned long magic);
 
 /* supers.c: what concerns all superblocks, of which there may be many. */
 int rkernfs_supers_init(void);
