@@ -81,6 +81,8 @@ struct Count(AtomicI64);
 #[vtable]
 impl FileOperations for Count {
     type Dir = Counters;
+    // Longer text would be cut, and the number with it.
+    const ATOMIC_WRITE_LEN: usize = 32;
 
     fn show(file: Active<'_, File<Self>>, m: &SeqFile) -> Result {
         m.print(format_args!("{}\n", file.data().0.load(Relaxed)));

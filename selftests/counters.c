@@ -80,6 +80,20 @@ TEST_F(counters, what_is_no_number_is_refused)
 	}
 }
 
+TEST_F(counters, numbers_are_not_cut)
+{
+	char text[5000];
+	int fd = open(self->count, O_WRONLY);
+
+	memset(text, ' ', sizeof(text));
+	memcpy(text + 4095, "12", 2);
+	EXPECT_EQ(write(fd, text, sizeof(text)), -1);
+	EXPECT_EQ(errno, E2BIG);
+	close(fd);
+	read_text(self->count, text, sizeof(text));
+	EXPECT_STREQ(text, "0\n");
+}
+
 TEST_F(counters, watchers_are_told)
 {
 	int inotify = open_inotify(), file, dir;
