@@ -27,6 +27,14 @@ const NS: u16 = bindings::kernfs_node_flag_KERNFS_NS as u16;
 const DEACTIVATED: i32 = i32::MIN + 1;
 
 /// What a node is.
+///
+/// # Examples
+///
+/// ```ignore
+/// if rename.node().kind() == Kind::Dir {
+///     rename.commit()?;
+/// }
+/// ```
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Kind {
     /// `KERNFS_DIR`
