@@ -29,6 +29,14 @@ use kernel::{
 };
 
 /// Permission bits of a file or directory. C's `umode_t`.
+///
+/// # Examples
+///
+/// ```ignore
+/// const READ_ONLY: Mode = 0o444;
+///
+/// dir.create_file(c"level", READ_ONLY, Owner::ROOT, Level::new())?;
+/// ```
 pub(crate) type Mode = u16;
 
 /// A directory of a hierarchy with operations `T`, each of which carries a `T::Data`.

@@ -119,6 +119,15 @@ fn parent<F: FileOperations>(file: &File<F>) -> ARef<Dir<F::Dir>> {
 
 /// The directory of a file whose operation runs. It is not to be had as a counted reference, as
 /// removing it would wait for that operation.
+///
+/// # Examples
+///
+/// ```ignore
+/// fn write(file: Active<'_, File<Self>>, data: &[u8], _offset: u64) -> Result<usize> {
+///     file.parent().remove_by_name(c"level")?;
+///     Ok(data.len())
+/// }
+/// ```
 pub(crate) struct Parent<'a, T: DirOperations>(ARef<Dir<T>>, PhantomData<&'a ()>);
 
 impl<T: DirOperations> Deref for Parent<'_, T> {
@@ -191,7 +200,12 @@ pub(crate) trait FileOperations: Sized + Send + Sync + 'static {
 ///
 /// ```ignore
 /// fn poll(file: Active<'_, File<Self>>, poll: Poll<'_>) -> u32 {
-///     poll.wait() | file.data().extra_events()
+///     // Wait first: what changes after the look at the data wakes up.
+///     let events = poll.wait();
+///     if file.data().is_empty() {
+///         return events & !Poll::READABLE;
+///     }
+///     events
 /// }
 /// ```
 ///
@@ -205,8 +219,11 @@ pub(crate) struct Poll<'a> {
 }
 
 impl Poll<'_> {
-    /// Waits for [`File::notify`]; `EPOLLPRI` and `EPOLLERR` are there if it was called since the
-    /// content was read. Wraps `kernfs_generic_poll()`.
+    /// `EPOLLIN | EPOLLRDNORM`, which bindgen does not find behind their casts.
+    pub(crate) const READABLE: u32 = 0x41;
+
+    /// Waits for [`File::notify`]. The file is readable and writable; `EPOLLPRI` and `EPOLLERR` are
+    /// there if that was called since the content was read. Wraps `kernfs_generic_poll()`.
     pub(crate) fn wait(&self) -> u32 {
         // SAFETY: By the type invariant.
         unsafe { shim::rkernfs_generic_poll(self.of, self.table) }

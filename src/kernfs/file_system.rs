@@ -131,6 +131,20 @@ impl<T: DirOperations> FileSystem<T> {
 ///
 /// It belongs into the module's state, to be dropped when the module is unloaded. As superblocks
 /// keep the module, there are none then. Dropped earlier, those that there are become empty.
+///
+/// # Examples
+///
+/// ```ignore
+/// struct GroupsModule {
+///     groups: Registration<Groups>,
+/// }
+///
+/// impl GroupsModule {
+///     fn add_level(&self) -> Result<ARef<File<Level>>> {
+///         self.groups.root().create_file(c"level", 0o444, Owner::ROOT, Level::new())
+///     }
+/// }
+/// ```
 pub(crate) struct Registration<T: DirOperations> {
     fs: &'static FileSystem<T>,
     _root: Hierarchy<T>,
