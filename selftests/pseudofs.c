@@ -351,6 +351,22 @@ TEST_F(pseudofs, value_keeps_any_bytes_up_to_its_limit)
 	EXPECT_EQ(read_text(self->value, (char *)back, sizeof(back)), 0);
 }
 
+TEST_F(pseudofs, value_is_read_at_any_offset)
+{
+	char bytes[8] = "";
+	int fd;
+
+	ASSERT_TRUE(write_object(self->path, "value", "abcdef"));
+	fd = open(self->value, O_RDONLY);
+	EXPECT_EQ(pread(fd, bytes, 2, 3), 2);
+	EXPECT_STREQ(bytes, "de");
+	EXPECT_EQ(pread(fd, bytes, sizeof(bytes), 5), 1);
+	EXPECT_EQ(bytes[0], 'f');
+	EXPECT_EQ(pread(fd, bytes, 1, 6), 0);
+	EXPECT_EQ(pread(fd, bytes, 1, LLONG_MAX - 1), 0);
+	close(fd);
+}
+
 TEST_F(pseudofs, unknown_words_are_refused)
 {
 	static const char * const words[] = {
@@ -458,6 +474,30 @@ TEST_F(pseudofs, write_to_value_wakes_pollers_and_tells_watchers)
 	EXPECT_GE(events.nr, 1);
 	EXPECT_TRUE(is_event(&events, 0, 1, IN_MODIFY, NULL));
 	close(inotify);
+	close(epoll);
+	close(fd);
+}
+
+TEST_F(pseudofs, value_is_readable_unless_empty)
+{
+	struct epoll_event event = { .events = EPOLLIN };
+	int fd = open(self->value, O_RDONLY), epoll = epoll_create1(0);
+	struct pollfd pollfd = { .fd = fd, .events = POLLIN | POLLRDNORM | POLLOUT };
+	char byte;
+
+	ASSERT_EQ(read(fd, &byte, 1), 0);	/* until then it has changed */
+	EXPECT_EQ(poll(&pollfd, 1, 0), 1);
+	EXPECT_EQ(pollfd.revents, POLLOUT);
+	ASSERT_EQ(epoll_ctl(epoll, EPOLL_CTL_ADD, fd, &event), 0);
+	EXPECT_EQ(epoll_wait(epoll, &event, 1, 0), 0);
+	ASSERT_TRUE(write_object(self->path, "value", "full"));
+	EXPECT_EQ(epoll_wait(epoll, &event, 1, EVENT_TIMEOUT_MS), 1);
+	EXPECT_TRUE(event.events & EPOLLIN);
+	EXPECT_EQ(poll(&pollfd, 1, 0), 1);
+	EXPECT_EQ(pollfd.revents & pollfd.events, POLLIN | POLLRDNORM | POLLOUT);
+	ASSERT_EQ(put(self->value, "", 0), 0);
+	EXPECT_EQ(poll(&pollfd, 1, 0), 1);
+	EXPECT_EQ(pollfd.revents & pollfd.events, POLLOUT);
 	close(epoll);
 	close(fd);
 }

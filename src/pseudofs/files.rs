@@ -4,7 +4,7 @@
 //!
 //! | file | does |
 //! |---|---|
-//! | `value` | holds up to 4095 bytes; a write wakes pollers and sends `IN_MODIFY` |
+//! | `value` | holds up to 4095 bytes; a write wakes pollers and sends `IN_MODIFY`. Readable (`EPOLLIN`) unless empty |
 //! | `control` | `+aux` and `-aux` make and remove the file `aux`, which shows the value, too |
 //! | `remove` | `1` removes the object and all below it, from inside the write |
 //! | `hide` | `1` and `0` hide and show `value` |
@@ -12,7 +12,7 @@
 //! A word may end with a newline. Every other one is `EINVAL`.
 
 use super::{object::Object, PseudoFs};
-use crate::kernfs::{Active, Dir, File, FileOperations, Owner, SeqFile};
+use crate::kernfs::{Active, Dir, File, FileOperations, Owner, Poll, SeqFile};
 use core::ffi::CStr;
 use kernel::{prelude::*, sync::Arc};
 
@@ -38,15 +38,27 @@ struct Value(Arc<Object>);
 impl FileOperations for Value {
     type Dir = PseudoFs;
 
-    fn show(file: Active<'_, File<Self>>, m: &SeqFile) -> Result {
-        file.data().0.with_value(|value| m.write(value));
-        Ok(())
+    fn read(file: Active<'_, File<Self>>, buf: &mut [u8], offset: u64) -> Result<usize> {
+        Ok(file.data().0.with_value(|value| {
+            let rest = value.get(offset as usize..).unwrap_or_default();
+            let len = rest.len().min(buf.len());
+            buf[..len].copy_from_slice(&rest[..len]);
+            len
+        }))
     }
 
     fn write(file: Active<'_, File<Self>>, data: &[u8], _offset: u64) -> Result<usize> {
         file.data().0.set_value(data)?;
         file.notify();
         Ok(data.len())
+    }
+
+    fn poll(file: Active<'_, File<Self>>, poll: Poll<'_>) -> u32 {
+        let events = poll.wait();
+        if file.data().0.with_value(<[u8]>::is_empty) {
+            return events & !Poll::READABLE;
+        }
+        events
     }
 }
 
