@@ -3,14 +3,19 @@
 #
 # report.pl FOLDER [README]: of each <kernel>.csv in FOLDER makes a table,
 # <kernel>.md, and plots, <kernel>-*.svg. What the README has between
-# <!-- bench:<kernel> --> and <!-- /bench:<kernel> --> becomes the table.
+# <!-- bench:<kernel> --> and <!-- /bench:<kernel> --> becomes the table, and
+# the plots of these names that it shows are replaced.
 use strict;
 use warnings;
+use File::Basename qw(dirname);
 use List::Util qw(sum);
 
 my ($folder, $readme) = @ARGV;
 my %values;	# clock, patch, measure, case, size, stat: the turns' values
 my %of;		# measure, case: sizes
+my %ways = (	# to learn of the end of a cgroup
+	inotify => 'one watch (rkernfs)', pidfd => 'watch + pidfd',
+	procfs => 'watch + /proc every second', parent => 'watch + watch of the parent');
 
 sub median {
 	my @sorted = sort { $a <=> $b } @_;
@@ -185,8 +190,6 @@ sub load_rows {
 
 sub monitor_table {
 	my @sizes = sizes('monitor', 'inotify') or return '';
-	my %ways = (inotify => '**one watch (rkernfs)**', pidfd => 'watch + pidfd',
-		procfs => 'watch + /proc every second', parent => 'watch + watch of the parent');
 	my $text = "\nP9: a monitor of memory.events in so many cgroups, one process in each, ten to a parent; 1 % (at least 5) go:\n\n" .
 		"| cgroups | learns of the end by | descriptors + watches | kernel bytes each | idle CPU, µs/s | CPU for each that goes, µs | delay, ms |\n" .
 		"|---|---|---|---|---|---|---|\n";
@@ -194,7 +197,8 @@ sub monitor_table {
 		for my $way (qw(inotify parent pidfd procfs)) {
 			my %v = map { $_ => get('icount', 'enabled', 'monitor', $way, $size, $_) // get('plain', 'enabled', 'monitor', $way, $size, $_) // 0 }
 				qw(fds watches kernel_bytes_each idle_cpu_ns_per_s cpu_ns_each_gone delay_ns_median missed);
-			$text .= sprintf "| %d | %s | %d + %d | %.0f | %s | %s | %s |\n", $size, $ways{$way}, $v{fds}, $v{watches},
+			my $name = $way eq 'inotify' ? "**$ways{$way}**" : $ways{$way};
+			$text .= sprintf "| %d | %s | %d + %d | %.0f | %s | %s | %s |\n", $size, $name, $v{fds}, $v{watches},
 				$v{kernel_bytes_each}, us($v{idle_cpu_ns_per_s}), us($v{cpu_ns_each_gone}),
 				$v{missed} ? "never ($v{missed})" : ms($v{delay_ns_median});
 		}
@@ -258,7 +262,7 @@ sub plot_netdev {
 			defined $v ? [$_, $v / 1000] : () } sizes('netdev', 'removal')];
 	}
 	plot_lines("$folder/$kernel-netdev.svg", "$kernel: removal of a network device", 'sysfs superblocks',
-		'CPU time, µs (instructions / 1000)', 'set yrange [0:*]', @series);
+		'CPU time, µs (instructions / 1000)', "unset logscale x\nset yrange [0:*]", @series);
 }
 
 sub plot_directory {
@@ -275,9 +279,9 @@ sub plot_monitor {
 	my @plots = (
 		['kernel-bytes', ['kernel_bytes_each'], 'kernel bytes for each cgroup', 'set yrange [0:*]'],
 		['descriptors', ['fds', 'watches'], 'descriptors and watches', 'set logscale y'],
-		['idle', ['idle_cpu_ns_per_s'], 'idle: CPU ns per second', 'set yrange [-1e5:*]'],
-		['cpu', ['cpu_ns_each_gone'], 'CPU ns for each that goes', 'set logscale y'],
-		['delay', ['delay_ns_median'], 'delay, ns', 'set logscale y'],
+		['idle', ['idle_cpu_ns_per_s'], 'idle: CPU µs per second', 'set yrange [-100:*]'],
+		['cpu', ['cpu_ns_each_gone'], 'CPU µs for each that goes', 'set logscale y'],
+		['delay', ['delay_ns_median'], 'delay, µs', 'set logscale y'],
 	);
 	for my $plot (@plots) {
 		my ($name, $stats, $label, $scale) = @$plot;
@@ -286,12 +290,12 @@ sub plot_monitor {
 			my @points;
 			for my $size (sizes('monitor', $way)) {
 				my @v = grep { defined } map { get('icount', 'enabled', 'monitor', $way, $size, $_) } @$stats;
-				push @points, [$size, sum(@v)] if @v == @$stats;
+				push @points, [$size, sum(@v) / ("@$stats" =~ /_ns_/ ? 1000 : 1)] if @v == @$stats;
 			}
-			push @series, [$way, @points];
+			push @series, [$ways{$way}, @points];
 		}
 		plot_lines("$folder/$kernel-monitor-$name.svg", "$kernel: a monitor of many cgroups", 'cgroups', $label,
-			"$scale\nset key outside right top", @series);
+			"$scale\nset key outside top center maxrows 2", @series);
 	}
 }
 
@@ -335,6 +339,18 @@ sub spew {
 	close($to) or die "$file: $!\n";
 }
 
+# The plots that are shown lie in the tree: without trailing blanks, and with
+# a licence, as each file there.
+sub replace_shown {
+	my ($kernel, $page) = @_;
+	while ($page =~ m{\]\(([^)\s]+/(\Q$kernel\E-[^)\s/]+\.svg))\)}g) {
+		my ($shown, $plot) = (dirname($readme) . "/$1", slurp("$folder/$2"));
+		$plot =~ s/[ \t]+$//mg;
+		$plot =~ s/\n/\n<!-- SPDX-License-Identifier: GPL-2.0 -->\n/;
+		spew($shown, $plot);
+	}
+}
+
 for my $csv (glob "$folder/*.csv") {
 	my ($kernel) = $csv =~ m{([^/]+)\.csv$};
 	read_csv($csv);
@@ -346,4 +362,5 @@ for my $csv (glob "$folder/*.csv") {
 	next unless defined $page;
 	my ($begin, $end) = ("<!-- bench:$kernel -->", "<!-- /bench:$kernel -->");
 	spew($readme, $page) if $page =~ s/(\Q$begin\E\n).*?(\Q$end\E)/$1$text$2/s;
+	replace_shown($kernel, $page);
 }
