@@ -2,15 +2,24 @@
 # SPDX-License-Identifier: GPL-2.0
 #
 # Tests cgwatch: the unit tests here, those on cgroups in virtual machines
-# with each kernel, without and with rkernfs. KERNEL= only this one.
+# with each kernel, without and with rkernfs. KERNEL= only this one. The last
+# line tells how many passed and failed.
 set -euo pipefail
 kernels=${KERNEL:-6.12 7.3}
 # shellcheck source=../../selftests/qemu/lib.sh
 . "$(dirname "$0")/../../selftests/qemu/lib.sh"
 cd "$root/samples/cgwatch"
 
+log=$root/build/logs/cgwatch.log
+mkdir -p "$(dirname "$log")"
+: >"$log"
+status=0
+run() { # COMMAND...
+	"$@" | tee -a "$log" || status=1
+}
+
 "$here/deps.sh" cargo
-cargo test --locked --bin cgwatch
+run cargo test --locked --bin cgwatch
 
 # Static, for a guest that has no libraries
 host=$(rustc -vV | sed -n 's/^host: //p')
@@ -22,7 +31,6 @@ mkdir -p "$programs"
 cp "$tests" "$programs/cgwatch-tests"
 cp "target/$host/release/cgwatch" "$programs/"
 
-status=0
 for kernel in $kernels; do
 	for module in 0 1; do
 		without='' removals=told
@@ -33,7 +41,10 @@ for kernel in $kernels; do
 		say "testing: cgwatch on $kernel, ${without}rkernfs ..."
 		KERNEL=$kernel MODULE=$module ADD="$programs/cgwatch $programs/cgwatch-tests" \
 			RUN="CGWATCH=/add/cgwatch REMOVALS=$removals /add/cgwatch-tests --test-threads=1" \
-			"$here/vm.sh" || status=1
+			run "$here/vm.sh"
 	done
 done
+awk -v status=$status '
+	/^test result: / { passed += $4; failed += $6 }
+	END { print passed + 0 " passed, " (failed ? failed : status) " failed" }' "$log"
 exit $status
