@@ -3,7 +3,8 @@
 #
 # Installs the packaged module in a fresh Debian root that has the dev kernel
 # (KERNEL=, KDIR=); boots what DKMS built; upgrades; removes; and looks what
-# becomes of kernels that cannot carry it. Prints TAP.
+# becomes of kernels that cannot carry it. Prints TAP, and in the last line how
+# many tests passed and failed.
 #
 #   SUITE=trixie    another Debian than this machine's
 #
@@ -37,10 +38,9 @@ mirror() {
 		sed -n "s#^'\(.*\)/dists/$release/InRelease' .*#\1#p" | head -n 1
 }
 
-# What Debian has for building modules. A rustc from elsewhere is mounted.
+# What Debian has for building modules, without Rust
 bootstrap() {
 	local packages=dkms,gcc,make,kmod,libelf-dev,libclang1-19
-	[ "$sysroot" != /usr ] || packages+=,rustc,bindgen
 	rm -rf "$base.part"
 	debootstrap --variant=minbase --include="$packages" "$SUITE" "$base.part" "$(mirror)"
 	rm -f "$base.part"/var/cache/apt/archives/*.deb
@@ -67,17 +67,25 @@ lend() { # FOLDER: the same one in the root, read-only
 }
 lend "$KDIR"
 [ "$(source_of "$KDIR")" = "$KDIR" ] || lend "$(source_of "$KDIR")"
-if [ "$sysroot" != /usr ]; then
-	lend "$sysroot"
-	lend "$bindgen"
-	mkdir -p "$in/etc/default"
-	echo "PATH=$sysroot/bin:$bindgen:\$PATH" >"$in/etc/default/rkernfs-dkms"
-fi
 
 root() { # COMMAND: in the Debian root
 	env -i PATH=/usr/sbin:/usr/bin:/sbin:/bin HOME=/root DEBIAN_FRONTEND=noninteractive \
 		chroot "$in" "$@" >"$work/out" 2>&1
 }
+
+# The Rust that is here: Debian's in the same version, another one is mounted.
+install_rust() {
+	local packages
+	mapfile -t packages < <(dpkg-query -W -f '${db:Status-Status} ${Package}=${Version}\n' \
+		'rustc*' 'libstd-rust*' bindgen | sed -n 's/^installed //p')
+	mkdir "$in/rust"
+	(cd "$in/rust" && apt-get download "${packages[@]}")
+	root sh -c 'apt-get install -q -y --no-install-recommends /rust/*.deb' || { cat "$work/out"; return 1; }
+}
+[ "$sysroot" != /usr ] || step debian-rust "Debian's Rust in it" : install_rust
+[ "$sysroot" = /usr ] || lend "$sysroot"
+[ "$bindgen" = /usr/bin ] || lend "$bindgen"
+echo "PATH=$sysroot/bin:$bindgen:\$PATH" >"$in/etc/default/rkernfs-dkms"
 
 # A kernel that is installed, with these files in its build folder
 add_kernel() { # RELEASE
@@ -105,7 +113,7 @@ ok() { # NAME COMMAND...: holds if the command does
 		echo "ok $number $1"
 	else
 		echo "not ok $number $1"
-		failed=1
+		failed=$((failed + 1))
 		sed 's/^/# /' "$work/out" "$in"/var/lib/dkms/rkernfs/*/build/make.log 2>/dev/null || :
 	fi
 }
@@ -204,4 +212,5 @@ ok "a kernel with headers only is left alone" left_alone 6.12.9-headers 'no fs/k
 ok "a kernel without Rust is left alone" left_alone 6.12.9-plain 'it is built without CONFIG_RUST'
 ok "another rustc is refused, and named" other_rustc
 ok "nothing is left when it is removed" eval 'root dpkg -r rkernfs-dkms && is_gone'
+echo "$((number - failed)) passed, $failed failed"
 [ $failed = 0 ]
