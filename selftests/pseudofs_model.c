@@ -11,6 +11,7 @@
 #include "kselftest_harness.h"
 #include "lib/events.h"
 #include "lib/pseudofs.h"
+#include "lib/random.h"
 #include "lib/system.h"
 #include "model/model.h"
 
@@ -108,7 +109,7 @@ static void start_worker(struct worker *w, const char *root, unsigned int seed, 
 
 TEST_F_TIMEOUT(model, says_how_ten_thousand_random_operations_end, 280)
 {
-	unsigned int seed = getenv("SEED") ? strtoul(getenv("SEED"), NULL, 0) : time(NULL);
+	unsigned int seed = choose_seed();
 	char path[PATH_MAX];
 
 	TH_LOG("SEED=%u", seed);

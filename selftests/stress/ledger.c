@@ -23,18 +23,6 @@ enum told {
 	TAKEN = 8,		/* taken away by its owner */
 };
 
-unsigned int choose(struct random *random, unsigned int nr)
-{
-	/* Knuth's MMIX constants; the high bits are the good ones */
-	random->state = random->state * 6364136223846793005ULL + 1442695040888963407ULL;
-	return (random->state >> 33) % nr;
-}
-
-bool once_in(struct random *random, unsigned int nr)
-{
-	return !choose(random, nr);
-}
-
 bool open_ledger(struct ledger *ledger)
 {
 	*ledger = (struct ledger) { .inotify = open_inotify() };

@@ -9,11 +9,8 @@
  */
 #include "stress.h"
 
-#include <pthread.h>
-#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "kselftest.h"
@@ -21,12 +18,8 @@
 #include "lib/system.h"
 
 #define SECONDS		15
-#define MAX_THREADS	16
 
-static const struct {
-	const struct thread *kind;
-	int nr;
-} kinds[] = {
+static const struct crew crew[] = {
 	{ &cgroup_worker, 3 },
 	{ &object_worker, 2 },
 	{ &netdev_worker, 1 },
@@ -37,41 +30,6 @@ static const struct {
 	{ &reclaimer, 1 },
 	{ &marker, 1 },
 };
-
-static struct thread threads[MAX_THREADS];
-static pthread_t ids[MAX_THREADS];
-static int nr_threads;
-static atomic_bool stop;
-
-static void *run_thread(void *arg)
-{
-	struct thread *thread = arg;
-
-	while (!atomic_load(&stop)) {
-		thread->round(thread);
-		thread->rounds++;
-	}
-	return NULL;
-}
-
-static void add_threads(unsigned int seed)
-{
-	for (size_t i = 0; i < ARRAY_SIZE(kinds); i++) {
-		const char *reason = kinds[i].kind->missing();
-
-		if (reason)
-			ksft_print_msg("no %s: %s\n", kinds[i].kind->name, reason);
-		for (int nr = 0; nr < kinds[i].nr && !reason; nr++) {
-			struct thread *thread = &threads[nr_threads++];
-
-			*thread = *kinds[i].kind;
-			thread->nr = nr;
-			thread->random.state = ((unsigned long long)seed << 32) + nr_threads;
-			if (!open_ledger(&thread->ledger))
-				ksft_exit_fail_perror("cannot open an inotify instance");
-		}
-	}
-}
 
 static long long nodes_removed(void)
 {
@@ -85,40 +43,10 @@ static void run_threads(int seconds, long long nodes)
 {
 	long long end = now_us() + seconds * 1000000LL, enough = nodes_removed() + nodes;
 
-	for (int i = 0; i < nr_threads; i++)
-		pthread_create(&ids[i], NULL, run_thread, &threads[i]);
+	start_threads();
 	while (now_us() < end && (!nodes || nodes_removed() < enough))
 		sleep_ms(500);
-	atomic_store(&stop, true);
-	for (int i = 0; i < nr_threads; i++)
-		pthread_join(ids[i], NULL);
-}
-
-static struct findings add_up(void)
-{
-	struct findings sum = {};
-
-	for (int i = 0; i < nr_threads; i++) {
-		struct thread *thread = &threads[i];
-		const struct findings *found = &thread->ledger.found;
-
-		expect_all_ended(&thread->ledger);
-		close_ledger(&thread->ledger);
-		if (thread->stop)
-			thread->stop(thread);
-		ksft_print_msg("%s %d: %ld rounds, %ld watches told, %ld taken away\n",
-			       thread->name, thread->nr, thread->rounds, found->watches,
-			       found->taken);
-		sum.watches += found->watches;
-		sum.taken += found->taken;
-		sum.lost += found->lost;
-		sum.doubled += found->doubled;
-		sum.early += found->early;
-		sum.disordered += found->disordered;
-		sum.marks_left += found->marks_left;
-		sum.failed += found->failed;
-	}
-	return sum;
+	stop_threads();
 }
 
 /* What was begun is ended in one of three ways. */
@@ -153,7 +81,7 @@ static void judge(const struct findings *sum)
 
 int main(int argc, char **argv)
 {
-	unsigned int seed = getenv("SEED") ? strtoul(getenv("SEED"), NULL, 0) : time(NULL);
+	unsigned int seed = choose_seed();
 	struct findings sum;
 	int opt, seconds = SECONDS;
 	long long nodes = 0, before;
@@ -173,7 +101,7 @@ int main(int argc, char **argv)
 	ksft_print_msg("SEED=%u\n", seed);
 	raise_sysctl("/proc/sys/fs/inotify/max_queued_events", 1 << 17);
 	raise_sysctl("/proc/sys/fs/inotify/max_user_watches", 1 << 17);
-	add_threads(seed);
+	add_threads(crew, ARRAY_SIZE(crew), seed);
 	if (cgroup_worker.missing() && object_worker.missing())
 		ksft_exit_skip("nothing to watch here\n");
 	ksft_set_plan(8);

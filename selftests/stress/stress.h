@@ -9,15 +9,7 @@
 #include <limits.h>
 #include <stdbool.h>
 
-/* Choices: the same seed gives each thread the same ones. */
-
-struct random {
-	unsigned long long state;
-};
-
-unsigned int choose(struct random *random, unsigned int nr);
-/* True once in @nr */
-bool once_in(struct random *random, unsigned int nr);
+#include "lib/random.h"
 
 /* The ledger of one inotify instance, used by one thread */
 
@@ -73,6 +65,19 @@ struct thread {
 
 extern const struct thread cgroup_worker, object_worker, netdev_worker, netns_worker, cpu_worker;
 extern const struct thread cgroup_meddler, object_meddler, reclaimer, marker;
+
+struct crew {
+	const struct thread *kind;
+	int nr;
+};
+
+/* Those that can run here */
+void add_threads(const struct crew *crew, int nr_kinds, unsigned int seed);
+void start_threads(void);
+/* Workers end with all of their nodes removed. */
+void stop_threads(void);
+/* Ends what is left to watch; what all of them found */
+struct findings add_up(void);
 
 /* Where the workers of a kind have what others may get in the way of */
 enum place {
