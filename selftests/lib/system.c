@@ -296,6 +296,14 @@ void remove_mount_point(const char *path)
 	rmdir(path);
 }
 
+bool mount_cgroup1(const char *mount_point, int nr)
+{
+	char options[64];
+
+	snprintf(options, sizeof(options), "none,name=rkernfs-test-%d-%d", getpid(), nr);
+	return !mount("none", mount_point, "cgroup", 0, options);
+}
+
 /* Counters */
 
 static long long find_counter(const char *path, const char *name)

@@ -58,6 +58,8 @@ const char *cgroup_file(void);
 /* A fresh empty directory, removed with remove_mount_point() */
 bool make_mount_point(char path[PATH_MAX]);
 void remove_mount_point(const char *path);
+/* A version 1 hierarchy of cgroups without controllers; @nr tells them apart. */
+bool mount_cgroup1(const char *mount_point, int nr);
 
 /* The value of one of rkernfs's counters, or -1 */
 long long counter(const char *name);

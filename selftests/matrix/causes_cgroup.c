@@ -123,20 +123,12 @@ const struct cause cause_subtree_control = {
 
 static char v1[PATH_MAX];
 
-static bool mount_v1(void)
-{
-	char options[64];
-
-	snprintf(options, sizeof(options), "none,name=rkernfs-test-%d", getpid());
-	return !mount("none", v1, "cgroup", 0, options);
-}
-
 static const char *no_cgroup1(void)
 {
 	bool ok;
 
 	make_mount_point(v1);
-	ok = mount_v1();
+	ok = mount_cgroup1(v1, 0);
 	remove_mount_point(v1);
 	return ok ? NULL : "no cgroup version 1";
 }
@@ -148,7 +140,7 @@ static bool prepare_unmount(struct nodes *nodes, enum state_id state)
 		"cgroup.clone_children", "cgroup.sane_behavior",
 	};
 
-	if (!make_mount_point(v1) || !mount_v1())
+	if (!make_mount_point(v1) || !mount_cgroup1(v1, 0))
 		return false;
 	for (int watch = 0; watch < NR_WATCHES; watch++) {
 		format_path(nodes->path[FILES][watch], "%.4000s/%s", v1, files[watch]);

@@ -63,11 +63,10 @@ static bool make_room(struct ledger *ledger, int wd)
 	return true;
 }
 
-int watch_node(struct ledger *ledger, const char *path)
+static int add_watch(struct ledger *ledger, const char *path, uint32_t mask)
 {
-	int wd = inotify_add_watch(ledger->inotify, path, IN_DELETE_SELF | IN_DONT_FOLLOW);
+	int wd = inotify_add_watch(ledger->inotify, path, mask);
 
-	/* Symbolic links are nodes too; what they point to stays. */
 	if (wd < 0) {
 		if (errno != ENOENT && errno != ENODEV && errno != ENOTDIR)
 			note(&ledger->found.failed, "cannot be watched", path);
@@ -83,6 +82,19 @@ int watch_node(struct ledger *ledger, const char *path)
 		ledger->nr_open++;
 	}
 	return wd;
+}
+
+/* Symbolic links are nodes too; what they point to stays. */
+int watch_node(struct ledger *ledger, const char *path)
+{
+	return add_watch(ledger, path, IN_DELETE_SELF | IN_DONT_FOLLOW);
+}
+
+int watch_opened(struct ledger *ledger, int fd)
+{
+	char path[PATH_MAX];
+
+	return add_watch(ledger, format_path(path, "/proc/self/fd/%d", fd), IN_DELETE_SELF);
 }
 
 void take_watch_away(struct ledger *ledger, int wd)

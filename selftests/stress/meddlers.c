@@ -147,6 +147,59 @@ const struct thread object_meddler = {
 	.round = object_round,
 };
 
+/* Nodes by their file handle, also when their name is gone already */
+
+struct handle {
+	struct file_handle head;
+	unsigned char bytes[MAX_HANDLE_SZ];
+};
+
+static const char *no_handles(void)
+{
+	return no_cgroups() ? no_objects() : NULL;
+}
+
+static int open_by_handle(struct thread *thread, const char *place, struct handle *handle)
+{
+	int mount_fd = open(place, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	int how = once_in(&thread->random, 2) ? O_PATH : O_RDONLY;
+	int fd = open_by_handle_at(mount_fd, &handle->head, how | O_CLOEXEC);
+
+	close(mount_fd);
+	return fd;
+}
+
+static void handle_round(struct thread *thread)
+{
+	const char *place = places[choose(&thread->random, NR_PLACES)];
+	struct handle handle = { .head.handle_bytes = MAX_HANDLE_SZ };
+	int mount_id, fd, wd = -1;
+	char path[PATH_MAX];
+
+	format_path(path, "%s", place);
+	if (!place[0] || !pick_worker(&thread->random, path))
+		return;
+	descend(&thread->random, path, choose(&thread->random, 3));
+	if (name_to_handle_at(AT_FDCWD, path, &handle.head, &mount_id, 0))
+		return;
+	usleep(choose(&thread->random, 3000));
+	fd = open_by_handle(thread, place, &handle);
+	if (fd < 0)
+		return;
+	wd = watch_opened(&thread->ledger, fd);
+	usleep(choose(&thread->random, 3000));
+	close(fd);
+	if (once_in(&thread->random, 4))
+		take_watch_away(&thread->ledger, wd);
+	read_ledger(&thread->ledger);
+}
+
+const struct thread handle_meddler = {
+	.name = "handle meddler",
+	.missing = no_handles,
+	.round = handle_round,
+};
+
 /* Memory pressure */
 
 static void reclaim_round(struct thread *thread)

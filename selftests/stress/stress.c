@@ -25,8 +25,11 @@ static const struct crew crew[] = {
 	{ &netdev_worker, 1 },
 	{ &netns_worker, 1 },
 	{ &cpu_worker, 1 },
+	{ &pci_worker, 1 },
+	{ &cgroup1_worker, 1 },
 	{ &cgroup_meddler, 2 },
 	{ &object_meddler, 1 },
+	{ &handle_meddler, 1 },
 	{ &reclaimer, 1 },
 	{ &marker, 1 },
 };

@@ -43,6 +43,7 @@ bool open_ledger(struct ledger *ledger);
 void close_ledger(struct ledger *ledger);
 /* Returns the wd; a path that is gone already is no finding. */
 int watch_node(struct ledger *ledger, const char *path);
+int watch_opened(struct ledger *ledger, int fd);
 void take_watch_away(struct ledger *ledger, int wd);
 void read_ledger(struct ledger *ledger);
 /* Nothing that the thread watches was removed yet: whatever ended is early. */
@@ -64,7 +65,8 @@ struct thread {
 };
 
 extern const struct thread cgroup_worker, object_worker, netdev_worker, netns_worker, cpu_worker;
-extern const struct thread cgroup_meddler, object_meddler, reclaimer, marker;
+extern const struct thread pci_worker, cgroup1_worker;
+extern const struct thread cgroup_meddler, object_meddler, handle_meddler, reclaimer, marker;
 
 struct crew {
 	const struct thread *kind;

@@ -11,12 +11,14 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include "lib/netdev.h"
+#include "lib/pci.h"
 #include "lib/pseudofs.h"
 #include "lib/system.h"
 
@@ -348,4 +350,94 @@ const struct thread cpu_worker = {
 	.missing = no_spare_cpu,
 	.round = cpu_round,
 	.stop = stop_cpu,
+};
+
+/* A device that is taken out while one of its files is mapped */
+
+static const char *no_pci(void)
+{
+	const char *reason = why_not_covered();
+
+	return reason || expendable_pci() ? reason : "no PCI device that nobody needs";
+}
+
+static void *map_resource(struct thread *thread, struct round *round)
+{
+	char path[PATH_MAX];
+	void *map;
+	int fd;
+
+	format_path(path, "%.4000s/resource0", expendable_pci());
+	fd = open(path, O_RDWR | O_CLOEXEC);
+	map = mmap(NULL, getpagesize(), PROT_READ, MAP_SHARED, fd, 0);
+	if (map == MAP_FAILED)
+		failed(thread, "mmap", path);
+	close(fd);
+	round->wd[round->nr++] = watch_node(&thread->ledger, path);
+	return map;
+}
+
+static void pci_round(struct thread *thread)
+{
+	struct round round = {};
+	char path[PATH_MAX];
+	void *map = map_resource(thread, &round);
+
+	use_directory(thread, &round, expendable_pci());
+	expect_all_open(&thread->ledger);
+	let_go(thread, &round);
+	if (!write_text(format_path(path, "%.4000s/remove", expendable_pci()), "1"))
+		failed(thread, "remove", path);
+	let_go(thread, &round);
+	munmap(map, getpagesize());
+	settle(thread, &round);
+	if (!rescan_pci())
+		failed(thread, "rescan", expendable_pci());
+}
+
+const struct thread pci_worker = {
+	.name = "PCI worker",
+	.missing = no_pci,
+	.round = pci_round,
+};
+
+/* Version 1 of cgroups, from mount to umount */
+
+static const char *no_cgroup1(void)
+{
+	const char *reason = why_not_covered();
+	char root[PATH_MAX];
+
+	if (reason || !make_mount_point(root))
+		return reason ? reason : "no directory to mount on";
+	if (!mount_cgroup1(root, 0))
+		reason = "no cgroup version 1";
+	remove_mount_point(root);
+	return reason;
+}
+
+static void cgroup1_round(struct thread *thread)
+{
+	struct round round = {};
+	char root[PATH_MAX], path[PATH_MAX];
+
+	if (!make_mount_point(root) || !mount_cgroup1(root, thread->rounds % 4)) {
+		failed(thread, "mount", root);
+		return;
+	}
+	make_directory(thread, format_path(path, "%.3800s/child", root));
+	use_directory(thread, &round, path);
+	use_directory(thread, &round, root);
+	expect_all_open(&thread->ledger);
+	let_go(thread, &round);
+	remove_directory(thread, path);
+	release_held(&round);
+	remove_mount_point(root);
+	settle(thread, &round);
+}
+
+const struct thread cgroup1_worker = {
+	.name = "cgroup1 worker",
+	.missing = no_cgroup1,
+	.round = cgroup1_round,
 };
