@@ -1,0 +1,114 @@
+// SPDX-License-Identifier: GPL-2.0
+#include "module.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "system.h"
+
+#define MODULE		"/sys/module/rkernfs"
+#define PATCH		"/sys/kernel/livepatch/rkernfs"
+/* livepatch looks at a task once a second, and one may not be done at once. */
+#define LIMIT_MS	60000
+
+static char found_parameters[64];
+
+static const char *module_file(void)
+{
+	const char *path = getenv("RKERNFS_KO");
+
+	return path ? path : "/rkernfs.ko";
+}
+
+static bool await(bool (*done)(void))
+{
+	for (int ms = 0; ms < LIMIT_MS; ms += 5) {
+		if (done())
+			return true;
+		sleep_ms(5);
+	}
+	return false;
+}
+
+const char *borrow_module(void)
+{
+	char cover[16];
+
+	if (why_not_root())
+		return why_not_root();
+	if (!exists(module_file()))
+		return "no rkernfs.ko to load: RKERNFS_KO= names it";
+	if (!exists(MODULE))
+		return "rkernfs is not loaded";
+	if (read_text(MODULE "/parameters/cover", cover, sizeof(cover)) <= 0)
+		return "rkernfs does not say what it covers";
+	cover[strcspn(cover, "\n")] = '\0';
+	snprintf(found_parameters, sizeof(found_parameters), "cover=%s", cover);
+	if (exists(PATCH) && (!disable_patch() || !await_unpatched()))
+		return "the patch cannot be disabled";
+	return unload_module() ? "rkernfs is in use" : NULL;
+}
+
+bool return_module(void)
+{
+	return !load_module(found_parameters) && (!exists(PATCH) || await_patched());
+}
+
+int load_module(const char *parameters)
+{
+	int fd = open(module_file(), O_RDONLY | O_CLOEXEC), error;
+
+	if (fd < 0)
+		return errno;
+	error = syscall(SYS_finit_module, fd, parameters, 0) ? errno : 0;
+	close(fd);
+	return error;
+}
+
+int unload_module(void)
+{
+	return syscall(SYS_delete_module, "rkernfs", O_NONBLOCK) ? errno : 0;
+}
+
+bool disable_patch(void)
+{
+	return write_text(PATCH "/enabled", "0");
+}
+
+bool enable_patch(void)
+{
+	return write_text(PATCH "/enabled", "1");
+}
+
+static bool reads(const char *path, char wanted)
+{
+	char text[16];
+
+	return read_text(path, text, sizeof(text)) > 0 && text[0] == wanted;
+}
+
+bool is_patched(void)
+{
+	return reads(PATCH "/enabled", '1') && reads(PATCH "/transition", '0');
+}
+
+bool await_patched(void)
+{
+	return await(is_patched);
+}
+
+/* livepatch has the module held for a moment longer than its folder is there. */
+static bool is_unpatched(void)
+{
+	return !exists(PATCH) && (!exists(MODULE) || reads(MODULE "/refcnt", '0'));
+}
+
+bool await_unpatched(void)
+{
+	return await(is_unpatched);
+}

@@ -1,0 +1,150 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * The module comes and goes, over and over, while others make, watch and
+ * remove: it is loaded, disabled, enabled again while livepatch may still be
+ * moving tasks over, and unloaded. While the patch is in, what is removed is
+ * told once; nothing is ever told twice, and nothing of the module is left.
+ *
+ * Usage: reload [-n ROUNDS]	ends after so many, or when it takes too long
+ * SEED= repeats a run's choices.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "kselftest.h"
+#include "lib/events.h"
+#include "lib/module.h"
+#include "lib/netdev.h"
+#include "lib/random.h"
+#include "lib/system.h"
+#include "stress/stress.h"
+
+#define ROUNDS		100
+/* livepatch looks once a second whether a task is done: debug kernels do less */
+#define LIMIT_S		240
+#define NR_WATCHED	3	/* a cgroup and files of it */
+
+/* Not objects: a mount keeps the module from going. */
+static const struct crew crew[] = {
+	{ &cgroup_worker, 2 },
+	{ &netdev_worker, 1 },
+	{ &netns_worker, 1 },
+	{ &cgroup_meddler, 1 },
+	{ &reclaimer, 1 },
+	{ &marker, 1 },
+};
+
+static struct {
+	long enabled_again, told, lost, doubled, failed;
+} found;
+
+static void expect(bool ok, const char *what, int round)
+{
+	if (!ok) {
+		found.failed++;
+		ksft_print_msg("round %d: %s failed: %s\n", round, what, strerror(errno));
+	}
+}
+
+/* Between the two looks at the patch lies all of the removal. */
+static void judge_removal(int round)
+{
+	static const char * const files[NR_WATCHED] = { "", "cgroup.events", "cgroup.procs" };
+	struct events events = {};
+	int inotify = open_inotify(), wd[NR_WATCHED];
+	char cgroup[PATH_MAX], path[PATH_MAX];
+
+	format_path(cgroup, "%.3900s/judged", cgroup_base());
+	expect(!mkdir(cgroup, 0755), "mkdir", round);
+	for (int i = 0; i < NR_WATCHED; i++) {
+		format_path(path, "%.3900s/%s", cgroup, files[i]);
+		wd[i] = inotify_add_watch(inotify, path, IN_DELETE_SELF);
+		expect(wd[i] >= 0, "watch", round);
+	}
+	if (round % 2)
+		drop_dentries();
+	expect(is_patched(), "staying patched", round);
+	expect(!remove_cgroup(cgroup), "rmdir", round);
+	await_events(inotify, &events, 2 * NR_WATCHED);
+	expect(is_patched(), "staying patched", round);
+	for (int i = 0; i < NR_WATCHED; i++) {
+		int nr = count_events(&events, wd[i], IN_DELETE_SELF);
+
+		found.told += told_once(&events, wd[i]);
+		found.lost += !nr;
+		found.doubled += nr > 1;
+	}
+	found.doubled += events.nr > 2 * NR_WATCHED;
+	close(inotify);
+}
+
+static void run_round(struct random *random, int round)
+{
+	expect(!load_module(""), "loading", round);
+	if (once_in(random, 3)) {
+		expect(await_patched(), "patching", round);
+		judge_removal(round);
+	} else {
+		usleep(choose(random, 20000));
+	}
+	expect(disable_patch(), "disabling", round);
+	usleep(choose(random, 20000));
+	/* Too late where no task had to be waited for: a patch that is out is gone. */
+	if (once_in(random, 3) && enable_patch() && await_patched()) {
+		found.enabled_again++;
+		judge_removal(round);
+		expect(disable_patch(), "disabling again", round);
+	}
+	expect(await_unpatched(), "unpatching", round);
+	expect(!unload_module(), "unloading", round);
+}
+
+int main(int argc, char **argv)
+{
+	unsigned int seed = choose_seed();
+	struct random random = start_random(seed, 0);
+	const char *reason = why_no_cgroup();
+	struct findings sum;
+	int rounds = ROUNDS, done, opt;
+	long long start;
+
+	ksft_print_header();
+	while ((opt = getopt(argc, argv, "n:")) != -1) {
+		if (opt != 'n')
+			ksft_exit_fail_msg("usage: reload [-n ROUNDS]\n");
+		rounds = atoi(optarg);
+	}
+	if (!reason)
+		reason = borrow_module();
+	if (reason)
+		ksft_exit_skip("%s\n", reason);
+	setvbuf(stdout, NULL, _IOLBF, 0);
+	ksft_print_msg("SEED=%u\n", seed);
+	/* Without the patch others need not be told: they only keep the kernel busy. */
+	setenv("RKERNFS_EXPECT", "none", 1);
+	add_threads(crew, ARRAY_SIZE(crew), seed);
+	ksft_set_plan(5);
+	start_threads();
+	start = now_us();
+	for (done = 0; done < rounds && now_us() < start + LIMIT_S * 1000000LL; done++)
+		run_round(&random, done);
+	ksft_print_msg("%d of %d rounds in %lld s, %ld times enabled again\n", done, rounds,
+		       (now_us() - start) / 1000000, found.enabled_again);
+	stop_threads();
+	sum = add_up();
+	expect(return_module(), "loading as it was found", done);
+	unload_dummy();
+	cgroup_base_remove();
+	ksft_print_msg("%ld watches told once while patched\n", found.told);
+	ksft_test_result(found.told > 0, "watches are told\n");
+	ksft_test_result(!found.lost, "none is lost while patched (%ld)\n", found.lost);
+	ksft_test_result(!found.doubled && !sum.doubled, "none is told twice (%ld, %ld)\n",
+			 found.doubled, sum.doubled);
+	ksft_test_result(!sum.early && !sum.disordered, "none is told early or out of order (%ld, %ld)\n",
+			 sum.early, sum.disordered);
+	ksft_test_result(!found.failed && !sum.failed, "nothing else failed (%ld, %ld)\n",
+			 found.failed, sum.failed);
+	ksft_finished();
+}
