@@ -40,6 +40,7 @@ struct operation {
 	bool (*give_back)(void);	/* what missing() took, or NULL */
 	const char *within;		/* the only function whose memory fails, or NULL */
 	bool removes;			/* what prepare() watched */
+	bool reclaimed;			/* no dentry is left, so VFS does not report it */
 	bool asks_a_socket;		/* may be done when the answer gets lost */
 };
 
@@ -510,19 +511,14 @@ static const struct operation removing_cgroup = {
 	.removes = true,
 };
 
-/* Without their dentries, files are not reported by VFS itself. */
-static bool prepare_reclaimed_cgroup(void)
-{
-	return prepare_watched_cgroup() && drop_dentries();
-}
-
 static const struct operation removing_reclaimed_cgroup = {
 	.missing = why_no_cgroup,
-	.prepare = prepare_reclaimed_cgroup,
+	.prepare = prepare_watched_cgroup,
 	.run = run_rmdir,
 	.look = look_cgroup_gone,
 	.clean = clean_cgroup,
 	.removes = true,
+	.reclaimed = true,
 };
 
 static char *subtree_control(char *path)
@@ -871,6 +867,8 @@ static bool run_with_fault(struct __test_metadata *_metadata, struct counts *cou
 
 	ASSERT_TRUE(operation->prepare());
 	ASSERT_EQ(operation->look(), BEFORE);
+	if (operation->reclaimed)
+		ASSERT_TRUE(drop_dentries());
 	fail_nth(nth);
 	error = operation->run();
 	injected = fault_injected();
