@@ -8,6 +8,8 @@
  * Usage: reload [-n ROUNDS]	ends after so many, or when it takes too long
  * SEED= repeats a run's choices.
  */
+#include <pthread.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
@@ -80,8 +82,21 @@ static void judge_removal(int round)
 	close(inotify);
 }
 
+/* livepatch has to wait for a task that runs on another CPU. */
+static atomic_bool busy;
+
+static void *keep_busy(void *unused)
+{
+	for (;;)
+		if (!atomic_load(&busy))
+			sleep_ms(1);
+	return NULL;
+}
+
 static void run_round(struct random *random, int round)
 {
+	bool again = once_in(random, 8);
+
 	expect(!load_module(""), "loading", round);
 	if (once_in(random, 3)) {
 		expect(await_patched(), "patching", round);
@@ -89,10 +104,14 @@ static void run_round(struct random *random, int round)
 	} else {
 		usleep(choose(random, 20000));
 	}
+	atomic_store(&busy, again);
+	if (again)
+		sleep_ms(10);
 	expect(disable_patch(), "disabling", round);
+	atomic_store(&busy, false);
 	usleep(choose(random, 20000));
 	/* Too late where no task had to be waited for: a patch that is out is gone. */
-	if (once_in(random, 3) && enable_patch() && await_patched()) {
+	if (again && enable_patch() && await_patched()) {
 		found.enabled_again++;
 		judge_removal(round);
 		expect(disable_patch(), "disabling again", round);
@@ -107,6 +126,7 @@ int main(int argc, char **argv)
 	struct random random = start_random(seed, 0);
 	const char *reason = why_no_cgroup();
 	struct findings sum;
+	pthread_t spinner;
 	int rounds = ROUNDS, done, opt;
 	long long start;
 
@@ -127,6 +147,7 @@ int main(int argc, char **argv)
 	add_threads(crew, ARRAY_SIZE(crew), seed);
 	ksft_set_plan(5);
 	start_threads();
+	pthread_create(&spinner, NULL, keep_busy, NULL);
 	start = now_us();
 	for (done = 0; done < rounds && now_us() < start + LIMIT_S * 1000000LL; done++)
 		run_round(&random, done);
