@@ -5,7 +5,8 @@
  * moving tasks over, and unloaded. While the patch is in, what is removed is
  * told once; nothing is ever told twice, and nothing of the module is left.
  *
- * Usage: reload [-n ROUNDS]	ends after so many, or when it takes too long
+ * Usage: reload [-t SECONDS] [-n ROUNDS]	ends when the time is up or after so
+ *						many
  * SEED= repeats a run's choices.
  */
 #include <pthread.h>
@@ -23,9 +24,9 @@
 #include "lib/system.h"
 #include "stress/stress.h"
 
+/* livepatch looks once a second whether a task is done: hardly a round takes less */
+#define SECONDS		60
 #define ROUNDS		100
-/* livepatch looks once a second whether a task is done: debug kernels do less */
-#define LIMIT_S		240
 #define NR_WATCHED	3	/* a cgroup and files of it */
 
 /* Not objects: a mount keeps the module from going. */
@@ -127,14 +128,17 @@ int main(int argc, char **argv)
 	const char *reason = why_no_cgroup();
 	struct findings sum;
 	pthread_t spinner;
-	int rounds = ROUNDS, done, opt;
+	int seconds = SECONDS, rounds = ROUNDS, done, opt;
 	long long start;
 
 	ksft_print_header();
-	while ((opt = getopt(argc, argv, "n:")) != -1) {
-		if (opt != 'n')
-			ksft_exit_fail_msg("usage: reload [-n ROUNDS]\n");
-		rounds = atoi(optarg);
+	while ((opt = getopt(argc, argv, "t:n:")) != -1) {
+		if (opt == 't')
+			seconds = atoi(optarg);
+		else if (opt == 'n')
+			rounds = atoi(optarg);
+		else
+			ksft_exit_fail_msg("usage: reload [-t SECONDS] [-n ROUNDS]\n");
 	}
 	if (!reason)
 		reason = borrow_module();
@@ -149,7 +153,7 @@ int main(int argc, char **argv)
 	start_threads();
 	pthread_create(&spinner, NULL, keep_busy, NULL);
 	start = now_us();
-	for (done = 0; done < rounds && now_us() < start + LIMIT_S * 1000000LL; done++)
+	for (done = 0; done < rounds && now_us() < start + seconds * 1000000LL; done++)
 		run_round(&random, done);
 	ksft_print_msg("%d of %d rounds in %lld s, %ld times enabled again\n", done, rounds,
 		       (now_us() - start) / 1000000, found.enabled_again);

@@ -1,10 +1,12 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 #
-# The stress test at length, on the normal kernels.
+# The stress test and the one of loading and unloading, at length, on the
+# normal kernels.
 #
 #   KERNEL='6.12 7.3'	on which kernels
 #   NODES=1000000	how many removals
+#   ROUNDS=100		how often the module comes and goes
 #   SEED=		repeats a run
 set -euo pipefail
 kernels=${KERNEL:-6.12 7.3}
@@ -19,5 +21,8 @@ for kernel in $kernels; do
 	kmake -s -C "$root/selftests" KSRC="$(source_of "$KDIR")" OUT="$root/build/selftests" >&2
 	ADD="$root/build/selftests/stress" UNLOAD=1 TIMEOUT=3600 \
 		RUN="${SEED:+SEED=$SEED} /add/stress -t 3000 -n $NODES" "$here/vm.sh" || failed=1
+	say "loading and unloading on $kernel: ${ROUNDS:=100} rounds ..."
+	ADD="$root/build/selftests/reload" TIMEOUT=1200 \
+		RUN="${SEED:+SEED=$SEED} /add/reload -t 1000 -n $ROUNDS" "$here/vm.sh" || failed=1
 done
 exit $failed

@@ -22,7 +22,6 @@ logs=$root/build/logs
 
 ran=()
 begin() { # NAME
-	say "testing: $1 ..."
 	rm -rf "${logs:?}/$1"
 	mkdir -p "$logs/$1"
 	ran+=("$logs/$1")
@@ -52,43 +51,74 @@ programs() { # OUT
 		done
 }
 
-run_on() { # KERNEL DEBUG
-	local name=$1 list
-	[ "$2" = 0 ] || name=$1-debug
-	begin "$name"
-	export KDIR KO
-	KDIR=$(KERNEL=$1 DEBUG=$2 "$here/kernel.sh") || { failed "$name/kernel" "no kernel"; return; }
-	KO=$("$here/module.sh") || { failed "$name/module" "the module does not build"; return; }
-	list=$(programs "$root/build/selftests") || { failed "$name/programs" "they do not build"; return; }
+run_on() { # NAME OUT
+	local list
+	export KO
+	KO=$("$here/module.sh") || { failed "$1/module" "the module does not build"; return; }
+	list=$(programs "$2") || { failed "$1/programs" "they do not build"; return; }
 	[ -n "$list" ] || return 0
 	# shellcheck disable=SC2086 # one program a word
-	"$here/suite.sh" "$logs/$name" $list
+	"$here/suite.sh" "$logs/$1" $list
 }
 
-test_harness() {
-	begin harness
-	echo 0 >"$logs/harness/harness.status"
-	KDIR=$(KERNEL=${kernels%% *} DEBUG=${variants%% *} "$here/kernel.sh") \
-		"$here/harness_test.sh" >"$logs/harness/harness.tap" 2>&1 || echo $? >"$logs/harness/harness.status"
+# tests NAME COMMAND...: a script that prints TAP
+tests() {
+	echo 0 >"$logs/$1/${1%%-*}.status"
+	"${@:2}" >"$logs/$1/${1%%-*}.tap" 2>&1 || echo $? >"$logs/$1/${1%%-*}.status"
 }
 
-# On each kernel, with the programs that were built for it.
-test_negative() { # KERNEL
-	local name=negative-$1
-	begin "$name"
-	echo 0 >"$logs/$name/negative.status"
-	"$here/negative_test.sh" "$root/build/selftests" \
-		>"$logs/$name/negative.tap" 2>&1 || echo $? >"$logs/$name/negative.status"
+name_of() { # KERNEL DEBUG
+	[ "$2" = 0 ] && echo "$1" || echo "$1-debug"
 }
 
+# All kernels before any test: a guest wants its processor for itself.
 given=${KDIR:-}
-! selected harness || test_harness
+declare -A kdir
 for debug in $variants; do
 	for kernel in $kernels; do
-		KDIR=$given
-		run_on "$kernel" "$debug"
-		[ "$debug" = 1 ] || ! selected negative || test_negative "$kernel"
+		name=$(name_of "$kernel" "$debug")
+		kdir[$name]=$(KDIR=$given KERNEL=$kernel DEBUG=$debug "$here/kernel.sh") ||
+			{ begin "$name"; failed "$name/kernel" "no kernel"; unset "kdir[$name]"; }
 	done
+done
+
+# What the kernels' guests run side by side: QEMU's processors may share one
+# of the host's.
+under_way=()
+on() { # KERNEL DEBUG NAME COMMAND...
+	local name
+	name=$(name_of "$1" "$2")
+	[ -n "${kdir[$name]:-}" ] || return 0
+	begin "$3"
+	KDIR=${kdir[$name]} start "test-$3" "${@:4}"
+	under_way+=("$3")
+}
+await() {
+	local name
+	for name in "${under_way[@]}"; do
+		finish "test-$name" "testing: $name"
+	done
+	under_way=()
+}
+
+first=${kernels%% *}
+if selected harness; then
+	on "$first" "${variants%% *}" harness tests harness "$here/harness_test.sh"
+	await
+fi
+for debug in $variants; do
+	for kernel in $kernels; do
+		name=$(name_of "$kernel" "$debug")
+		on "$kernel" "$debug" "$name" run_on "$name" "$root/build/selftests-$kernel"
+	done
+	await
+	! selected negative || [ "$debug" = 1 ] && continue
+	for kernel in $kernels; do
+		# With the programs that were built for it.
+		name=negative-$kernel
+		on "$kernel" 0 "$name" tests "$name" "$here/negative_test.sh" "$root/build/selftests-$kernel"
+	done
+	await
 done
 shopt -s nullglob
 results=()
