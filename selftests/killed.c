@@ -16,7 +16,7 @@
 #include "lib/random.h"
 #include "lib/system.h"
 
-#define ROUNDS		60
+#define ROUNDS		30
 #define NR_NODES	4
 #define NR_FILES	2	/* of each that are watched */
 
