@@ -369,8 +369,10 @@ static void *map_resource(struct thread *thread, struct round *round)
 
 	format_path(path, "%.4000s/resource0", expendable_pci());
 	fd = open(path, O_RDWR | O_CLOEXEC);
+	if (fd < 0)
+		failed(thread, "open", path);
 	map = mmap(NULL, getpagesize(), PROT_READ, MAP_SHARED, fd, 0);
-	if (map == MAP_FAILED)
+	if (fd >= 0 && map == MAP_FAILED)
 		failed(thread, "mmap", path);
 	close(fd);
 	round->wd[round->nr++] = watch_node(&thread->ledger, path);
