@@ -361,6 +361,7 @@ static const char *no_pci(void)
 	return reason || expendable_pci() ? reason : "no PCI device that nobody needs";
 }
 
+/* NULL if there is none: a BAR cannot be sized at times while another CPU comes up. */
 static void *map_resource(struct thread *thread, struct round *round)
 {
 	char path[PATH_MAX];
@@ -369,11 +370,16 @@ static void *map_resource(struct thread *thread, struct round *round)
 
 	format_path(path, "%.4000s/resource0", expendable_pci());
 	fd = open(path, O_RDWR | O_CLOEXEC);
-	if (fd < 0)
-		failed(thread, "open", path);
+	if (fd < 0) {
+		if (errno != ENOENT)
+			failed(thread, "open", path);
+		return NULL;
+	}
 	map = mmap(NULL, getpagesize(), PROT_READ, MAP_SHARED, fd, 0);
-	if (fd >= 0 && map == MAP_FAILED)
+	if (map == MAP_FAILED) {
 		failed(thread, "mmap", path);
+		map = NULL;
+	}
 	close(fd);
 	round->wd[round->nr++] = watch_node(&thread->ledger, path);
 	return map;
@@ -391,7 +397,8 @@ static void pci_round(struct thread *thread)
 	if (!write_text(format_path(path, "%.4000s/remove", expendable_pci()), "1"))
 		failed(thread, "remove", path);
 	let_go(thread, &round);
-	munmap(map, getpagesize());
+	if (map)
+		munmap(map, getpagesize());
 	settle(thread, &round);
 	if (!rescan_pci())
 		failed(thread, "rescan", expendable_pci());
