@@ -99,20 +99,17 @@ qemu() {
 	fi
 }
 
-# Before 8.1, QEMU's processors in threads of their own could still run an
-# int3 that the kernel had just patched away, and the kernel oopsed.
-tcg() {
-	local version
-	version=$(qemu-system-x86_64 --version | sed -n 's/.* version \([0-9.]*\).*/\1/p')
-	at_least "$version" 8.1 && echo tcg,thread=multi || echo tcg,thread=single
-}
+# Processors in threads of their own are faster, but before 8.1 one could still
+# run an int3 that the kernel had just patched away, and oopsed, and in 10.0 both
+# were seen to sleep with a timer due, until RCU found a stall.
+tcg=tcg,thread=single
 
 # /dev/kvm may open and its guests still hang in firmware: only a boot that
 # gets to its end tells. The verdict holds until the host reboots.
 choose_accel() {
 	local boot verdict
 	[ -z "$ACCEL" ] || return 0
-	ACCEL=$(tcg)
+	ACCEL=$tcg
 	[ -w /dev/kvm ] || return 0
 	boot=$(cat /proc/sys/kernel/random/boot_id)
 	verdict=$(sed -n "s/^$boot //p" "$cache/kvm" 2>/dev/null) || :
