@@ -61,13 +61,18 @@ FIXTURE_SETUP(superblocks)
 	ASSERT_GE(self->inotify, 0);
 }
 
+static void end_netns(pid_t *pid)
+{
+	kill(*pid, SIGKILL);
+	waitpid(*pid, NULL, 0);
+	*pid = 0;
+}
+
 FIXTURE_TEARDOWN(superblocks)
 {
 	for (int i = 0; i < NR_NETNS; i++) {
-		if (self->netns[i] > 0) {
-			kill(self->netns[i], SIGKILL);
-			waitpid(self->netns[i], NULL, 0);
-		}
+		if (self->netns[i] > 0)
+			end_netns(&self->netns[i]);
 		if (self->root[i][0])
 			remove_mount_point(self->root[i]);
 	}
@@ -111,9 +116,7 @@ TEST_F(superblocks, one_that_outlived_its_namespace_is_told)
 	int wd = watch_in(self->inotify, self->root[0], "/refcnt");
 
 	ASSERT_GE(wd, 0);
-	kill(self->netns[0], SIGKILL);
-	waitpid(self->netns[0], NULL, 0);
-	self->netns[0] = 0;
+	end_netns(&self->netns[0]);
 	sleep_ms(200);
 	if (variant->reclaim)
 		ASSERT_TRUE(drop_dentries());
@@ -155,13 +158,6 @@ static void watch_device(struct __test_metadata *_metadata, int inotify, const c
 						       root, name), IN_DELETE_SELF);
 	ASSERT_GE(wd[0], 0);
 	ASSERT_GE(wd[1], 0);
-}
-
-static void end_netns(pid_t *pid)
-{
-	kill(*pid, SIGKILL);
-	waitpid(*pid, NULL, 0);
-	*pid = 0;
 }
 
 TEST_F(superblocks, one_that_a_node_was_moved_from_is_told)
@@ -266,8 +262,7 @@ TEST_F_TIMEOUT(superblocks, unmount_against_removal_ends_each_once, 120)
 			TH_LOG("%s", describe_events(&self->events));
 		ASSERT_TRUE(ended_once(&self->events, wd[0]));
 		ASSERT_TRUE(ended_once(&self->events, wd[1]));
-		kill(self->netns[netns], SIGKILL);
-		waitpid(self->netns[netns], NULL, 0);
+		end_netns(&self->netns[netns]);
 		self->netns[netns] = start_netns(self->root[netns], "rks", 0);
 		ASSERT_GT(self->netns[netns], 0);
 	}
