@@ -48,11 +48,6 @@ impl<'r> Supers<'r> {
         unsafe { shim::rkernfs_any_sb_reports_removal(self.root.as_ptr()) }
     }
 
-    /// The superblocks that show the hierarchy.
-    pub(crate) fn iter(&self) -> Iter<'_> {
-        Iter::new(self, ptr::null())
-    }
-
     /// The superblocks that may have an inode of a node: all of them, unless it is, and always
     /// was, shown in one namespace only.
     pub(crate) fn knowing(&self, node: &ShownIn) -> Iter<'_> {

@@ -105,7 +105,7 @@ impl ShownIn {
 /// being found sooner.
 const FAR: u32 = 16;
 
-/// Iterates over superblocks of a root; see [`Supers::iter`].
+/// Iterates over superblocks of a root; see [`Supers::knowing`].
 pub(crate) struct Iter<'s> {
     supers: &'s Supers<'s>,
     /// Null: all of them. Each namespace has one at most (`kernfs_get_tree()` sees to that).

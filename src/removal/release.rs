@@ -276,7 +276,7 @@ fn release_pinned(node: &Node, todo: &mut Todo) {
 fn release_one_pinned(node: &Node, todo: &mut Todo) -> Option<ActiveSuper> {
     let locked = Supers::lock(node.root());
     let Some(inode) = locked
-        .iter()
+        .knowing(&node.shown_in())
         .filter_map(|sb| lookup(&sb, node))
         .find(Inode::is_pinned)
     else {
