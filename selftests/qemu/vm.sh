@@ -99,17 +99,15 @@ qemu() {
 	fi
 }
 
-# Processors in threads of their own are faster, but before 8.1 one could still
-# run an int3 that the kernel had just patched away, and oopsed, and in 10.0 both
-# were seen to sleep with a timer due, until RCU found a stall.
-tcg=tcg,thread=single
-
 # /dev/kvm may open and its guests still hang in firmware: only a boot that
 # gets to its end tells. The verdict holds until the host reboots.
 choose_accel() {
 	local boot verdict
 	[ -z "$ACCEL" ] || return 0
-	ACCEL=$tcg
+	# Processors in threads of their own are faster, but before 8.1 one could
+	# still run an int3 that the kernel had just patched away, and oopsed, and
+	# in 10.0 both were seen to sleep with a timer due, until RCU found a stall.
+	ACCEL=tcg,thread=single
 	[ -w /dev/kvm ] || return 0
 	boot=$(cat /proc/sys/kernel/random/boot_id)
 	verdict=$(sed -n "s/^$boot //p" "$cache/kvm" 2>/dev/null) || :
