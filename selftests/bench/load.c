@@ -12,23 +12,11 @@
 #include <unistd.h>
 
 #include "bench/bench.h"
+#include "lib/module.h"
 #include "lib/system.h"
 
-#define PATCH		"/sys/kernel/livepatch/rkernfs"
 #define POLL_US		100
 #define PATIENCE_NS	60000000000ULL
-
-static bool says(const char *path, char value)
-{
-	char text[8];
-
-	return read_text(path, text, sizeof(text)) > 0 && text[0] == value;
-}
-
-static bool patched(void)
-{
-	return says(PATCH "/enabled", '1') && says(PATCH "/transition", '0');
-}
 
 static long module_size(void)
 {
@@ -50,7 +38,7 @@ static void load(int fd, uint64_t *loaded)
 
 	check(!syscall(SYS_finit_module, fd, "", 0), "loading");
 	*loaded = now_ns();
-	while (!patched()) {
+	while (!is_patched()) {
 		if (now_ns() - start > PATIENCE_NS)
 			fail("the patch does not get through to all tasks");
 		usleep(POLL_US);
@@ -83,12 +71,10 @@ void bench_load(char **args)
 
 void bench_unload(char **args)
 {
-	uint64_t start = now_ns();
+	int error;
 
-	check(write_text(PATCH "/enabled", "0"), PATCH "/enabled");
-	while (exists(PATCH) || syscall(SYS_delete_module, "rkernfs", O_NONBLOCK)) {
-		if (now_ns() - start > PATIENCE_NS)
-			fail("rkernfs does not unload: %s", strerror(errno));
-		usleep(POLL_US);
-	}
+	check(disable_patch(), "disabling the patch");
+	error = await_unpatched() ? unload_module() : EBUSY;
+	if (error)
+		fail("rkernfs does not unload: %s", strerror(error));
 }
