@@ -459,7 +459,7 @@ static const char *no_memory(void)
 {
 	const char *reason = why_no_cgroup();
 
-	return reason || has_memory_controller() ? reason : "no memory controller in cgroup2";
+	return reason ? reason : why_no_memory_controller();
 }
 
 static bool prepare_no_cgroup(void)

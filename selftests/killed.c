@@ -79,7 +79,7 @@ static const char *no_memory(void)
 {
 	const char *reason = no_cgroup();
 
-	return reason || has_memory_controller() ? reason : "no memory controller in cgroup2";
+	return reason ? reason : why_no_memory_controller();
 }
 
 static bool make_family(const char *path, int nr)

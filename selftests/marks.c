@@ -269,7 +269,7 @@ TEST_F(marks, every_file_of_a_controller_that_is_turned_off)
 	struct nodes without = {};
 
 	if (!has_memory_controller())
-		SKIP(return, "no memory controller in cgroup2");
+		SKIP(return, "%s", why_no_memory_controller());
 	ASSERT_TRUE(write_text(self->control, "-memory"));
 	list_tree(&without, AT_FDCWD, self->path);
 	ASSERT_TRUE(write_text(self->control, "+memory"));

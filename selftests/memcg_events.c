@@ -23,8 +23,8 @@ FIXTURE_SETUP(memcg)
 	/* The kernel itself tells of both since 7.1. */
 	if (!reason && !kernel_at_least(7, 1))
 		reason = why_not_covered();
-	if (!reason && !has_memory_controller())
-		reason = "no memory controller in cgroup2";
+	if (!reason)
+		reason = why_no_memory_controller();
 	if (reason)
 		SKIP(return, "%s", reason);
 

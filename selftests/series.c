@@ -185,7 +185,7 @@ TEST_F(series, controller_off_tells_the_file_and_not_the_directory)
 	int file, dir;
 
 	if (!has_memory_controller())
-		SKIP(return, "no memory controller in cgroup2");
+		SKIP(return, "%s", why_no_memory_controller());
 	file = inotify_add_watch(self->inotify, self->file, EVERYTHING);
 	dir = inotify_add_watch(self->inotify, self->child, EVERYTHING);
 	ASSERT_GE(file, 0);
@@ -286,7 +286,7 @@ TEST_F(series, rmdir_against_controller_off_tells_once)
 	char control[PATH_MAX];
 
 	if (!has_memory_controller())
-		SKIP(return, "no memory controller in cgroup2");
+		SKIP(return, "%s", why_no_memory_controller());
 	format_path(control, "%.4000s/cgroup.subtree_control", self->parent);
 	for (int i = 0; i < RACES; i++) {
 		struct race race = { .path = self->child, .control = control };

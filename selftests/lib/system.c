@@ -267,6 +267,11 @@ bool has_memory_controller(void)
 	return read_text(path, names, sizeof(names)) > 0 && strstr(names, "memory");
 }
 
+const char *why_no_memory_controller(void)
+{
+	return has_memory_controller() ? NULL : "no memory controller in cgroup2";
+}
+
 const char *cgroup_file(void)
 {
 	return has_memory_controller() ? "memory.events" : "cgroup.events";

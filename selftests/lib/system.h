@@ -50,6 +50,7 @@ void cgroup_base_remove(void);
 /* Why tests of cgroups that rkernfs covers cannot run, or NULL. */
 const char *why_no_cgroup(void);
 bool has_memory_controller(void);
+const char *why_no_memory_controller(void);
 /* Removes it, patiently: a dying process may keep it busy for a moment. */
 int remove_cgroup(const char *path);
 /* A file that each cgroup has, memory.events if it can be had */

@@ -13,11 +13,6 @@ static const char *no_cgroup2(void)
 	return cgroup_base() ? NULL : "no cgroup2";
 }
 
-static const char *no_memory_controller(void)
-{
-	return has_memory_controller() ? NULL : "no memory controller in cgroup2";
-}
-
 /* rmdir: a cgroup for each node */
 
 static char *cgroup_path(char *path, int kind, int watch)
@@ -113,7 +108,7 @@ const struct cause cause_subtree_control = {
 	.name = "subtree_control",
 	.kinds = BIT(FILES),
 	.states = ALL_BUT_MAPPED,
-	.missing = no_memory_controller,
+	.missing = why_no_memory_controller,
 	.prepare = prepare_subtree_control,
 	.remove = turn_memory_off,
 	.restore = restore_subtree_control,
