@@ -11,16 +11,12 @@
 
 #include "kselftest_harness.h"
 #include "lib/events.h"
+#include "lib/handle.h"
 #include "lib/pseudofs.h"
 #include "lib/system.h"
 
 #define RACES		150
 #define MAX_WATCHES	8
-
-struct handle {
-	struct file_handle head;
-	unsigned char bytes[MAX_HANDLE_SZ];
-};
 
 FIXTURE(handles) {
 	char path[PATH_MAX];
@@ -30,14 +26,6 @@ FIXTURE(handles) {
 	struct handle file_handle, dir_handle;
 	struct events events;
 };
-
-static bool get_handle(const char *path, struct handle *handle)
-{
-	int mount_id;
-
-	handle->head.handle_bytes = MAX_HANDLE_SZ;
-	return !name_to_handle_at(AT_FDCWD, path, &handle->head, &mount_id, 0);
-}
 
 FIXTURE_SETUP(handles)
 {

@@ -19,6 +19,7 @@
 #include <unistd.h>
 
 #include "lib/events.h"
+#include "lib/handle.h"
 
 #ifndef AT_HANDLE_FID
 #define AT_HANDLE_FID	0x200
@@ -29,12 +30,6 @@
 
 /* Whatever could come besides; a directory is watched with it as well. */
 #define BESIDES		(IN_MODIFY | IN_ATTRIB | IN_MOVE_SELF | IN_MOVE | IN_CREATE | IN_DELETE)
-
-/* A handle as the kernel gives it, sized for any file system's */
-struct handle {
-	struct file_handle head;
-	unsigned char bytes[MAX_HANDLE_SZ];
-};
 
 /* What one watch was told */
 struct told {

@@ -13,6 +13,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "lib/handle.h"
 #include "lib/pseudofs.h"
 #include "lib/system.h"
 
@@ -149,11 +150,6 @@ const struct thread object_meddler = {
 
 /* Nodes by their file handle, also when their name is gone already */
 
-struct handle {
-	struct file_handle head;
-	unsigned char bytes[MAX_HANDLE_SZ];
-};
-
 static const char *no_handles(void)
 {
 	return no_cgroups() ? no_objects() : NULL;
@@ -172,15 +168,15 @@ static int open_by_handle(struct thread *thread, const char *place, struct handl
 static void handle_round(struct thread *thread)
 {
 	const char *place = places[choose(&thread->random, NR_PLACES)];
-	struct handle handle = { .head.handle_bytes = MAX_HANDLE_SZ };
-	int mount_id, fd, wd = -1;
+	struct handle handle;
+	int fd, wd = -1;
 	char path[PATH_MAX];
 
 	format_path(path, "%s", place);
 	if (!place[0] || !pick_worker(&thread->random, path))
 		return;
 	descend(&thread->random, path, choose(&thread->random, 3));
-	if (name_to_handle_at(AT_FDCWD, path, &handle.head, &mount_id, 0))
+	if (!get_handle(path, &handle))
 		return;
 	usleep(choose(&thread->random, 3000));
 	fd = open_by_handle(thread, place, &handle);
