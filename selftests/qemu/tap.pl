@@ -33,7 +33,7 @@ for my $file (@files) {
         print "FAILED $file->[1]", ($empty ? ' (no test)' : ''), ": $file->[0]\n";
         open(my $tap, '<', $file->[0]) or die "$file->[0]: $!";
         my @lines = <$tap>;
-        splice(@lines, 0, @lines - 15) if @lines > 15;
+        splice(@lines, 0, @lines - 30) if @lines > 30;
         print map { "  | $_" } @lines;
     }
 }
