@@ -371,6 +371,7 @@ TEST_F_TIMEOUT(killed, while_it_removes, 600)
 	whole_us = whole_time(kind);
 	remove_rest(_metadata, &self->watcher, kind);
 	for (int round = 0; round < ROUNDS; round++) {
+		int before = self->watcher.nr_gone;
 		pid_t pid;
 
 		make_nodes(_metadata, &self->watcher, kind);
@@ -378,6 +379,11 @@ TEST_F_TIMEOUT(killed, while_it_removes, 600)
 		usleep(choose(&self->random, whole_us));
 		end(pid);
 		expect_gone_told_once(_metadata, &self->watcher, kind);
+		/* It may have taken longer the first time, on a busy machine. */
+		if (self->watcher.nr_gone == before + NR_NODES)
+			whole_us -= whole_us / 4;
+		else if (self->watcher.nr_gone == before)
+			whole_us += whole_us / 4 + 1;
 		remove_rest(_metadata, &self->watcher, kind);
 	}
 	TH_LOG("%d rounds: %d of %d nodes went before", ROUNDS, self->watcher.nr_gone, ROUNDS * NR_NODES);
