@@ -8,6 +8,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -309,6 +310,12 @@ const struct thread netns_worker = {
 
 static char cpu[PATH_MAX];
 
+/*
+ * The PCI core misreads a device now and then while another CPU comes up ("BAR 0:
+ * invalid; can't size"), and it stays without a resource, or away: not at once.
+ */
+static pthread_mutex_t coming_up = PTHREAD_MUTEX_INITIALIZER;
+
 static bool write_online(const char *text)
 {
 	char path[PATH_MAX];
@@ -335,8 +342,10 @@ static void cpu_round(struct thread *thread)
 	if (!write_online("0"))
 		failed(thread, "offline", cpu);
 	settle(thread, &round);
+	pthread_mutex_lock(&coming_up);
 	if (!write_online("1"))
 		failed(thread, "online", cpu);
+	pthread_mutex_unlock(&coming_up);
 	usleep(200000);
 }
 
@@ -361,7 +370,6 @@ static const char *no_pci(void)
 	return reason || expendable_pci() ? reason : "no PCI device that nobody needs";
 }
 
-/* NULL if there is none: a BAR cannot be sized at times while another CPU comes up. */
 static void *map_resource(struct thread *thread, struct round *round)
 {
 	char path[PATH_MAX];
@@ -371,8 +379,7 @@ static void *map_resource(struct thread *thread, struct round *round)
 	format_path(path, "%.4000s/resource0", expendable_pci());
 	fd = open(path, O_RDWR | O_CLOEXEC);
 	if (fd < 0) {
-		if (errno != ENOENT)
-			failed(thread, "open", path);
+		failed(thread, "open", path);
 		return NULL;
 	}
 	map = mmap(NULL, getpagesize(), PROT_READ, MAP_SHARED, fd, 0);
@@ -400,8 +407,10 @@ static void pci_round(struct thread *thread)
 	if (map)
 		munmap(map, getpagesize());
 	settle(thread, &round);
+	pthread_mutex_lock(&coming_up);
 	if (!rescan_pci())
 		failed(thread, "rescan", expendable_pci());
+	pthread_mutex_unlock(&coming_up);
 }
 
 const struct thread pci_worker = {
