@@ -68,6 +68,31 @@ TEST_F(object, remove_file_takes_the_object_with_it)
 	EXPECT_TRUE(told_once(&self->events, dir));
 }
 
+/* What was not found has a dentry, too, which would keep the directory's. */
+TEST_F(object, names_looked_up_in_it_do_not_keep_it)
+{
+	char child[PATH_MAX];
+	int fd, dir, below;
+
+	ASSERT_EQ(mkdir(format_path(child, "%.4000s/child", self->path), 0755), 0);
+	dir = inotify_add_watch(self->inotify, self->path, IN_DELETE_SELF);
+	below = inotify_add_watch(self->inotify, child, IN_DELETE_SELF);
+	fd = open(self->path, O_PATH | O_DIRECTORY);
+	ASSERT_GE(fd, 0);
+	EXPECT_NE(faccessat(fd, "child/nothing", F_OK, 0), 0);
+	EXPECT_NE(faccessat(fd, "nothing", F_OK, 0), 0);
+	ASSERT_TRUE(write_object(self->path, "remove", "1"));
+	EXPECT_NE(faccessat(fd, "nothing more", F_OK, 0), 0);
+	EXPECT_EQ(errno, ENOENT);
+	EXPECT_NE(faccessat(fd, "child", F_OK, 0), 0);
+	close(fd);
+	await_events(self->inotify, &self->events, 4);
+	EXPECT_EQ(self->events.nr, 4)
+		TH_LOG("%s", describe_events(&self->events));
+	EXPECT_TRUE(told_once(&self->events, dir));
+	EXPECT_TRUE(told_once(&self->events, below));
+}
+
 TEST_F(object, control_takes_one_file_by_name)
 {
 	char path[PATH_MAX];

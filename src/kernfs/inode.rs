@@ -96,14 +96,31 @@ impl<'s> Inode<'s> {
         ActiveSuper(sb)
     }
 
-    /// Finds a dentry of the inode by which it can still be looked up. Wraps `d_find_alias()`.
-    pub(crate) fn hashed_alias(&self) -> Option<Alias> {
+    /// Finds a dentry of the inode by which it can be looked up; of a directory, also an unhashed
+    /// one. Wraps `d_find_alias()`.
+    fn alias(&self) -> Option<Alias> {
         // SAFETY: By the type invariant.
         let ptr = NonNull::new(unsafe { bindings::d_find_alias(self.as_ptr()) })?;
         // INVARIANT: `d_find_alias()` took a reference.
-        let alias = Alias(ptr);
-        // `d_find_alias()` also returns the unhashed dentry of a directory.
-        (!alias.is_unhashed()).then_some(alias)
+        Some(Alias(ptr))
+    }
+
+    /// Finds a dentry of the inode by which it can still be looked up.
+    pub(crate) fn hashed_alias(&self) -> Option<Alias> {
+        self.alias().filter(|alias| !alias.is_unhashed())
+    }
+
+    /// Of a removed directory: has lookups in it make no dentry any more, and drops those of names
+    /// that were not found, which would keep the directory's. `false` while a lookup that began
+    /// before may be under way. What rmdir(2) does with `S_DEAD` and `shrink_dcache_parent()`; may
+    /// sleep.
+    pub(crate) fn mark_dead(&self) -> bool {
+        // SAFETY: By the type invariant.
+        let unsearched = unsafe { shim::rkernfs_mark_dead(self.as_ptr()) };
+        if let Some(alias) = self.alias() {
+            alias.drop_children();
+        }
+        unsearched
     }
 
     /// Gives the inode a dentry, as whoever opens a file handle of it would, or finds the one that
@@ -198,6 +215,13 @@ impl Alias {
     fn is_unhashed(&self) -> bool {
         // SAFETY: By the type invariant.
         unsafe { shim::rkernfs_dentry_unhashed(self.0.as_ptr()) }
+    }
+
+    /// Drops what the dentry has of names that were not found; in use, with the last reference. May
+    /// sleep.
+    fn drop_children(&self) {
+        // SAFETY: By the type invariant.
+        unsafe { shim::rkernfs_drop_children(self.0.as_ptr()) };
     }
 
     /// Makes the last reference end the dentry, and detaches what is mounted below.

@@ -8,7 +8,8 @@
 //!
 //! - the dentry stays in the cache, because a write or the kernel itself removed the node, or
 //!   because a file was open at rmdir: invalidate it ([`Inode::hashed_alias`]), so that the last
-//!   reference, not memory pressure, ends it;
+//!   reference, not memory pressure, ends it; the same with the dentries of names that are looked up
+//!   in a removed directory by whoever has it open, and are not found ([`Inode::mark_dead`]);
 //! - the dentry was reclaimed before, so that none is left to go: give the inode another one, and
 //!   let that go ([`Inode::obtain_alias`]).
 //!
@@ -27,7 +28,7 @@ use crate::{
     compat::ARef,
     kernfs::{
         internals::{ActiveSuper, Inode, Retired, Supers, Tree},
-        Node,
+        Kind, Node,
     },
     shim,
 };
@@ -243,7 +244,7 @@ fn release(node: &Node, mut todo: Todo) -> Todo {
         if inode.is_pinned() {
             continue;
         }
-        match end(&inode, false, &todo) {
+        match end(node, &inode, false, &todo) {
             Some(how) => todo.count(how),
             None => busy += 1,
         }
@@ -283,21 +284,27 @@ fn release_one_pinned(node: &Node, todo: &mut Todo) -> Option<ActiveSuper> {
         todo.pinned = false;
         return None;
     };
-    let how = end(&inode, true, todo)?;
+    let how = end(node, &inode, true, todo)?;
     todo.count(how);
     Some(inode.unpin())
 }
 
 /// Ends one inode, and says how. `None`: somebody is, or may come to be, busy with it. `report`:
 /// it is to be reported even if it carries no mark itself.
-fn end(inode: &Inode<'_>, report: bool, todo: &Todo) -> Option<&'static stats::Counter> {
+fn end(
+    node: &Node,
+    inode: &Inode<'_>,
+    report: bool,
+    todo: &Todo,
+) -> Option<&'static stats::Counter> {
     let mut invalidated = false;
     while let Some(alias) = inode.hashed_alias() {
         alias.invalidate();
         invalidated = true;
     }
+    let searched = node.kind() == Kind::Dir && !inode.mark_dead();
     let holders = inode.holders();
-    if (holders.others || todo.late) && !todo.is_last_attempt() {
+    if (searched || holders.others || todo.late) && !todo.is_last_attempt() {
         return None;
     }
     if invalidated || holders.dentries > 0 {

@@ -322,6 +322,38 @@ bool rkernfs_dentry_unhashed(struct dentry *dentry)
 	return d_unhashed(dentry);
 }
 
+/*
+ * What vfs_rmdir() does to a directory, for one that was removed without it:
+ * lookups in it make no dentry any more. False while one that began before may
+ * be under way.
+ */
+bool rkernfs_mark_dead(struct inode *dir)
+{
+	inode_set_flags(dir, S_DEAD, S_DEAD);
+	/* A lookup locks the directory, then looks at the flag. */
+	smp_mb__after_atomic();
+	return !inode_is_locked(dir);
+}
+
+/*
+ * A name that was not found has a dentry, too, which keeps the directory's: has
+ * those that are in use go with their last reference, and the others now.
+ */
+void rkernfs_drop_children(struct dentry *dir)
+{
+	struct dentry *child;
+
+	spin_lock(&dir->d_lock);
+	hlist_for_each_entry(child, &dir->d_children, d_sib) {
+		spin_lock_nested(&child->d_lock, DENTRY_D_LOCK_NESTED);
+		if (d_really_is_negative(child))
+			__d_drop(child);
+		spin_unlock(&child->d_lock);
+	}
+	spin_unlock(&dir->d_lock);
+	shrink_dcache_parent(dir);
+}
+
 void rkernfs_inoderemove(struct inode *inode)
 {
 	fsnotify_inoderemove(inode);

@@ -68,6 +68,8 @@ void rkernfs_inode_unlock(struct inode *inode);
 int rkernfs_inode_count(struct inode *inode);
 int rkernfs_inode_dentries(struct inode *inode, bool *used);
 bool rkernfs_dentry_unhashed(struct dentry *dentry);
+bool rkernfs_mark_dead(struct inode *dir);
+void rkernfs_drop_children(struct dentry *dir);
 void rkernfs_inoderemove(struct inode *inode);
 
 /* unexported.c: functions that the kernel does not export. */
