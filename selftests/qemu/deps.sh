@@ -3,14 +3,16 @@
 #
 # Names the tools that are missing, then installs them:
 #
-#   deps.sh [build] [cargo] [kernel] [debug] [vm] [test] [deb] [debian_root]
-#           [lint] [bench]
+#   deps.sh [build] [cargo] [kernel] [debug] [crates] [vm] [test] [deb]
+#           [debian_root] [image] [lint] [bench]
 #
 # Each word is a use. INSTALL=0 only names them. Without apt, or without the
 # right to use it, the list is printed and that is an error.
 set -euo pipefail
 # shellcheck source=lib.sh
 . "$(dirname "$0")/lib.sh"
+# shellcheck source=debian.sh
+. "$here/debian.sh"
 
 missing=()
 
@@ -25,13 +27,14 @@ static_busybox() { [ -x /bin/busybox ] && ! ldd /bin/busybox; }
 # browsers.
 # shellcheck source=/dev/null
 web=$(. /etc/os-release && [ "$ID" = debian ] && [ "${VERSION_ID:-99}" -lt 13 ] && echo -web) || :
-debian_rust() { [ "$(command -v rustc || echo /usr/bin/rustc)" = /usr/bin/rustc ]; }
 rust_src() { [ -e "$(rustc --print sysroot)/lib/rustlib/src/rust/library" ]; }
 
 want_build() {
 	want make have make
 	want gcc have gcc
 	want libc6-dev header stdio.h
+	# What builds the module for Debian's kernel is that kernel's own.
+	[ "$KERNEL" != debian ] || return 0
 	if debian_rust; then
 		want "rustc$web" have rustc
 		want "rust$web-src" rust_src
@@ -100,6 +103,21 @@ want_lint() {
 
 want_debian_root() {
 	want debootstrap have debootstrap
+	want mmdebstrap have mmdebstrap
+	want xz-utils have xz
+}
+
+# Where this machine is the Debian whose kernel it is
+want_crates() {
+	local package
+	for package in "${toolchain[@]}"; do
+		want "$package" dpkg -s "$package"
+	done
+}
+
+want_image() {
+	want_debian_root
+	want e2fsprogs have mke2fs
 }
 
 want_bench() {

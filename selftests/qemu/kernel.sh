@@ -5,70 +5,17 @@
 # building whatever the cache doesn't have yet.
 #
 #   KERNEL=6.12 (default), 7.3, ...   which of Debian's kernel sources
+#   KERNEL=debian                     the kernel that Debian ships; none is built
 #   DEBUG=1                           with debug.config, built by clang
 #   KSRC=                             a source tree to build instead
 #   KDIR=                             a built tree, taken as it is
 set -euo pipefail
 # shellcheck source=lib.sh
 . "$(dirname "$0")/lib.sh"
+# shellcheck source=debian.sh
+. "$here/debian.sh"
 
 llvm=19
-
-# --- Debian's packages ---------------------------------------------------
-
-# The packages come from suites that the machine may not list, so apt works
-# on state folders of our own and reaches those suites through the machine's
-# own mirror. Nothing gets installed.
-apt_options() {
-	local dir=$cache/apt
-	mkdir -p "$dir/lists/partial" "$dir/archives/partial" "$dir/parts"
-	: >>"$dir/status"
-	apt=(-o "Dir::State=$dir" -o "Dir::State::lists=$dir/lists"
-		-o "Dir::State::status=$dir/status" -o "Dir::Cache=$dir"
-		-o "Dir::Etc::sourcelist=$dir/sources.list"
-		-o "Dir::Etc::sourceparts=$dir/parts" -o APT::Sandbox::User=root)
-}
-
-# apt itself reads the machine's sources, in whichever format: each archive
-# that carries the machine's own release is asked.
-write_sources() {
-	local release signed='' keys=/usr/share/keyrings/debian-archive-keyring.gpg
-	# shellcheck source=/dev/null
-	release=$(. /etc/os-release && echo "${VERSION_CODENAME:-sid}")
-	[ ! -e $keys ] || signed="[signed-by=$keys] "
-	apt-get update --print-uris |
-		sed -n "s#^'\(.*\)/dists/\($release\|stable\|testing\|unstable\|sid\)/InRelease' .*#\1#p" |
-		sort -u |
-		sed "s#.*#deb $signed& trixie main\ndeb $signed& trixie-backports main#" \
-			>"$cache/apt/sources.list"
-}
-
-# fetch PACKAGE VERSION_PREFIX FOLDER: unpack the newest such package there.
-fetch() {
-	local version
-	command -v apt-get >/dev/null || { echo "there is no apt here"; return 1; }
-	apt_options
-	write_sources
-	apt-get "${apt[@]}" update -q || :
-	version=$(apt-cache "${apt[@]}" madison "$1" |
-		awk -v v="$2" 'index($3, v) == 1 && !found++ { print $3 }')
-	[ -n "$version" ] || { echo "the machine's Debian mirror has no $1 $2"; return 1; }
-
-	rm -rf "$3"
-	mkdir -p "$cache/apt/archives/$1"
-	cd "$cache/apt/archives/$1"
-	apt-get "${apt[@]}" download "$1=$version"
-	dpkg -x "$1_${version//:/%3a}"_*.deb "$3"
-	rm -- *.deb
-}
-
-fetched() {
-	if compgen -G "$cache/*.part" || compgen -G "$cache/src/*.part"; then
-		echo unpacking
-	else
-		du -sm "$cache/apt/archives" | awk '{ print $1 " MB" }'
-	fi 2>/dev/null | tail -n 1
-}
 
 # --- source and rust-src -------------------------------------------------
 
@@ -103,6 +50,77 @@ find_rust_src() {
 	step rust-src "rust-src $rustc_version" fetched \
 		fetch_rust_src "$cache/rust-src-$rustc_version"
 	export RUST_LIB_SRC=$cache/rust-src-$rustc_version/library
+}
+
+# --- Debian's own kernel -------------------------------------------------
+
+# What linux-image-amd64 of backports is today: "VERSION RELEASE", for example
+# 7.3.4-1~bpo13+1 7.3.4+deb13-amd64. The archive is asked once a day.
+find_debian_kernel() {
+	local version release
+	update_lists
+	version=$(version_of linux-image-amd64)
+	release=$(apt-cache "${apt[@]}" show "linux-image-amd64=$version" |
+		sed -n 's/^Depends: .*\blinux-image-\([^ ,]*\).*/\1/p' | head -n 1)
+	[ -n "$release" ] || { echo "the machine's Debian mirror has no linux-image-amd64"; return 1; }
+	echo "$(version_of "linux-image-$release") $release" >"$cache/debian-kernel"
+}
+
+fetch_debian_kernel() { # VERSION RELEASE FILES
+	local package
+	update_lists
+	rm -rf "$3"
+	for package in "linux-binary-$2" "linux-modules-$2" "linux-headers-$2" \
+		"linux-source-$(series_of "$2")"; do
+		unpack "$package" "$1" "$3"
+	done
+	touch "$3/.fetched"
+}
+
+series_of() { # RELEASE
+	echo "$1" | grep -oE '^[0-9]+\.[0-9]+'
+}
+
+# Modules that tests insert; the dev kernels have them in their tree.
+collect_modules() { # FILES TO
+	local name file
+	mkdir -p "$2"
+	for name in dummy lkdtm; do
+		file=$(find "$1/usr/lib/modules" -name "$name.ko.xz")
+		[ -z "$file" ] || xz -dc "$file" >"$2/$name.ko"
+	done
+}
+
+prepare_debian_kernel() { # FILES RELEASE OUT
+	with_toolchain "$root/packaging/dkms/prepare.sh" "$1/usr/src/linux-headers-$2" \
+		"$1/usr/src/linux-source-$(series_of "$2").tar.xz" "$3"
+	mkdir -p "$3/build/arch/x86/boot"
+	cp "$1/usr/lib/modules/$2/vmlinuz" "$3/build/arch/x86/boot/bzImage"
+	collect_modules "$1" "$3/build/drivers"
+	touch "$3/build/.built"
+}
+
+debian_kernel() {
+	local version release files key=$root/packaging/dkms/prepare.sh
+	[ "$DEBUG" = 0 ] || die "KERNEL=debian is the kernel as Debian ships it: DEBUG=1 needs another KERNEL="
+	lock_cache debian
+	if [ -z "$(find "$cache/debian-kernel" -mtime -1 2>/dev/null)" ]; then
+		step debian-kernel "looking for Debian's newest kernel" : find_debian_kernel
+	fi
+	read -r version release <"$cache/debian-kernel"
+	out=$cache/kernels/debian-$version-$(sha256sum "$key" | cut -c 1-8)
+	if [ ! -e "$out/build/.built" ]; then
+		files=$cache/src/debian-$version
+		need_space 3000 "Debian's kernel"
+		[ -e "$files/.fetched" ] ||
+			start debian-files fetch_debian_kernel "$version" "$release" "$files"
+		need_toolchain
+		[ -z "${pid[debian-files]:-}" ] ||
+			finish debian-files "packages of Linux $release" fetched
+		step debian-crates "Rust crates of Linux $release" : \
+			prepare_debian_kernel "$files" "$release" "$out"
+	fi
+	echo "$out/build"
 }
 
 # --- the kernel ----------------------------------------------------------
@@ -150,6 +168,13 @@ build() { # SOURCE OUT
 	touch "$2/.built"
 }
 
+# One at a time: who comes second finds the work done.
+lock_cache() { # WHAT
+	mkdir -p "$cache/src"
+	exec 9>"$cache/lock-$1"
+	flock -n 9 || { say "waiting for another run to leave $cache"; flock 9; }
+}
+
 objects_built() {
 	echo "$(find "$out" -name '*.o' | wc -l) objects of about $objects"
 }
@@ -164,6 +189,10 @@ main() {
 		return
 	fi
 	[ -z "${KSRC:-}" ] || [ -e "$KSRC/Kbuild" ] || die "KSRC=$KSRC is not a kernel source tree"
+	if [ "$KERNEL" = debian ] && [ -z "${KSRC:-}" ]; then
+		debian_kernel
+		return
+	fi
 
 	cc=gcc llvm_make=() uses=(build)
 	if [ "$DEBUG" != 0 ]; then
@@ -179,10 +208,7 @@ main() {
 		[ ! -e "$out/.built" ] || { echo "$out"; return; }
 	fi
 
-	# One at a time: who comes second finds the work done.
-	mkdir -p "$cache/src"
-	exec 9>"$cache/lock"
-	flock -n 9 || { say "waiting for another run to leave $cache"; flock 9; }
+	lock_cache kernels
 
 	"$here/deps.sh" kernel
 	use_libclang

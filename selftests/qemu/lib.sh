@@ -134,6 +134,9 @@ use_libclang() {
 	export LIBCLANG_PATH
 }
 
+# Whether rustc is Debian's own, rather than rustup's.
+debian_rust() { [ "$(command -v rustc || echo /usr/bin/rustc)" = /usr/bin/rustc ]; }
+
 have_bindgen() {
 	at_least "$(bindgen --version 2>/dev/null | awk '{ print $2 }')" 0.71.1
 }

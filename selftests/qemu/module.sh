@@ -9,11 +9,16 @@
 set -euo pipefail
 # shellcheck source=lib.sh
 . "$(dirname "$0")/lib.sh"
+# shellcheck source=debian.sh
+. "$here/debian.sh"
 
 "$here/deps.sh" build
 KDIR=$("$here/kernel.sh")
-use_libclang
-have_bindgen || { begin_bindgen && finish_bindgen; }
+
+# Debian's kernel has tools of its own.
+is_debian_kernel() {
+	[[ $KDIR = "$cache"/kernels/debian-*/build ]]
+}
 
 # Can a module with Rust be built against this tree at all?
 check_tree() {
@@ -26,7 +31,7 @@ check_tree() {
 	[ -e "$tree/fs/kernfs/kernfs-internal.h" ] ||
 		die "KDIR=$KDIR: no fs/kernfs/kernfs-internal.h in $tree: a whole source tree is needed, headers won't do"
 	rustc=$(config_of "$KDIR" CONFIG_RUSTC_VERSION_TEXT)
-	[ "$rustc" = "$(rustc --version)" ] ||
+	is_debian_kernel || [ "$rustc" = "$(rustc --version)" ] ||
 		die "KDIR=$KDIR was built with $rustc, but here is $(rustc --version)"
 	[ -n "$(config_of "$KDIR" CONFIG_LIVEPATCH)" ] ||
 		say "note: KDIR=$KDIR is built without CONFIG_LIVEPATCH: the module loads with cover=own only"
@@ -44,6 +49,7 @@ compiler() {
 # itself and where it is.
 key() {
 	case $KDIR in
+	"$cache"/kernels/*/build) basename "$(dirname "$KDIR")" ;;
 	"$cache"/kernels/*) echo "${KDIR##*/}" ;;
 	*) echo "$(cat "$KDIR/include/config/kernel.release")-$(echo "$KDIR" | sha256sum | cut -c 1-8)" ;;
 	esac
@@ -68,5 +74,14 @@ exec 9>"$out/.lock"
 flock 9
 link_sources "$out"
 mapfile -t llvm < <(compiler)
-kmake -s -C "$KDIR" M="$out" "${llvm[@]}" modules >&2
+build=(kmake)
+if is_debian_kernel; then
+	need_toolchain
+	mapfile -t tools <"${KDIR%/build}/tools"
+	build=(with_toolchain make -j"$jobs" ${V:+V="$V"} "${tools[@]}")
+else
+	use_libclang
+	have_bindgen || { begin_bindgen && finish_bindgen; }
+fi
+"${build[@]}" -s -C "$KDIR" M="$out" ${OMIT:+OMIT="$OMIT"} "${llvm[@]}" modules >&2
 echo "$out/rkernfs.ko"

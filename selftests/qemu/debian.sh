@@ -1,0 +1,154 @@
+# SPDX-License-Identifier: GPL-2.0
+# shellcheck shell=bash
+#
+# Debian's packages, and a root of the Debian whose kernel KERNEL=debian is.
+# Read in after lib.sh.
+
+# Its kernels with Rust are in backports.
+debian_suite=trixie
+
+# --- packages ------------------------------------------------------------
+
+# The packages come from suites that the machine may not list, so apt works
+# on state folders of our own and reaches those suites through the machine's
+# own mirror. Nothing gets installed.
+apt_options() {
+	local dir=$cache/apt
+	mkdir -p "$dir/lists/partial" "$dir/archives/partial" "$dir/parts"
+	: >>"$dir/status"
+	apt=(-o "Dir::State=$dir" -o "Dir::State::lists=$dir/lists"
+		-o "Dir::State::status=$dir/status" -o "Dir::Cache=$dir"
+		-o "Dir::Etc::sourcelist=$dir/sources.list"
+		-o "Dir::Etc::sourceparts=$dir/parts" -o APT::Sandbox::User=root)
+}
+
+# apt itself reads the machine's sources, in whichever format: each archive
+# that carries the machine's own release is asked.
+write_sources() {
+	local release signed='' keys=/usr/share/keyrings/debian-archive-keyring.gpg
+	# shellcheck source=/dev/null
+	release=$(. /etc/os-release && echo "${VERSION_CODENAME:-sid}")
+	[ ! -e $keys ] || signed="[signed-by=$keys] "
+	apt-get update --print-uris |
+		sed -n "s#^'\(.*\)/dists/\($release\|stable\|testing\|unstable\|sid\)/InRelease' .*#\1#p" |
+		sort -u |
+		sed "s#.*#deb $signed& $debian_suite main\ndeb $signed& $debian_suite-backports main#" \
+			>"$cache/apt/sources.list"
+}
+
+update_lists() {
+	command -v apt-get >/dev/null || { echo "there is no apt here"; return 1; }
+	apt_options
+	write_sources
+	apt-get "${apt[@]}" update -q || :
+}
+
+# version_of PACKAGE [PREFIX]: the newest one
+version_of() {
+	apt-cache "${apt[@]}" madison "$1" |
+		awk -v v="${2:-}" 'index($3, v) == 1 && !found++ { print $3 }'
+}
+
+# unpack PACKAGE VERSION FOLDER: adds its files to those there
+unpack() {
+	mkdir -p "$cache/apt/archives/$1" "$3"
+	(cd "$cache/apt/archives/$1" &&
+		apt-get "${apt[@]}" download "$1=$2" &&
+		dpkg -x "$1_${2//:/%3a}"_*.deb "$3" &&
+		rm -- *.deb)
+}
+
+# fetch PACKAGE VERSION_PREFIX FOLDER: unpacks the newest such package there.
+fetch() {
+	local version
+	update_lists
+	version=$(version_of "$1" "$2")
+	[ -n "$version" ] || { echo "the machine's Debian mirror has no $1 $2"; return 1; }
+	rm -rf "$3"
+	unpack "$1" "$version" "$3"
+}
+
+fetched() {
+	if compgen -G "$cache/*.part" || compgen -G "$cache/src/*.part"; then
+		echo unpacking
+	else
+		du -sm "$cache/apt/archives" | awk '{ print $1 " MB" }'
+	fi 2>/dev/null | tail -n 1
+}
+
+# --- a Debian root -------------------------------------------------------
+
+debian_root=$cache/debian-$debian_suite
+
+# What builds its kernel's crates and modules; the package depends on the same.
+toolchain=(gcc libc6-dev make flex bison bc perl python3-minimal kmod xz-utils rsync cpio
+	libelf-dev libssl-dev pahole rustc rust-src bindgen libclang-19-dev)
+
+# Whether this machine is that Debian, with its own Rust.
+is_debian_suite() {
+	# shellcheck source=/dev/null
+	[ "$(. /etc/os-release && echo "${VERSION_CODENAME:-}")" = $debian_suite ] && debian_rust
+}
+as_root() {
+	if [ "$(id -u)" = 0 ]; then
+		"$@"
+	else
+		sudo "$@"
+	fi
+}
+
+bootstrap() {
+	local packages
+	update_lists
+	packages=$(IFS=,; echo "${toolchain[*]}")
+	as_root rm -rf "$debian_root.part"
+	as_root mmdebstrap --mode=root --variant=minbase --format=dir --include="$packages" \
+		--aptopt='APT::Install-Recommends "false"' \
+		--dpkgopt='path-exclude=/usr/share/man/*' --dpkgopt='path-exclude=/usr/share/locale/*' \
+		"$debian_suite" "$debian_root.part" - <"$cache/apt/sources.list"
+	as_root mv "$debian_root.part" "$debian_root"
+}
+
+# The tools that built Debian's kernel: this machine's, or a root's.
+need_toolchain() {
+	if is_debian_suite; then
+		"$here/deps.sh" crates
+	else
+		need_debian_root
+	fi
+}
+
+need_debian_root() {
+	[ ! -e "$debian_root" ] || return 0
+	"$here/deps.sh" debian_root
+	need_space 2500 "a root of Debian $debian_suite"
+	step debian-root "a root of Debian $debian_suite" : bootstrap
+}
+
+# in_root FOLDER COMMAND...: runs it in that root as this user. The cache and
+# the project are there under the same names.
+in_root() {
+	# shellcheck disable=SC2016 # for the shell in the namespace
+	as_root unshare -m sh -c '
+		in=$1 user=$2
+		shift 2
+		while [ "$1" != -- ]; do
+			mkdir -p "$in$1" && mount --bind "$1" "$in$1" || exit
+			shift
+		done
+		shift
+		mount -t proc proc "$in/proc" && mount --rbind /dev "$in/dev" || exit
+		cd "$in" && exec chroot --userspec="$user" "$in" "$@"
+	' sh "$1" "$(id -u):$(id -g)" "$cache" "$root" -- \
+		env -i PATH=/usr/sbin:/usr/bin:/sbin:/bin HOME=/root LC_ALL=C.UTF-8 \
+		DEBIAN_FRONTEND=noninteractive "${@:2}"
+}
+
+# Runs a command where the tools are that built Debian's kernel.
+with_toolchain() {
+	if is_debian_suite; then
+		"$@"
+	else
+		in_root "$debian_root" "$@"
+	fi
+}
