@@ -19,14 +19,14 @@ copy_sources() { # FOLDER
 		while read -r file; do
 			install -D -m 644 "$root/$file" "$1/$file"
 		done
-	install -m 755 "$here/dkms/build.sh" "$1"
+	install -m 755 "$here/dkms/build.sh" "$here/dkms/prepare.sh" "$1"
 }
 
 build() {
 	local work=$root/build/deb/rkernfs-$VERSION
 	rm -rf "$work"
 	mkdir -p "$work"
-	cp -r "$here/debian" "$here/modules-load.d" "$here/dkms/dkms.conf" "$work/"
+	cp -r "$here/debian" "$here/modules-load.d" "$here/kernel-hooks" "$here/dkms/dkms.conf" "$work/"
 	sed -i "1s/(.*)/($VERSION)/" "$work/debian/changelog"
 	copy_sources "$work/dkms-source"
 	(cd "$work" && dpkg-buildpackage -us -uc -b)

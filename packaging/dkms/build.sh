@@ -3,7 +3,14 @@
 #
 # What DKMS runs:
 #
-#   build.sh check|build|clean KDIR
+#   build.sh check RELEASE KDIR	can it be built? If not, why, in one line
+#   build.sh build RELEASE KDIR
+#   build.sh clean RELEASE KDIR
+#
+# KDIR is the built tree of a kernel of one's own, or what a distribution's
+# headers package has. The latter has no Rust crates: they are built once for
+# each kernel, from its source package, and kept in /var/lib/rkernfs-dkms until
+# the kernel or this package is removed.
 #
 # Rust code must be compiled by the very rustc that compiled the kernel. One
 # that root's PATH does not have, as rustup's, is found through
@@ -11,11 +18,16 @@
 #
 #   PATH=/home/me/.cargo/bin:$PATH RUSTUP_HOME=/home/me/.rustup
 set -euo pipefail
+here=$(dirname "$(readlink -f "$0")")
 settings=/etc/default/rkernfs-dkms
 
-die() { printf 'rkernfs: %s\n' "$*" >&2; exit 1; }
+action=$1 release=$2 KDIR=$3
 
-action=$1 KDIR=$2
+note() { printf 'rkernfs: %s\n' "$*" >&2; }
+die() { note "not for $release: $*"; exit 1; }
+
+state=/var/lib/rkernfs-dkms
+tree=$state/$release
 set -a
 # shellcheck source=/dev/null
 [ ! -e $settings ] || . $settings
@@ -25,9 +37,15 @@ config_of() { # SYMBOL
 	sed -n "s/^$1=\"\{0,1\}\([^\"]*\)\"\{0,1\}$/\1/p" "$KDIR/include/config/auto.conf"
 }
 
-check() {
+has_sources() {
+	[ -e "$KDIR/fs/kernfs/kernfs-internal.h" ] || [ -e "$KDIR/source/fs/kernfs/kernfs-internal.h" ]
+}
+
+# --- a kernel of one's own -----------------------------------------------
+
+check_tools() {
 	local needed here
-	[ -e "$KDIR/Module.symvers" ] || die "$KDIR has no Module.symvers: that kernel is not built"
+	[ -e "$KDIR/Module.symvers" ] || die "$KDIR has no Module.symvers: build that kernel first"
 	needed=$(config_of CONFIG_RUSTC_VERSION_TEXT)
 	here=$(rustc --version 2>/dev/null) || here="no rustc"
 	[ "$needed" = "$here" ] ||
@@ -38,9 +56,7 @@ check() {
 # The newest libclang; bindgen looks for it only where LLVM's packages don't
 # put it.
 libclang() {
-	local dirs
-	mapfile -t dirs < <(printf '%s\n' /usr/lib/llvm-*/lib | sort -V)
-	echo "${dirs[-1]}"
+	printf '%s\n' /usr/lib/llvm-*/lib | sort -V | tail -n 1
 }
 
 compiler() {
@@ -50,17 +66,115 @@ compiler() {
 	command -v "clang-$major" >/dev/null && echo "LLVM=-$major" || echo LLVM=1
 }
 
+# --- a distribution's kernel ---------------------------------------------
+
+version_of() { # PACKAGE
+	# Also while it is being configured, which may be why this runs.
+	dpkg-query -W -f '${db:Status-Status} ${Version}\n' "$1" 2>/dev/null |
+		sed -n '/^\(not-installed\|config-files\) /!s/.* //p'
+}
+
+# The kernel, its headers and its source must be of one build: a security
+# update changes structures, and may keep the kernel's release.
+check_versions() {
+	local image headers source series
+	headers=$(sed -n 's/^#define LINUX_PACKAGE_ID " Debian \(.*\)"$/\1/p' \
+		"$KDIR/include/generated/package.h" 2>/dev/null) || :
+	[ -n "$headers" ] ||
+		die "no fs/kernfs/kernfs-internal.h in $KDIR: a whole source tree is needed, headers won't do"
+	image=$(version_of "linux-image-$release")
+	[ -n "$image" ] || die "the kernel itself is not installed: apt install linux-image-$release"
+	[ "$image" = "$headers" ] ||
+		die "the kernel is $image, its headers are $headers: apt install linux-image-$release=$headers or linux-headers-$release=$image"
+	series=$(echo "$release" | grep -oE '^[0-9]+\.[0-9]+')
+	tarball=/usr/src/linux-source-$series.tar.xz
+	source=$(version_of "linux-source-$series")
+	[ -n "$source" ] ||
+		die "the kernel's source is not installed: apt install linux-source-$series=$image"
+	[ "$source" = "$image" ] ||
+		die "the kernel is $image, its source $source: apt install linux-source-$series=$image"
+	version=$image
+}
+
+# What modules are built with needs a fifth of the source.
+trim() {
+	local arch
+	arch=$(sed -n 's/^CONFIG_\(X86\|ARM64\)=y$/\1/p' "$tree/build/.config" | head -n 1)
+	(cd "$tree/source" && rm -rf block certs crypto drivers init ipc kernel lib mm net samples \
+		security sound tools usr virt &&
+		find arch -mindepth 1 -maxdepth 1 -type d ! -name "${arch,,}" -exec rm -rf {} + &&
+		find fs -type f ! -path 'fs/kernfs/*' -delete)
+}
+
+# megabytes, free where the tree goes
+free_space() {
+	df --output=avail -BM "$state" | tr -dc '0-9\n' | tail -n 1
+}
+
+prepare() {
+	local needed=900 log=$state/$release.log
+	mkdir -p "$state"
+	exec 9>"$state/.lock"
+	flock 9
+	[ "$(cat "$tree/version" 2>/dev/null)" != "$version" ] || return 0
+	[ "$(free_space)" -ge $needed ] ||
+		die "$state needs $needed MB for the Rust crates of this kernel, $(free_space) MB are free: make space, then dkms autoinstall -k $release"
+	note "building the Rust crates of $release, once: a minute or two ($log)"
+	if ! "$here/prepare.sh" "$KDIR" "$tarball" "$tree" >"$log" 2>&1; then
+		rm -rf "$tree"
+		die "$(grep -m 1 '^rkernfs: ' "$log" | cut -d ' ' -f 2- | grep . ||
+			echo "its Rust crates do not build, see $log: $(tail -n 1 "$log")")"
+	fi
+	trim
+	rm "$log"
+	echo "$version" >"$tree/version"
+}
+
+# --- the key -------------------------------------------------------------
+
+# DKMS signs what it builds; the kernel must know its key then.
+check_key() {
+	local variable=/sys/firmware/efi/efivars/SecureBoot-8be4df61-93ca-11d2-aa0d-00e098032b8c
+	local key=${mok_certificate:-/var/lib/dkms/mok.pub}
+	[ -e $variable ] && [ "$(od -An -tu1 -j4 -N1 $variable | tr -d ' ')" = 1 ] || return 0
+	mokutil --test-key "$key" 2>/dev/null | grep -q 'is already enrolled' ||
+		note "Secure Boot is on and does not know DKMS's key: $release will not load the module before mokutil --import $key and a reboot"
+}
+
+# --- what is asked -------------------------------------------------------
+
+check() {
+	if has_sources; then
+		check_tools
+	else
+		check_versions
+		prepare
+	fi
+	check_key
+}
+
 build() {
-	local llvm
-	mapfile -t llvm < <(compiler)
+	local words
+	if has_sources; then
+		mapfile -t words < <(compiler)
+	else
+		KDIR=$tree/build
+		mapfile -t words <"$tree/tools"
+	fi
 	: "${LIBCLANG_PATH:=$(libclang)}"
 	export LIBCLANG_PATH RKERNFS_SAMPLES=n
-	make -j"$(nproc)" -C "$KDIR" M="$PWD" "${llvm[@]}" modules
+	make -j"$(nproc)" -C "$KDIR" M="$PWD" "${words[@]}" modules
+}
+
+# Kbuild's clean would look for the whole kernel.
+clean() {
+	find . \( -name '*.o' -o -name '*.ko' -o -name '*.mod' -o -name '*.mod.c' -o -name '.*.cmd' \
+		-o -name '*_generated.rs' -o -name modules.order -o -name Module.symvers \) -delete
 }
 
 case $action in
 check)	check ;;
 build)	check && build ;;
-clean)	make -C "$KDIR" M="$PWD" clean ;;
+clean)	clean ;;
 *)	die "what to $action?" ;;
 esac
