@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-# shellcheck shell=bash
+# shellcheck shell=bash disable=SC2154 # lib.sh assigns
 #
 # Debian's packages, and a root of the Debian whose kernel KERNEL=debian is.
 # Read in after lib.sh.

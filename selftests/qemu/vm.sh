@@ -1,8 +1,9 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 #
-# Boots a dev kernel in QEMU, runs one command in it and ends with its status.
-# README tells the settings and the exit codes.
+# Boots a kernel in QEMU, runs one command in it and ends with its status: with
+# busybox from an initrd, or a whole Debian from a DISK=. README tells the
+# settings and the exit codes.
 #
 # Three channels lead out of the guest: the command's output, raw, goes to
 # stdout; one line with its status to a file; the kernel's console to another.
@@ -11,9 +12,10 @@ set -euo pipefail
 # shellcheck source=lib.sh
 . "$(dirname "$0")/lib.sh"
 
+[ -z "${DISK:-}" ] || : "${MODULE:=0}" "${KO:=}" "${MEM:=2G}" "${TIMEOUT:=400}"
 : "${MODULE:=1}" "${MODPARAMS:=}" "${ADD:=}" "${RUN:=true}" "${INTERACTIVE:=0}"
 : "${APPEND:=}" "${QEMU_ARGS:=}" "${SMP:=2}" "${MEM:=1G}" "${UNLOAD:=0}"
-: "${KLOG:=check}" "${ACCEL:=}" "${LOG:=}"
+: "${KLOG:=check}" "${ACCEL:=}" "${LOG:=}" "${DISK:=}"
 
 readonly REPORTED=121 NOT_LOADED=122 DIED=123 TIMED_OUT=124 NOT_STARTED=125
 
@@ -48,13 +50,16 @@ settings() {
 	done
 }
 
-run_image() {
+# What this run adds, in $tmp/run
+run_files() {
 	local tree=$tmp/run file to
-	mkdir -p "$tree/vm" "$tree/add" "$tree/lib/modules"
+	mkdir -p "$tree/vm" "$tree/add"
+	install -m 755 "$here/guest" "$tree/vm/guest"
 	settings >"$tree/vm/settings"
 	printf '%s\n' "$RUN" >"$tree/vm/run"
 	if [ -n "$KO" ]; then
 		cp "$KO" "$tree/rkernfs.ko"
+		mkdir -p "$tree/lib/modules"
 		cp "${KO%/*}"/samples/*.ko "$tree/lib/modules/" 2>/dev/null || :
 	fi
 	for file in $ADD; do
@@ -63,7 +68,6 @@ run_image() {
 		[ ! -e "$to" ] || die "ADD: two files are called ${file##*/}"
 		cp -rL --preserve=mode "$file" "$to"
 	done
-	pack "$tree"
 }
 
 # --- QEMU ----------------------------------------------------------------
@@ -82,13 +86,21 @@ qemu() {
 	# shellcheck disable=SC2054 # QEMU's commas
 	local args=(-nodefaults -no-user-config -display none -no-reboot
 		-M q35 -cpu max,la57=off -smp "$SMP" -m "$MEM"
-		-kernel "$KDIR/arch/x86/boot/bzImage" -initrd "$tmp/initrd"
-		-append "$append $APPEND"
-		-serial "file:$LOG" -device pci-testdev -device virtio-serial-pci
+		-device pci-testdev -device virtio-serial-pci
+		-serial "file:$LOG"
 		-chardev stdio,signal=off,id=out -device virtconsole,chardev=out
 		-chardev "file,id=status,path=$tmp/status" -device virtconsole,chardev=status)
+	if [ -n "$DISK" ]; then
+		# What the guest writes is forgotten.
+		append+=" root=/dev/vda rw"
+		args+=(-kernel "$DISK/vmlinuz" -initrd "$DISK/initrd"
+			-drive "file=$DISK/disk,format=raw,if=virtio,snapshot=on"
+			-drive "file=$tmp/run.tar,format=raw,if=virtio,readonly=on")
+	else
+		args+=(-kernel "$KDIR/arch/x86/boot/bzImage" -initrd "$tmp/initrd")
+	fi
 	# shellcheck disable=SC2206 # words, as the user wrote them
-	args+=(-accel $ACCEL $QEMU_ARGS)
+	args+=(-append "$append $APPEND" -accel $ACCEL $QEMU_ARGS)
 	if [ "$INTERACTIVE" = 1 ]; then
 		qemu-system-x86_64 "${args[@]}"
 	else
@@ -166,6 +178,7 @@ main() {
 	if [ -z "${KO+set}" ]; then
 		KO=$("$here/module.sh") || exit $NOT_STARTED
 	fi
+	[ -z "$DISK" ] || [ -e "$DISK/disk" ] || die "DISK=$DISK has no disk: selftests/debian/image.sh makes one"
 	[ -e "$KDIR/arch/x86/boot/bzImage" ] || die "KDIR=$KDIR has no arch/x86/boot/bzImage to boot"
 	[ "$MODULE" != 1 ] || [ -e "$KO" ] || die "no module $KO"
 	if [ -z "${TIMEOUT:-}" ]; then
@@ -180,8 +193,13 @@ main() {
 		# shellcheck disable=SC2034 # one of the settings
 		SIZE="rows $(tput lines) cols $(tput cols)"
 	fi
-	base_image >"$tmp/initrd"
-	run_image >>"$tmp/initrd"
+	run_files
+	if [ -n "$DISK" ]; then
+		tar -cf "$tmp/run.tar" --owner=0 --group=0 -C "$tmp/run" .
+	else
+		base_image >"$tmp/initrd"
+		pack "$tmp/run" >>"$tmp/initrd"
+	fi
 
 	keep=$LOG
 	LOG=${LOG:-$root/build/logs/console.$$.log}
