@@ -5,10 +5,12 @@
 //! - [`kernfs`]: safe abstractions over kernfs. No policy.
 //! - [`removal`]: the removal path that replaces the kernel's own.
 //! - [`pseudofs`]: a file system to see it at work.
+//! - [`btf`]: whether the running kernel's structures are those that it was compiled with.
 //! - [`shim`]: what only C can do: livepatch tables, unexported functions, macros.
 
 use kernel::prelude::*;
 
+mod btf;
 mod compat;
 mod kernfs;
 mod pseudofs;

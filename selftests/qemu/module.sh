@@ -6,6 +6,9 @@
 #
 # Kbuild leaves its objects beside the sources. For each kernel to have its
 # own, it works in build/<kernel>/, a tree of links to the sources.
+#
+# For tests: OMIT= leaves a step of the removal path out (see Kbuild), and
+# INCLUDE_FIRST= is a folder with headers to take instead of the kernel's.
 set -euo pipefail
 # shellcheck source=lib.sh
 . "$(dirname "$0")/lib.sh"
@@ -68,7 +71,7 @@ link_sources() { # FOLDER
 }
 
 check_tree
-out=$root/build/$(key)${OMIT:+-without-$OMIT}
+out=$root/build/$(key)${OMIT:+-without-$OMIT}${INCLUDE_FIRST:+-mislaid}
 mkdir -p "$out"
 exec 9>"$out/.lock"
 flock 9
@@ -83,5 +86,6 @@ else
 	use_libclang
 	have_bindgen || { begin_bindgen && finish_bindgen; }
 fi
-"${build[@]}" -s -C "$KDIR" M="$out" ${OMIT:+OMIT="$OMIT"} "${llvm[@]}" modules >&2
+"${build[@]}" -s -C "$KDIR" M="$out" ${OMIT:+OMIT="$OMIT"} \
+	${INCLUDE_FIRST:+KCPPFLAGS="-I$INCLUDE_FIRST"} "${llvm[@]}" modules >&2
 echo "$out/rkernfs.ko"

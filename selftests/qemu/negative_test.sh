@@ -30,10 +30,30 @@ fails() {
 	fi
 }
 
+# A module that was built for a kernel with another layout of kernfs_root
+mislaid_is_refused() {
+	local headers=$root/build/mislaid ko status=0
+	mkdir -p "$headers"
+	sed 's/^struct kernfs_root {$/&\n\tunsigned long added;/' \
+		"$(source_of "$KDIR")/fs/kernfs/kernfs-internal.h" >"$headers/kernfs-internal.h"
+	ko=$(INCLUDE_FIRST=$headers "$here/module.sh" 2>"$work/err") || return
+	KO=$ko LOG="$work/console" "$here/vm.sh" >"$work/out" 2>"$work/err" || status=$?
+	[ $status = 122 ] && grep -q 'rkernfs: struct kernfs_root, size: ' "$work/console"
+}
+
 echo 'TAP version 13'
 fails clear_nlink directory_watch_is_told_of_rmdir memcg_events
 fails release rmdir/reclaimed matrix rmdir/reclaimed
 fails release subtree_control/open matrix subtree_control/open
 fails guard open_directory_has_no_links_after_rmdir series
 fails guard open_directory_is_told_on_close_after_fstat series
+number=$((number + 1))
+if [ "$(config_of "$KDIR" CONFIG_DEBUG_INFO_BTF)" != y ]; then
+	echo "ok $number a module of another layout is refused # SKIP the kernel has no BTF"
+elif mislaid_is_refused; then
+	echo "ok $number a module of another layout is refused"
+else
+	echo "not ok $number a module of another layout is refused"
+	sed 's/^/# /' "$work/err" "$work/console"
+fi
 echo "1..$number"

@@ -19,6 +19,7 @@ mod release;
 pub(crate) mod stats;
 
 use crate::{
+    btf,
     compat::{c_str, ARef},
     kernfs::{
         internals::{Iattr, Inode, Root, Super, Tree},
@@ -387,10 +388,12 @@ impl Enabled {
     ///
     /// # Errors
     ///
-    /// `ENOENT` if the kernel lacks a function, which the log names.
+    /// `ENOENT` if the kernel lacks a function, `EINVAL` if its structures are not those that the
+    /// module was compiled with. The log names the thing.
     pub(crate) fn new() -> Result<Self> {
         // SAFETY: Called once, before anything that uses it.
         to_result(unsafe { shim::rkernfs_resolve_unexported() })?;
+        btf::check_layouts()?;
         let supers = SuperNotes::new()?;
         // SAFETY: As above; undone when `Enabled` is dropped.
         to_result(unsafe { shim::rkernfs_deferral_init() })?;

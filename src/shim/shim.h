@@ -160,6 +160,16 @@ void rkernfs_defer(struct callback_head *head);
 void rkernfs_defer_again(struct callback_head *head, unsigned int delay_ms);
 void rkernfs_deferred(struct callback_head *head);
 
+/* layouts.c: what the module was compiled with. @member NULL: all of @type. */
+struct rkernfs_layout {
+	const char *type;
+	const char *member;
+	size_t offset;
+	size_t size;
+};
+
+const struct rkernfs_layout *rkernfs_layouts(size_t *n);
+
 /* params.c: the module's other parameters. */
 unsigned int rkernfs_max_objects(void);
 

@@ -1,0 +1,74 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * The layouts of structures that this module was compiled with, for src/btf.rs
+ * to compare with those of the running kernel.
+ */
+#include <linux/dcache.h>
+
+#include "compat.h"
+#include "shim.h"
+
+#define WHOLE(type)		{ #type, NULL, 0, sizeof(struct type) }
+#define MEMBER(type, name)	{ #type, #name, offsetof(struct type, name), 0 }
+
+static const struct rkernfs_layout layouts[] = {
+	WHOLE(kernfs_root),
+	MEMBER(kernfs_root, kn),
+	MEMBER(kernfs_root, flags),
+	MEMBER(kernfs_root, ino_idr),
+	MEMBER(kernfs_root, supers),
+	MEMBER(kernfs_root, deactivate_waitq),
+	MEMBER(kernfs_root, kernfs_rwsem),
+	MEMBER(kernfs_root, kernfs_iattr_rwsem),
+	MEMBER(kernfs_root, kernfs_supers_rwsem),
+	WHOLE(kernfs_super_info),
+	MEMBER(kernfs_super_info, sb),
+	MEMBER(kernfs_super_info, ns),
+	MEMBER(kernfs_super_info, node),
+	WHOLE(kernfs_iattrs),
+	MEMBER(kernfs_iattrs, ia_mtime),
+	MEMBER(kernfs_iattrs, ia_ctime),
+	WHOLE(kernfs_node),
+	MEMBER(kernfs_node, count),
+	MEMBER(kernfs_node, active),
+	MEMBER(kernfs_node, rb),
+	MEMBER(kernfs_node, ns),
+	MEMBER(kernfs_node, hash),
+	MEMBER(kernfs_node, flags),
+	MEMBER(kernfs_node, dir),
+	MEMBER(kernfs_node, attr),
+	MEMBER(kernfs_node, priv),
+	MEMBER(kernfs_node, id),
+	MEMBER(kernfs_node, iattr),
+	MEMBER(kernfs_node, rcu),
+	MEMBER(kernfs_elem_dir, subdirs),
+	MEMBER(kernfs_elem_dir, children),
+	MEMBER(kernfs_elem_dir, root),
+	MEMBER(kernfs_elem_dir, rev),
+	MEMBER(kernfs_elem_attr, open),
+	WHOLE(inode),
+	MEMBER(inode, i_flags),
+	MEMBER(inode, i_sb),
+	MEMBER(inode, i_nlink),
+	MEMBER(inode, i_lock),
+	MEMBER(inode, i_rwsem),
+	MEMBER(inode, i_dentry),
+	MEMBER(inode, i_count),
+	MEMBER(inode, i_devices),
+	MEMBER(inode, i_fsnotify_marks),
+	MEMBER(inode, i_private),
+	WHOLE(super_block),
+	MEMBER(super_block, s_active),
+	MEMBER(super_block, s_fsnotify_mask),
+	MEMBER(super_block, s_inode_list_lock),
+	MEMBER(super_block, s_inodes),
+	WHOLE(dentry),
+	MEMBER(dentry, d_inode),
+	MEMBER(dentry, d_lockref),
+};
+
+const struct rkernfs_layout *rkernfs_layouts(size_t *n)
+{
+	*n = ARRAY_SIZE(layouts);
+	return layouts;
+}
