@@ -7,7 +7,7 @@
  *						many nodes were removed
  * SEED= repeats a run's choices.
  */
-#include "stress.h"
+#include "stress/stress.h"
 
 #include <stdio.h>
 #include <stdlib.h>
