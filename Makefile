@@ -65,7 +65,7 @@ test-package: ## the Debian package in a fresh root: install, load, upgrade, rem
 	@selftests/packaging/test.sh
 
 ##@ Measure
-lost: ## which watches the kernels lose by themselves: the README's table
+lost: ## which watches the kernels lose by themselves: tables for README and Documentation
 	@$(qemu)/lost.sh
 
 bench: ## what the patch costs on KERNEL=: build/bench/; FULL=1 all sizes

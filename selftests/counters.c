@@ -11,6 +11,7 @@
 
 #include "kselftest_harness.h"
 #include "lib/events.h"
+#include "lib/expect.h"
 #include "lib/system.h"
 
 #define MODULE	"/lib/modules/counters.ko"
@@ -102,11 +103,7 @@ TEST_F(counters, watchers_are_told)
 	file = inotify_add_watch(inotify, self->count, IN_DELETE_SELF);
 	dir = inotify_add_watch(inotify, self->counter, IN_DELETE_SELF);
 	ASSERT_EQ(rmdir(self->counter), 0);
-	await_events(inotify, &events, 4);
-	EXPECT_EQ(events.nr, 4)
-		TH_LOG("%s", describe_events(&events));
-	EXPECT_TRUE(told_once(&events, file));
-	EXPECT_TRUE(told_once(&events, dir));
+	assert_told(_metadata, inotify, &events, (const int []) { file, dir }, 2);
 	close(inotify);
 }
 

@@ -11,6 +11,7 @@
 
 #include "kselftest_harness.h"
 #include "lib/events.h"
+#include "lib/expect.h"
 #include "lib/handle.h"
 #include "lib/pseudofs.h"
 #include "lib/system.h"
@@ -81,11 +82,7 @@ TEST_F(handles, inode_without_a_name_is_told_on_close)
 	ASSERT_EQ(remove_cgroup(self->path), 0);
 	close(file);
 	close(dir);
-	await_events(self->inotify, &self->events, 4);
-	EXPECT_EQ(self->events.nr, 4)
-		TH_LOG("%s", describe_events(&self->events));
-	EXPECT_TRUE(told_once(&self->events, file_wd));
-	EXPECT_TRUE(told_once(&self->events, dir_wd));
+	ASSERT_TOLD(file_wd, dir_wd);
 }
 
 TEST_F(handles, watched_by_handle_and_closed_before_rmdir)
@@ -100,10 +97,7 @@ TEST_F(handles, watched_by_handle_and_closed_before_rmdir)
 	wd = watch_fd(self->inotify, fd);
 	close(fd);
 	ASSERT_EQ(remove_cgroup(self->path), 0);
-	await_events(self->inotify, &self->events, 2);
-	EXPECT_EQ(self->events.nr, 2)
-		TH_LOG("%s", describe_events(&self->events));
-	EXPECT_TRUE(told_once(&self->events, wd));
+	ASSERT_TOLD(wd);
 }
 
 /* Opens by handle and watches, over and over, until the node cannot be found. */
@@ -164,14 +158,19 @@ static void expect_all_told(struct __test_metadata *_metadata, int inotify,
 			    struct events *events, struct opener *opener)
 {
 	events->nr = 0;
-	await_events(inotify, events, 2 * opener->nr_watches);
-	ASSERT_EQ(events->nr, 2 * opener->nr_watches)
-		TH_LOG("%d watches: %s", opener->nr_watches, describe_events(events));
-	for (int i = 0; i < opener->nr_watches; i++) {
-		ASSERT_TRUE(told_once(events, opener->wd[i]))
-			TH_LOG("%d: %s", opener->wd[i], describe_events(events));
-	}
+	assert_told(_metadata, inotify, events, opener->wd, opener->nr_watches);
 	ASSERT_EQ(count_marks(inotify), 0);
+}
+
+/* What is opened by handle is the cgroup or a file of it. */
+static void race_rmdir(struct __test_metadata *_metadata, struct opener *opener,
+		       const char *cgroup, const char *opened, bool reclaim, int delay_us)
+{
+	ASSERT_EQ(mkdir(cgroup, 0755), 0);
+	ASSERT_TRUE(get_handle(opened, opener->handle));
+	if (reclaim)
+		write_text("/proc/sys/vm/drop_caches", "2");
+	race_removal(opener, remove_cgroup, cgroup, delay_us);
 }
 
 TEST_F_TIMEOUT(handles, file_opened_by_handle_while_it_goes, 120)
@@ -183,11 +182,7 @@ TEST_F_TIMEOUT(handles, file_opened_by_handle_while_it_goes, 120)
 			.handle = &self->file_handle,
 		};
 
-		ASSERT_EQ(mkdir(self->path, 0755), 0);
-		ASSERT_TRUE(get_handle(self->file, &self->file_handle));
-		if (i % 2)
-			write_text("/proc/sys/vm/drop_caches", "2");
-		race_removal(&opener, remove_cgroup, self->path, i);
+		race_rmdir(_metadata, &opener, self->path, self->file, i % 2, i);
 		expect_all_told(_metadata, self->inotify, &self->events, &opener);
 	}
 }
@@ -201,9 +196,7 @@ TEST_F_TIMEOUT(handles, directory_opened_by_handle_while_it_goes, 120)
 			.handle = &self->dir_handle,
 		};
 
-		ASSERT_EQ(mkdir(self->path, 0755), 0);
-		ASSERT_TRUE(get_handle(self->path, &self->dir_handle));
-		race_removal(&opener, remove_cgroup, self->path, i);
+		race_rmdir(_metadata, &opener, self->path, self->path, false, i);
 		expect_all_told(_metadata, self->inotify, &self->events, &opener);
 	}
 }

@@ -14,6 +14,7 @@
 
 #include "kselftest_harness.h"
 #include "lib/events.h"
+#include "lib/expect.h"
 #include "lib/netdev.h"
 #include "lib/system.h"
 
@@ -242,9 +243,7 @@ TEST_F(marks, node_with_an_inotify_watch_is_reported_to_both)
 	ASSERT_TRUE(drop_dentries());
 	ASSERT_TRUE(mark(&self->listener, FAN_DELETE_SELF | FAN_ONDIR, cgroup_base()));
 	ASSERT_EQ(remove_cgroup(self->path), 0);
-	await_events(inotify, &events, 2);
-	EXPECT_EQ(events.nr, 2);
-	EXPECT_TRUE(told_once(&events, wd));
+	assert_told(_metadata, inotify, &events, &wd, 1);
 	EXPECT_ALL_REPORTED_ONCE();
 }
 

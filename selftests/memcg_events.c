@@ -8,6 +8,7 @@
 
 #include "kselftest_harness.h"
 #include "lib/events.h"
+#include "lib/expect.h"
 #include "lib/system.h"
 
 FIXTURE(memcg) {
@@ -40,32 +41,31 @@ FIXTURE_TEARDOWN(memcg)
 	cgroup_base_remove();
 }
 
+static int remove_watched(struct __test_metadata *_metadata, int inotify, const char *cgroup,
+			  const char *watched)
+{
+	int wd = inotify_add_watch(inotify, watched, IN_DELETE_SELF);
+
+	ASSERT_GE(wd, 0);
+	ASSERT_EQ(remove_cgroup(cgroup), 0);
+	return wd;
+}
+
 TEST_F(memcg, file_watch_is_told_of_rmdir)
 {
 	char events[PATH_MAX];
 	int wd;
 
 	format_path(events, "%.4000s/memory.events", self->path);
-	wd = inotify_add_watch(self->inotify, events, IN_DELETE_SELF);
-	ASSERT_GE(wd, 0);
-	ASSERT_EQ(remove_cgroup(self->path), 0);
-	await_events(self->inotify, &self->events, 2);
-	EXPECT_EQ(self->events.nr, 2);
-	EXPECT_TRUE(told_once(&self->events, wd))
-		TH_LOG("%s", describe_events(&self->events));
+	wd = remove_watched(_metadata, self->inotify, self->path, events);
+	ASSERT_TOLD(wd);
 }
 
 TEST_F(memcg, directory_watch_is_told_of_rmdir)
 {
-	int wd;
+	int wd = remove_watched(_metadata, self->inotify, self->path, self->path);
 
-	wd = inotify_add_watch(self->inotify, self->path, IN_DELETE_SELF);
-	ASSERT_GE(wd, 0);
-	ASSERT_EQ(remove_cgroup(self->path), 0);
-	await_events(self->inotify, &self->events, 2);
-	EXPECT_EQ(self->events.nr, 2);
-	EXPECT_TRUE(told_once(&self->events, wd))
-		TH_LOG("%s", describe_events(&self->events));
+	ASSERT_TOLD(wd);
 }
 
 TEST_HARNESS_MAIN

@@ -33,12 +33,10 @@ FIXTURE(pseudofs) {
 
 FIXTURE_SETUP(pseudofs)
 {
-	const char *reason = mount_pseudofs(self->root);
+	const char *reason = mount_for_object(self->root, self->path, self->value);
 
 	if (reason)
 		SKIP(return, "%s", reason);
-	format_path(self->path, "%.3900s/object", self->root);
-	format_path(self->value, "%.3900s/value", self->path);
 	ASSERT_EQ(mkdir(self->path, 0755), 0);
 }
 
@@ -46,32 +44,6 @@ FIXTURE_TEARDOWN(pseudofs)
 {
 	rmdir(self->path);
 	unmount_pseudofs(self->root);
-}
-
-/* The error of a system call, 0 for none */
-static int error_of(long ret)
-{
-	return ret < 0 ? errno : 0;
-}
-
-static int write_error(const char *object, const char *file, const char *text)
-{
-	return write_object(object, file, text) ? 0 : errno;
-}
-
-static bool file_has_line(const char *path, const char *wanted)
-{
-	char *line = NULL;
-	size_t size = 0;
-	bool found = false;
-	FILE *file = fopen(path, "r");
-
-	while (file && !found && getline(&line, &size, file) > 0)
-		found = strstr(line, wanted);
-	free(line);
-	if (file)
-		fclose(file);
-	return found;
 }
 
 /* Mounting */

@@ -128,18 +128,12 @@ int main(int argc, char **argv)
 	const char *reason = why_no_cgroup();
 	struct findings sum;
 	pthread_t spinner;
-	int seconds = SECONDS, rounds = ROUNDS, done, opt;
+	struct limits limits = { SECONDS, ROUNDS, "reload [-t SECONDS] [-n ROUNDS]" };
 	long long start;
+	int done;
 
 	ksft_print_header();
-	while ((opt = getopt(argc, argv, "t:n:")) != -1) {
-		if (opt == 't')
-			seconds = atoi(optarg);
-		else if (opt == 'n')
-			rounds = atoi(optarg);
-		else
-			ksft_exit_fail_msg("usage: reload [-t SECONDS] [-n ROUNDS]\n");
-	}
+	read_limits(&limits, argc, argv);
 	if (!reason)
 		reason = borrow_module();
 	if (reason)
@@ -153,9 +147,9 @@ int main(int argc, char **argv)
 	start_threads();
 	pthread_create(&spinner, NULL, keep_busy, NULL);
 	start = now_us();
-	for (done = 0; done < rounds && now_us() < start + seconds * 1000000LL; done++)
+	for (done = 0; done < limits.number && now_us() < start + limits.seconds * 1000000LL; done++)
 		run_round(&random, done);
-	ksft_print_msg("%d of %d rounds in %lld s, %ld times enabled again\n", done, rounds,
+	ksft_print_msg("%d of %lld rounds in %lld s, %ld times enabled again\n", done, limits.number,
 		       (now_us() - start) / 1000000, found.enabled_again);
 	stop_threads();
 	sum = add_up();

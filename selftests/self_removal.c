@@ -10,6 +10,7 @@
 
 #include "kselftest_harness.h"
 #include "lib/events.h"
+#include "lib/expect.h"
 #include "lib/pci.h"
 #include "lib/pseudofs.h"
 #include "lib/system.h"
@@ -32,12 +33,10 @@ FIXTURE(object) {
 
 FIXTURE_SETUP(object)
 {
-	const char *reason = mount_pseudofs(self->root);
+	const char *reason = mount_for_object(self->root, self->path, self->value);
 
 	if (reason)
 		SKIP(return, "%s", reason);
-	format_path(self->path, "%.3900s/object", self->root);
-	format_path(self->value, "%.3900s/value", self->path);
 	ASSERT_EQ(mkdir(self->path, 0755), 0);
 	self->inotify = open_inotify();
 	ASSERT_GE(self->inotify, 0);
@@ -60,12 +59,7 @@ TEST_F(object, remove_file_takes_the_object_with_it)
 	dir = inotify_add_watch(self->inotify, self->path, EVERYTHING);
 	ASSERT_TRUE(write_object(self->path, "remove", "1"));
 	EXPECT_FALSE(exists(self->path));
-	await_events(self->inotify, &self->events, 6);
-	EXPECT_EQ(self->events.nr, 6)
-		TH_LOG("%s", describe_events(&self->events));
-	EXPECT_TRUE(told_once(&self->events, file));
-	EXPECT_TRUE(told_once(&self->events, own));
-	EXPECT_TRUE(told_once(&self->events, dir));
+	ASSERT_TOLD(file, own, dir);
 }
 
 /* What was not found has a dentry, too, which would keep the directory's. */
@@ -86,11 +80,7 @@ TEST_F(object, names_looked_up_in_it_do_not_keep_it)
 	EXPECT_EQ(errno, ENOENT);
 	EXPECT_NE(faccessat(fd, "child", F_OK, 0), 0);
 	close(fd);
-	await_events(self->inotify, &self->events, 4);
-	EXPECT_EQ(self->events.nr, 4)
-		TH_LOG("%s", describe_events(&self->events));
-	EXPECT_TRUE(told_once(&self->events, dir));
-	EXPECT_TRUE(told_once(&self->events, below));
+	ASSERT_TOLD(dir, below);
 }
 
 TEST_F(object, control_takes_one_file_by_name)
@@ -108,10 +98,7 @@ TEST_F(object, control_takes_one_file_by_name)
 	ASSERT_GE(wd, 0);
 	ASSERT_TRUE(write_object(self->path, "control", "-aux"));
 	EXPECT_FALSE(exists(path));
-	await_events(self->inotify, &self->events, 2);
-	EXPECT_EQ(self->events.nr, 2)
-		TH_LOG("%s", describe_events(&self->events));
-	EXPECT_TRUE(told_once(&self->events, aux));
+	ASSERT_TOLD(aux);
 }
 
 TEST_F(object, name_that_is_missing_is_enoent)
@@ -133,10 +120,7 @@ TEST_F(object, hiding_and_showing_sends_nothing)
 	EXPECT_FALSE(exists(self->value));
 	ASSERT_TRUE(write_object(self->path, "hide", "0"));
 	EXPECT_TRUE(exists(self->value));
-	sleep_ms(QUIET_MS);
-	read_events(self->inotify, &self->events);
-	EXPECT_EQ(self->events.nr, 0)
-		TH_LOG("%s", describe_events(&self->events));
+	ASSERT_QUIET();
 }
 
 TEST_F(object, hidden_file_is_told_when_its_object_goes)
@@ -146,10 +130,7 @@ TEST_F(object, hidden_file_is_told_when_its_object_goes)
 	wd = inotify_add_watch(self->inotify, self->value, EVERYTHING);
 	ASSERT_TRUE(write_object(self->path, "hide", "1"));
 	ASSERT_EQ(rmdir(self->path), 0);
-	await_events(self->inotify, &self->events, 2);
-	EXPECT_EQ(self->events.nr, 2)
-		TH_LOG("%s", describe_events(&self->events));
-	EXPECT_TRUE(told_once(&self->events, wd));
+	ASSERT_TOLD(wd);
 }
 
 TEST_F(object, open_file_is_enodev_after_removal)
@@ -269,11 +250,7 @@ TEST_F(losers, return_only_after_the_node_is_gone)
 		ASSERT_GE(race.succeeded, 1);
 		ASSERT_EQ(race.saw_it, 0);
 		ASSERT_EQ(race.other_errors, 0);
-		await_events(self->inotify, &self->events, 4);
-		ASSERT_EQ(self->events.nr, 4)
-			TH_LOG("%s", describe_events(&self->events));
-		ASSERT_TRUE(told_once(&self->events, file));
-		ASSERT_TRUE(told_once(&self->events, dir));
+		ASSERT_TOLD(file, dir);
 	}
 }
 

@@ -11,6 +11,7 @@
 
 #include "kselftest_harness.h"
 #include "lib/events.h"
+#include "lib/expect.h"
 #include "lib/system.h"
 
 #define RACES		40
@@ -60,33 +61,46 @@ FIXTURE_TEARDOWN(series)
 	cgroup_base_remove();
 }
 
-static void expect_event(struct __test_metadata *_metadata, const struct events *events, int at,
-			 int wd, uint32_t mask, const char *name)
+/* Of the child: a file and the directory */
+struct pair {
+	int file;
+	int dir;
+};
+
+static struct pair watch_pair(struct __test_metadata *_metadata, int inotify, const char *child,
+			      const char *file, uint32_t mask)
 {
-	EXPECT_TRUE(is_event(events, at, wd, mask, name))
-		TH_LOG("wanted %d:%s at %d, told: %s", wd, describe_mask(mask), at,
-		       describe_events(events));
+	struct pair wd = {
+		.file = inotify_add_watch(inotify, file, mask),
+		.dir = inotify_add_watch(inotify, child, mask),
+	};
+
+	ASSERT_GE(wd.file, 0);
+	ASSERT_GE(wd.dir, 0);
+	return wd;
 }
 
-#define EXPECT_EVENT(at, wd, mask, name)	\
-	expect_event(_metadata, &self->events, at, wd, mask, name)
+#define WATCH_PAIR(mask)	\
+	watch_pair(_metadata, self->inotify, self->child, self->file, mask)
 
-#define EXPECT_NOTHING()								\
-	do {										\
-		sleep_ms(QUIET_MS);							\
-		read_events(self->inotify, &self->events);				\
-		EXPECT_EQ(self->events.nr, 0)						\
-			TH_LOG("%s", describe_events(&self->events));			\
-	} while (0)
+/* Removes the child, which is watched, with its directory open: the descriptor */
+static int remove_opened(struct __test_metadata *_metadata, int inotify, const char *child,
+			 int *wd)
+{
+	int fd = open(child, O_RDONLY | O_DIRECTORY);
+
+	*wd = inotify_add_watch(inotify, child, EVERYTHING);
+	ASSERT_GE(*wd, 0);
+	ASSERT_GE(fd, 0);
+	ASSERT_EQ(remove_cgroup(child), 0);
+	return fd;
+}
 
 TEST_F(series, open_directory_has_no_links_after_rmdir)
 {
 	struct stat st;
-	int fd;
+	int wd, fd = remove_opened(_metadata, self->inotify, self->child, &wd);
 
-	fd = open(self->child, O_RDONLY | O_DIRECTORY);
-	ASSERT_GE(fd, 0);
-	ASSERT_EQ(remove_cgroup(self->child), 0);
 	ASSERT_EQ(fstat(fd, &st), 0);
 	EXPECT_EQ(st.st_nlink, 0);
 	close(fd);
@@ -95,71 +109,42 @@ TEST_F(series, open_directory_has_no_links_after_rmdir)
 TEST_F(series, open_directory_is_told_on_close_after_fstat)
 {
 	struct stat st;
-	int fd, wd;
+	int wd, fd = remove_opened(_metadata, self->inotify, self->child, &wd);
 
-	wd = inotify_add_watch(self->inotify, self->child, EVERYTHING);
-	ASSERT_GE(wd, 0);
-	fd = open(self->child, O_RDONLY | O_DIRECTORY);
-	ASSERT_GE(fd, 0);
-	ASSERT_EQ(remove_cgroup(self->child), 0);
 	ASSERT_EQ(fstat(fd, &st), 0);
-	EXPECT_NOTHING();
+	ASSERT_QUIET();
 	close(fd);
-	await_events(self->inotify, &self->events, 2);
-	EXPECT_EVENT(0, wd, IN_DELETE_SELF, NULL);
-	EXPECT_EVENT(1, wd, IN_IGNORED, NULL);
-	EXPECT_EQ(self->events.nr, 2);
+	ASSERT_TOLD_IN_ORDER(wd);
 }
 
 TEST_F(series, open_directory_is_told_on_close_after_permission_check)
 {
-	int fd, wd;
+	int wd, fd = remove_opened(_metadata, self->inotify, self->child, &wd);
 
-	wd = inotify_add_watch(self->inotify, self->child, EVERYTHING);
-	ASSERT_GE(wd, 0);
-	fd = open(self->child, O_RDONLY | O_DIRECTORY);
-	ASSERT_GE(fd, 0);
-	ASSERT_EQ(remove_cgroup(self->child), 0);
 	faccessat(fd, ".", X_OK, 0);
 	openat(fd, cgroup_file(), O_RDONLY);
-	EXPECT_NOTHING();
+	ASSERT_QUIET();
 	close(fd);
-	await_events(self->inotify, &self->events, 2);
-	EXPECT_EVENT(0, wd, IN_DELETE_SELF, NULL);
-	EXPECT_EVENT(1, wd, IN_IGNORED, NULL);
-	EXPECT_EQ(self->events.nr, 2);
+	ASSERT_TOLD_IN_ORDER(wd);
 }
 
 TEST_F(series, file_is_told_before_its_directory)
 {
-	int file, dir;
+	struct pair wd = WATCH_PAIR(EVERYTHING);
 
-	dir = inotify_add_watch(self->inotify, self->child, EVERYTHING);
-	file = inotify_add_watch(self->inotify, self->file, EVERYTHING);
-	ASSERT_GE(dir, 0);
-	ASSERT_GE(file, 0);
 	ASSERT_EQ(remove_cgroup(self->child), 0);
-	await_events(self->inotify, &self->events, 4);
-	EXPECT_EVENT(0, file, IN_DELETE_SELF, NULL);
-	EXPECT_EVENT(1, file, IN_IGNORED, NULL);
-	EXPECT_EVENT(2, dir, IN_DELETE_SELF, NULL);
-	EXPECT_EVENT(3, dir, IN_IGNORED, NULL);
-	EXPECT_EQ(self->events.nr, 4);
+	ASSERT_TOLD_IN_ORDER(wd.file, wd.dir);
 }
 
 TEST_F(series, rmdir_tells_before_it_returns)
 {
-	int file, dir;
+	struct pair wd = WATCH_PAIR(IN_DELETE_SELF);
 
-	file = inotify_add_watch(self->inotify, self->file, IN_DELETE_SELF);
-	dir = inotify_add_watch(self->inotify, self->child, IN_DELETE_SELF);
-	ASSERT_GE(file, 0);
-	ASSERT_GE(dir, 0);
 	ASSERT_EQ(remove_cgroup(self->child), 0);
 	read_events(self->inotify, &self->events);
 	EXPECT_EQ(self->events.nr, 4);
-	EXPECT_TRUE(told_once(&self->events, file));
-	EXPECT_TRUE(told_once(&self->events, dir));
+	EXPECT_TRUE(told_once(&self->events, wd.file));
+	EXPECT_TRUE(told_once(&self->events, wd.dir));
 }
 
 TEST_F(series, parent_is_told_of_the_directory_once)
@@ -173,29 +158,24 @@ TEST_F(series, parent_is_told_of_the_directory_once)
 	ASSERT_EQ(remove_cgroup(self->child), 0);
 	await_events(self->inotify, &self->events, 3);
 	/* The order that vfs_rmdir() gives since it calls d_delete_notify() */
-	EXPECT_EVENT(0, dir, IN_DELETE_SELF, NULL);
-	EXPECT_EVENT(1, dir, IN_IGNORED, NULL);
-	EXPECT_EVENT(2, parent, IN_DELETE | IN_ISDIR, "child");
-	EXPECT_EQ(self->events.nr, 3);
+	EXPECT_TRUE(self->events.nr == 3 &&
+		    is_event(&self->events, 0, dir, IN_DELETE_SELF, NULL) &&
+		    is_event(&self->events, 1, dir, IN_IGNORED, NULL) &&
+		    is_event(&self->events, 2, parent, IN_DELETE | IN_ISDIR, "child"))
+		TH_LOG("%s", describe_events(&self->events));
 }
 
 TEST_F(series, controller_off_tells_the_file_and_not_the_directory)
 {
 	char path[PATH_MAX];
-	int file, dir;
+	struct pair wd;
 
 	if (!has_memory_controller())
 		SKIP(return, "%s", why_no_memory_controller());
-	file = inotify_add_watch(self->inotify, self->file, EVERYTHING);
-	dir = inotify_add_watch(self->inotify, self->child, EVERYTHING);
-	ASSERT_GE(file, 0);
-	ASSERT_GE(dir, 0);
+	wd = WATCH_PAIR(EVERYTHING);
 	format_path(path, "%.4000s/cgroup.subtree_control", self->parent);
 	ASSERT_TRUE(write_text(path, "-memory"));
-	await_events(self->inotify, &self->events, 2);
-	EXPECT_EVENT(0, file, IN_DELETE_SELF, NULL);
-	EXPECT_EVENT(1, file, IN_IGNORED, NULL);
-	EXPECT_EQ(self->events.nr, 2);
+	ASSERT_TOLD_IN_ORDER(wd.file);
 }
 
 TEST_F(series, hiding_sends_nothing)
@@ -211,7 +191,7 @@ TEST_F(series, hiding_sends_nothing)
 	EXPECT_FALSE(exists(file));
 	ASSERT_TRUE(write_text(pressure, "1"));
 	EXPECT_TRUE(exists(file));
-	EXPECT_NOTHING();
+	ASSERT_QUIET();
 }
 
 /* Races */
@@ -264,18 +244,13 @@ TEST_F(series, concurrent_rmdir_tells_once)
 
 	for (int i = 0; i < RACES; i++) {
 		struct race race = { .path = self->child };
-		int file, dir;
+		struct pair wd = WATCH_PAIR(IN_DELETE_SELF);
 
 		self->events.nr = 0;
-		file = inotify_add_watch(self->inotify, self->file, IN_DELETE_SELF);
-		dir = inotify_add_watch(self->inotify, self->child, IN_DELETE_SELF);
 		run_race(&race, racers, RACERS);
 		ASSERT_EQ(race.removed, 1);
 		ASSERT_EQ(race.other_errors, 0);
-		await_events(self->inotify, &self->events, 4);
-		ASSERT_EQ(self->events.nr, 4);
-		ASSERT_TRUE(told_once(&self->events, file));
-		ASSERT_TRUE(told_once(&self->events, dir));
+		ASSERT_TOLD(wd.file, wd.dir);
 		ASSERT_EQ(mkdir(self->child, 0755), 0);
 	}
 }
@@ -290,18 +265,13 @@ TEST_F(series, rmdir_against_controller_off_tells_once)
 	format_path(control, "%.4000s/cgroup.subtree_control", self->parent);
 	for (int i = 0; i < RACES; i++) {
 		struct race race = { .path = self->child, .control = control };
-		int file, dir;
+		struct pair wd = WATCH_PAIR(IN_DELETE_SELF);
 
 		self->events.nr = 0;
-		file = inotify_add_watch(self->inotify, self->file, IN_DELETE_SELF);
-		dir = inotify_add_watch(self->inotify, self->child, IN_DELETE_SELF);
 		run_race(&race, racers, ARRAY_SIZE(racers));
 		ASSERT_EQ(race.other_errors, 0);
 		ASSERT_EQ(race.removed, 1);
-		await_events(self->inotify, &self->events, 4);
-		ASSERT_EQ(self->events.nr, 4);
-		ASSERT_TRUE(told_once(&self->events, file));
-		ASSERT_TRUE(told_once(&self->events, dir));
+		ASSERT_TOLD(wd.file, wd.dir);
 		ASSERT_TRUE(write_text(control, "+memory"));
 		ASSERT_EQ(mkdir(self->child, 0755), 0);
 	}

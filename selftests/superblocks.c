@@ -11,6 +11,7 @@
 
 #include "kselftest_harness.h"
 #include "lib/events.h"
+#include "lib/expect.h"
 #include "lib/netdev.h"
 #include "lib/system.h"
 
@@ -121,10 +122,7 @@ TEST_F(superblocks, one_that_outlived_its_namespace_is_told)
 	if (variant->reclaim)
 		ASSERT_TRUE(drop_dentries());
 	ASSERT_TRUE(unload_dummy());
-	await_events(self->inotify, &self->events, 2);
-	EXPECT_EQ(self->events.nr, 2)
-		TH_LOG("%s", describe_events(&self->events));
-	EXPECT_TRUE(told_once(&self->events, wd));
+	ASSERT_TOLD(wd);
 }
 
 TEST_F(superblocks, unmounted_one_says_so_and_the_others_go_on)
@@ -174,11 +172,7 @@ TEST_F(superblocks, one_that_a_node_was_moved_from_is_told)
 	EXPECT_EQ(self->events.nr, 0)
 		TH_LOG("%s", describe_events(&self->events));
 	end_netns(&self->netns[0]);
-	await_events(self->inotify, &self->events, 8);
-	EXPECT_EQ(self->events.nr, 8)
-		TH_LOG("%s", describe_events(&self->events));
-	for (int i = 0; i < 4; i++)
-		EXPECT_TRUE(told_once(&self->events, wd[i]));
+	assert_told(_metadata, self->inotify, &self->events, wd, ARRAY_SIZE(wd));
 }
 
 /* Which of many shows a node is looked for, and then kept at hand. */
@@ -202,11 +196,7 @@ TEST_F_TIMEOUT(superblocks, one_of_many_is_told, 120)
 			write_text("/proc/sys/vm/drop_caches", "2");
 		ASSERT_TRUE(delete_group(GROUP));
 		end_netns(&netns[i]);
-		await_events(self->inotify, &self->events, 8);
-		EXPECT_EQ(self->events.nr, 8)
-			TH_LOG("%s", describe_events(&self->events));
-		for (int j = 0; j < 4; j++)
-			EXPECT_TRUE(told_once(&self->events, wd[j]));
+		assert_told(_metadata, self->inotify, &self->events, wd, ARRAY_SIZE(wd));
 	}
 	for (int i = 0; i < CROWD; i++) {
 		if (netns[i])

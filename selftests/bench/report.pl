@@ -1,16 +1,19 @@
 #!/usr/bin/perl
 # SPDX-License-Identifier: GPL-2.0
 #
-# report.pl FOLDER [README]: of each <kernel>.csv in FOLDER makes a table,
-# <kernel>.md, and plots, <kernel>-*.svg. What the README has between
-# <!-- bench:<kernel> --> and <!-- /bench:<kernel> --> becomes the table, and
-# the plots of these names that it shows are replaced.
+# report.pl FOLDER [TREE]: of each <kernel>.csv in FOLDER makes tables,
+# <kernel>.rst, and plots, <kernel>-*.svg. In the source TREE they replace what
+# Documentation/cost.rst has between ".. bench:<kernel>" and ".. /bench:<kernel>"
+# and the plots of these names that it shows; and a line what README.md has
+# between <!-- cost:<kernel> --> and <!-- /cost:<kernel> -->.
 use strict;
 use warnings;
+use utf8;
+use open qw(:std :encoding(UTF-8));
 use File::Basename qw(dirname);
 use List::Util qw(sum);
 
-my ($folder, $readme) = @ARGV;
+my ($folder, $tree) = @ARGV;
 my %values;	# clock, patch, measure, case, size, stat: the turns' values
 my %of;		# measure, case: sizes
 my %ways = (	# to learn of the end of a cgroup
@@ -56,34 +59,66 @@ sub sizes {
 sub us { return sprintf $_[0] < 99500 ? '%.1f' : '%.0f', $_[0] / 1000 }
 sub ms { return sprintf '%.2f', $_[0] / 1e6 }
 
-# --- the table -----------------------------------------------------------
+# --- tables --------------------------------------------------------------
 
-# A limit as "<= 1.03" and a value: the value, and by how much it is missed
-sub judge {
-	my ($value, $limit) = @_;
-	my $text = sprintf '%.3f', $value;
-	return $text unless $limit;
-	my ($relation, $bound) = split ' ', $limit;
-	my $missed = $relation eq '<=' ? $value - $bound : $bound - $value;
-	return $missed <= 0 ? "**$text**" : sprintf '%s (missed by %.3f)', $text, $missed;
+# A reStructuredText table of rows; the first is the heading
+sub rst_table {
+	my ($title, @rows) = @_;
+	return '' if @rows < 2;
+	my @width;
+	for my $row (@rows) {
+		for (0 .. $#$row) {
+			my $length = length $row->[$_];
+			$width[$_] = $length if $length > ($width[$_] // 1);
+		}
+	}
+	my $rule = '   ' . join('  ', map { '=' x $_ } @width) . "\n";
+	my @lines = map {
+		my $row = $_;
+		my $line = '   ' . join('  ', map { sprintf '%-*s', $width[$_], length $row->[$_] ? $row->[$_] : '–' } 0 .. $#width);
+		$line =~ s/ +$//;
+		"$line\n"
+	} @rows;
+	return "\n.. table:: $title\n\n$rule" . shift(@lines) . $rule . join('', @lines) . $rule;
 }
 
-# Disabled, enabled and their ratio. With the host's clock the best tenth is
-# judged: what is more than that is mostly the host's other work.
+# A limit as "<= 1.03" and a value: by how much is it missed?
+sub missed_by {
+	my ($value, $limit) = @_;
+	my ($relation, $bound) = split ' ', $limit;
+	return $relation eq '<=' ? $value - $bound : $bound - $value;
+}
+
+my %missed;	# clock, measure: a target is missed
+
+sub judge {
+	my ($value, $limit, $clock, $name) = @_;
+	my $text = sprintf '%.3f', $value;
+	return $text unless $limit;
+	my $by = missed_by($value, $limit);
+	return "**$text**" if $by <= 0;
+	$missed{$clock}{$name} = 1;
+	return sprintf '%s (+%.3f)', $text, $by;
+}
+
+# Enabled to disabled; of throughput, the inverse of time, the other way round
+sub ratio {
+	my ($limit, $clock, @key) = @_;
+	my ($off, $on) = map { get($clock, $_, @key) } qw(disabled enabled);
+	return unless $off && $on;
+	return $limit =~ /^>/ ? $off / $on : $on / $off;
+}
+
+# With the host's clock the best tenth is judged: what is more than that is
+# mostly the host's other work.
 sub compare {
-	my ($clock, $limit, $format, @key) = @_;
-	my ($stat, $note) = (pop @key, '');
+	my ($clock, $name, $limit, $format, @key) = @_;
+	my $stat = pop @key;
+	$stat =~ s/median/p10/ if $clock eq 'plain';
 	my ($off, $on) = map { get($clock, $_, @key, $stat) } qw(disabled enabled);
-	return '' unless $off && $on;
-	if ($clock eq 'plain') {
-		$note = sprintf '; medians %.3f', ($limit || '') =~ /^>/ ? $off / $on : $on / $off;
-		$stat =~ s/median/p10/;
-		($off, $on) = map { get($clock, $_, @key, $stat) } qw(disabled enabled);
-	}
-	return '' unless $off && $on;
-	# throughput is the inverse of time
-	my $ratio = ($limit || '') =~ /^>/ ? $off / $on : $on / $off;
-	return $format->($off) . ' → ' . $format->($on) . ', ' . judge($ratio, $limit) . $note;
+	my $ratio = ratio($limit, $clock, @key, $stat);
+	return ('', '') unless defined $ratio;
+	return ($format->($off) . ' → ' . $format->($on), judge($ratio, $limit, $clock, $name));
 }
 
 sub limit_text {
@@ -93,139 +128,162 @@ sub limit_text {
 	return $limit;
 }
 
-my $table;
-sub row { $table .= '| ' . join(' | ', @_) . " |\n" }
-
 # @key: measure, case, size, stat
 sub comparison {
-	my ($name, $what, $limit, $format, @key) = @_;
-	my @columns = map { compare($_, $limit, $format, @key) } qw(icount plain);
-	row($name, $what, limit_text($limit), @columns) if grep { $_ } @columns;
+	my ($what, $name, $limit, $format, @key) = @_;
+	my @columns = map { compare($_, $name, $limit, $format, @key) } qw(icount plain);
+	my $medians = ratio($limit, 'plain', @key);
+	return unless grep { $_ } @columns;
+	return [$what, $name, limit_text($limit), @columns, defined $medians ? sprintf('%.3f', $medians) : ''];
 }
 
-sub rmdir_rows {
-	my ($old) = @_;
-	my ($name, $limit, $watched) = $old ? ('P1', '<= 1.03', '<= 1.10') : ('P2', '<= 0.75', '<= 0.85');
+sub comparison_table {
+	my ($title, @rows) = @_;
+	return rst_table($title, ['case', 'P', 'to reach', 'counted: off → on', 'ratio', 'time: off → on', 'ratio', 'medians'], @rows);
+}
+
+sub is_old {
+	my ($kernel) = @_;
+	return $kernel =~ /^6\./ || $kernel eq '7.0';
+}
+
+sub rmdir_table {
+	my ($kernel) = @_;
+	my ($name, $limit, $watched) = is_old($kernel) ? ('P1', '<= 1.03', '<= 1.10') : ('P2', '<= 0.75', '<= 0.85');
+	my @rows;
 	for my $set (['memory', 'memory controller only'], ['all', 'all controllers']) {
 		my ($controllers, $text) = @$set;
 		for my $size (sizes('rmdir', "$controllers/unwatched")) {
-			my $what = "rmdir of an empty cgroup, $size nodes ($text), µs";
 			my @rest = ($size, 'ns_median');
-			comparison($name, "$what: nobody watches", $limit, \&us, 'rmdir', "$controllers/unwatched", @rest);
 			my ($burst) = sizes('rmdir', "$controllers/burst");
-			comparison($name, "$what: the same, $burst in a row", $limit, \&us, 'rmdir', "$controllers/burst", $burst, 'ns_median') if $burst;
-			comparison('', "$what: each file was looked at", '', \&us, 'rmdir', "$controllers/looked-up", @rest);
-			comparison('P3', "$what: memory.events is watched" . ($old ? ', which tells nothing when disabled' : ''), $watched, \&us, 'rmdir', "$controllers/watched", @rest);
+			my $what = "$size nodes ($text)";
+			push @rows, comparison("$what: nobody watches", $name, $limit, \&us, 'rmdir', "$controllers/unwatched", @rest);
+			push @rows, comparison("$what: the same, $burst in a row", $name, $limit, \&us, 'rmdir', "$controllers/burst", $burst, 'ns_median') if $burst;
+			push @rows, comparison("$what: each file was looked at", '', '', \&us, 'rmdir', "$controllers/looked-up", @rest);
+			push @rows, comparison("$what: ``memory.events`` is watched", 'P3', $watched, \&us, 'rmdir', "$controllers/watched", @rest);
 		}
 	}
+	return comparison_table('rmdir of an empty cgroup, µs', @rows);
 }
 
-sub live_rows {
+sub live_table {
+	my @rows;
 	for my $place (qw(cgroup sysfs)) {
 		for my $operation (qw(stat open-close walk readdir)) {
-			comparison('P5', "$operation of a live $place node, µs", '<= 1.02',
+			push @rows, comparison("$place: $operation", 'P5', '<= 1.02',
 				sub { sprintf '%.2f', $_[0] / 1000 }, 'live', "$place/$operation", 1, 'ns_median');
 		}
 	}
+	return comparison_table('nodes that stay, µs', @rows);
+}
+
+sub parallel_table {
+	return comparison_table('removals per second', comparison('rmdir in two trees at once', 'P8', '>= 0.97',
+		sub { sprintf '%.0f', 1e9 / $_[0] }, 'parallel', 'rmdir', 2, 'ns_median'));
 }
 
 # The growth from the least to the most superblocks. By the clock that counts
 # instructions, the time is that of a grace period's ticks: nothing to judge.
-sub netdev_rows {
-	my @sizes = sizes('netdev', 'removal') or return;
+sub netdev_table {
+	my @sizes = sizes('netdev', 'removal');
+	my @rows = ['', 'clock', 'patch', @sizes, 'growth'];
 	for my $kind (['ns', 'time'], ['cpu_ns', 'CPU time']) {
 		my ($stat, $text) = @$kind;
-		for my $patch (qw(disabled enabled)) {
-			my @columns;
-			for my $clock (qw(icount plain)) {
-				my %at = map { $_ => get($clock, $patch, 'netdev', 'removal', $_, $stat . ($clock eq 'plain' ? '_p10' : '_median')) } @sizes;
-				my @there = grep { defined $at{$_} } @sizes;
-				push @columns, @there < 2 ? '' : join(' / ', map { us($at{$_}) } @there) . ', ' .
-					judge($at{$there[-1]} / $at{$there[0]},
-						$patch eq 'disabled' || $clock . $stat eq 'icountns' ? '' : '<= 1.03');
+		for my $clock (qw(icount plain)) {
+			for my $patch (qw(disabled enabled)) {
+				my @at = map { get($clock, $patch, 'netdev', 'removal', $_, $stat . ($clock eq 'plain' ? '_p10' : '_median')) } @sizes;
+				my @there = grep { defined } @at;
+				next if @there < 2;
+				my $limit = $patch eq 'disabled' || $clock . $stat eq 'icountns' ? '' : '<= 1.03';
+				push @rows, [$text, $clock eq 'plain' ? 'time' : 'counted', $patch eq 'enabled' ? 'on' : 'off',
+					(map { defined ? us($_) : '' } @at), judge($there[-1] / $there[0], $limit, $clock, 'P4')];
 			}
-			row('P4', "removal of a netdev with " . join(' / ', @sizes) . " sysfs superblocks, $text in µs, $patch",
-				$patch eq 'enabled' ? '≤ 1.03' : '', @columns);
 		}
 	}
+	$rows[0][0] = 'what';
+	return rst_table('P4: removal of a network device with so many sysfs superblocks, µs', @rows);
 }
 
-sub delay_rows {
+sub delay_table {
+	my @rows = ['cause', 'clock', 'median', 'p99', 'p99 after the return', 'rounds'];
 	for my $cause (qw(subtree_control reclaimed netdev cpu-offline)) {
-		my @columns;
 		for my $clock (qw(icount plain)) {
 			my ($median, $p99, $after, $rounds) = map { get($clock, 'enabled', 'delay', $cause, 1, $_) }
 				qw(from_start_ns_median from_start_ns_p99 from_return_ns_p99 from_start_ns_rounds);
-			push @columns, !defined $median ? '' : sprintf('%s, p99 %s; p99 after the return %s%s (%d rounds)',
-				ms($median), ms($p99), ms($after),
-				$after > 5e6 ? sprintf(' (missed by %s)', ms($after - 5e6)) : '', $rounds);
+			next unless defined $median;
+			$missed{$clock}{P6} = 1 if $after > 5e6;
+			push @rows, [$cause, $clock eq 'plain' ? 'time' : 'counted', ms($median), ms($p99),
+				$after > 5e6 ? sprintf('%s (+%s)', ms($after), ms($after - 5e6)) : '**' . ms($after) . '**', $rounds];
 		}
-		row('P6', "from the start of the call to the event, ms: $cause", 'p99 ≤ 5 ms', @columns) if grep { $_ } @columns;
 	}
+	return rst_table('P6: from the start of the call to the event, ms; p99 after the return ≤ 5 ms', @rows);
 }
 
-sub directory_rows {
-	my @sizes = sizes('directory', 'unwatched') or return;
+sub directory_table {
+	my @sizes = sizes('directory', 'unwatched');
+	my @rows = ['case', 'clock', @sizes];
 	for my $case (qw(unwatched watched)) {
-		my @columns = map {
-			my $clock = $_;
-			join ' / ', map { my $v = get($clock, 'enabled', 'directory', $case, $_, $clock eq 'plain' ? 'ns_per_node_p10' : 'ns_per_node_median');
-				defined $v ? sprintf('%.0f', $v) : '–' } @sizes
-		} qw(icount plain);
-		row('P7', 'removal of a directory of ' . join(' / ', @sizes) . ' nodes, ns per node: ' .
-			($case eq 'watched' ? 'all watched' : 'nobody watches'), 'linear', @columns);
+		for my $clock (qw(icount plain)) {
+			my @at = map { get($clock, 'enabled', 'directory', $case, $_, $clock eq 'plain' ? 'ns_per_node_p10' : 'ns_per_node_median') } @sizes;
+			push @rows, [$case eq 'watched' ? 'all watched' : 'nobody watches', $clock eq 'plain' ? 'time' : 'counted',
+				map { defined ? sprintf('%.0f', $_) : '' } @at] if grep { defined } @at;
+		}
 	}
+	return rst_table('P7: removal of a directory of so many nodes, ns per node', @rows);
 }
 
-sub load_rows {
-	my @columns = map {
-		my $clock = $_;
+sub load_table {
+	my @rows = ['clock', 'file, KiB', 'in memory, KiB', 'slab, KiB', 'insmod, ms', 'patched after, ms'];
+	for my $clock (qw(icount plain)) {
 		my ($insmod, $patched) = map { get($clock, 'enabled', 'load', $_, 1, 'ns') } qw(insmod patched);
-		my ($file, $module, $slab) = map { get($clock, 'enabled', 'load', $_, 1, 'bytes') } qw(file module slab);
-		defined $insmod ? sprintf('file %.0f KiB; in memory %.0f KiB + %.0f KiB slab; insmod %s ms, patched after %s ms',
-			$file / 1024, $module / 1024, $slab / 1024, ms($insmod), ms($patched)) : ''
-	} qw(icount plain);
-	row('P10', 'size and start', 'reported', @columns);
+		my @bytes = map { get($clock, 'enabled', 'load', $_, 1, 'bytes') } qw(file module slab);
+		push @rows, [$clock eq 'plain' ? 'time' : 'counted', (map { sprintf '%.0f', $_ / 1024 } @bytes), ms($insmod), ms($patched)]
+			if defined $insmod;
+	}
+	return rst_table('P10: size and start', @rows);
 }
 
 sub monitor_table {
-	my @sizes = sizes('monitor', 'inotify') or return '';
-	my $text = "\nP9: a monitor of memory.events in so many cgroups, one process in each, ten to a parent; 1 % (at least 5) go:\n\n" .
-		"| cgroups | learns of the end by | descriptors + watches | kernel bytes each | idle CPU, µs/s | CPU for each that goes, µs | delay, ms |\n" .
-		"|---|---|---|---|---|---|---|\n";
-	for my $size (@sizes) {
+	my @rows = ['cgroups', 'learns of the end by', 'descriptors + watches', 'kernel bytes each', 'idle CPU, µs/s', 'CPU for each that goes, µs', 'delay, ms'];
+	for my $size (sizes('monitor', 'inotify')) {
 		for my $way (qw(inotify parent pidfd procfs)) {
 			my %v = map { $_ => get('icount', 'enabled', 'monitor', $way, $size, $_) // get('plain', 'enabled', 'monitor', $way, $size, $_) // 0 }
 				qw(fds watches kernel_bytes_each idle_cpu_ns_per_s cpu_ns_each_gone delay_ns_median missed);
-			my $name = $way eq 'inotify' ? "**$ways{$way}**" : $ways{$way};
-			$text .= sprintf "| %d | %s | %d + %d | %.0f | %s | %s | %s |\n", $size, $name, $v{fds}, $v{watches},
-				$v{kernel_bytes_each}, us($v{idle_cpu_ns_per_s}), us($v{cpu_ns_each_gone}),
-				$v{missed} ? "never ($v{missed})" : ms($v{delay_ns_median});
+			push @rows, [$size, $way eq 'inotify' ? "**$ways{$way}**" : $ways{$way}, "$v{fds} + $v{watches}",
+				sprintf('%.0f', $v{kernel_bytes_each}), us($v{idle_cpu_ns_per_s}), us($v{cpu_ns_each_gone}),
+				$v{missed} ? "never ($v{missed})" : ms($v{delay_ns_median})];
 		}
 	}
-	return $text;
+	return rst_table('P9: a monitor of ``memory.events`` in so many cgroups, one process in each, ten to a parent; 1 % (at least 5) go', @rows);
 }
 
-sub make_table {
+sub make_tables {
 	my ($kernel, %is) = @_;
-	$table = '';
-	row('', 'measure', 'to reach', 'instructions counted', 'plain time');
-	row('---', '---', '---', '---', '---');
-	rmdir_rows($kernel =~ /^6\./ || $kernel eq '7.0');
-	netdev_rows();
-	live_rows();
-	delay_rows();
-	directory_rows();
-	comparison('P8', 'rmdir in two trees at once, removals/s', '>= 0.97',
-		sub { sprintf '%.0f', 1e9 / $_[0] }, 'parallel', 'rmdir', 2, 'ns_median');
-	load_rows();
-	return "Linux $is{kernel}, rkernfs $is{revision}, $is{date}; disabled → enabled, their ratio; bold where the target is met.\n" .
-		"Medians of all rounds, with the patch disabled and enabled in turns within one boot. QEMU $is{qemu} on $is{host},\n" .
-		"load $is{load}. First: one emulated processor under `-icount shift=0,sleep=off`, whose clock\n" .
-		"ticks once for each instruction, so that a µs is 1000 instructions; nothing of caches or of other CPUs is in it.\n" .
-		"Second: two processors in plain time ($is{plain}) on a host that does other things, too: the best tenth of the\n" .
-		"rounds is shown and judged, and the ratio of the medians told. Made by `make bench KERNEL=$kernel" .
-		($is{full} ? ' FULL=1' : '') . "`.\n\n$table" . monitor_table();
+	%missed = ();
+	return "\nLinux $is{kernel}, rkernfs $is{revision}, $is{date}, by ``make bench KERNEL=$kernel" . ($is{full} ? ' FULL=1' : '') .
+		"``.\nQEMU $is{qemu} ($is{plain})\non $is{host}, load $is{load}.\n" .
+		rmdir_table($kernel) . netdev_table() . live_table() . delay_table() . directory_table() .
+		parallel_table() . monitor_table() . load_table() . "\n";
+}
+
+# --- the line in the README ----------------------------------------------
+
+sub percent {
+	my ($case) = @_;
+	my ($size) = sizes('rmdir', $case);
+	my $ratio = ratio('', 'icount', 'rmdir', $case, $size // '', 'ns_median');
+	return defined $ratio ? sprintf('%+.1f %%', 100 * $ratio - 100) : '?';
+}
+
+# What the tables missed, as make_tables() left it
+sub make_verdict {
+	my ($kernel) = @_;
+	my ($counted, $time) = map { join(', ', sort keys %{$missed{$_} || {}}) || 'none' } qw(icount plain);
+	my $verdict = sprintf "- %s: rmdir of a cgroup that nobody watches %s, of a watched one %s%s.\n" .
+		"  Targets missed: %s; in plain time, under emulation: %s.\n", $kernel, percent('memory/unwatched'),
+		percent('memory/watched'), is_old($kernel) ? ' (the kernel alone reports nothing)' : '', $counted, $time;
+	$verdict =~ s/-(\d)/−$1/g;
+	return $verdict;
 }
 
 # --- plots ---------------------------------------------------------------
@@ -339,28 +397,42 @@ sub spew {
 	close($to) or die "$file: $!\n";
 }
 
+# Puts the text between the lines $begin and $end of a page; returns the page.
+sub replace_between {
+	my ($file, $begin, $end, $text) = @_;
+	my $page = slurp($file) // die "$file: $!\n";
+	$page =~ s/^(\Q$begin\E\n).*?^(\Q$end\E)$/$1$text$2/ms or die "$file: no lines $begin, $end\n";
+	spew($file, $page);
+	return $page;
+}
+
 # The plots that are shown lie in the tree: without trailing blanks, and with
 # a licence, as each file there.
 sub replace_shown {
-	my ($kernel, $page) = @_;
-	while ($page =~ m{\]\(([^)\s]+/(\Q$kernel\E-[^)\s/]+\.svg))\)}g) {
-		my ($shown, $plot) = (dirname($readme) . "/$1", slurp("$folder/$2"));
+	my ($kernel, $file, $page) = @_;
+	while ($page =~ m{^\.\. image:: (\S+/(\Q$kernel\E-[^/\s]+\.svg))$}gm) {
+		my ($shown, $plot) = (dirname($file) . "/$1", slurp("$folder/$2") // die "$folder/$2: $!\n");
 		$plot =~ s/[ \t]+$//mg;
 		$plot =~ s/\n/\n<!-- SPDX-License-Identifier: GPL-2.0 -->\n/;
 		spew($shown, $plot);
 	}
 }
 
+# A kernel that the pages do not have a place for stays in FOLDER.
+sub replace_all {
+	my ($kernel, $tables, $verdict) = @_;
+	my $file = "$tree/Documentation/cost.rst";
+	return unless slurp($file) =~ /^\.\. bench:\Q$kernel\E$/m;
+	replace_shown($kernel, $file, replace_between($file, ".. bench:$kernel", ".. /bench:$kernel", $tables));
+	replace_between("$tree/README.md", "<!-- cost:$kernel -->", "<!-- /cost:$kernel -->", $verdict);
+}
+
 for my $csv (glob "$folder/*.csv") {
 	my ($kernel) = $csv =~ m{([^/]+)\.csv$};
 	read_csv($csv);
-	my $text = make_table($kernel, (map { $_ => '?' } qw(kernel revision date qemu plain host load)), full => 0,
+	my $tables = make_tables($kernel, (map { $_ => '?' } qw(kernel revision date qemu plain host load)), full => 0,
 		read_conditions("$folder/$kernel.conditions"));
-	spew("$folder/$kernel.md", $text);
+	spew("$folder/$kernel.rst", $tables);
 	plot_all($kernel);
-	my $page = $readme ? slurp($readme) : undef;
-	next unless defined $page;
-	my ($begin, $end) = ("<!-- bench:$kernel -->", "<!-- /bench:$kernel -->");
-	spew($readme, $page) if $page =~ s/(\Q$begin\E\n).*?(\Q$end\E)/$1$text$2/s;
-	replace_shown($kernel, $page);
+	replace_all($kernel, $tables, make_verdict($kernel)) if $tree;
 }

@@ -2,11 +2,11 @@
 # SPDX-License-Identifier: GPL-2.0
 #
 # Runs bench.sh in two machines, of which one counts instructions, and makes
-# build/bench/<kernel>.csv, .md and plots of what they print.
+# build/bench/<kernel>.csv, .rst and plots of what they print.
 #
 #   KERNEL=6.12	or 7.3
 #   FULL=1	all sizes and more rounds; takes an hour
-#   REPORT=1	only make table and plots of the .csv that is there
+#   REPORT=1	only make tables and plots of the .csv that is there
 set -euo pipefail
 : "${FULL:=0}" "${REPORT:=0}"
 # shellcheck source=../qemu/lib.sh
@@ -16,7 +16,7 @@ bench=$root/selftests/bench
 out=$root/build/bench
 csv=$out/$KERNEL.csv
 programs=$root/build/selftests
-# Names a release and a machine in the table's heading.
+# Names a release and a machine above the tables.
 conditions=$out/$KERNEL.conditions
 
 "$here/deps.sh" build vm bench
@@ -78,5 +78,5 @@ run() {
 }
 
 [ "$REPORT" = 1 ] || run
-"$bench/report.pl" "$out" "$root/README.md"
-say "All in all: $SECONDS s. Table: ${csv%.csv}.md, plots: ${csv%.csv}-*.svg"
+"$bench/report.pl" "$out" "$root"
+say "All in all: $SECONDS s. Tables: ${csv%.csv}.rst, plots: ${csv%.csv}-*.svg"

@@ -56,6 +56,11 @@ bool kernel_at_least(int version, int patchlevel)
 	return v > version || (v == version && p >= patchlevel);
 }
 
+int error_of(long ret)
+{
+	return ret < 0 ? errno : 0;
+}
+
 long long now_us(void)
 {
 	struct timespec ts;
@@ -109,6 +114,21 @@ int read_text(const char *path, char *text, size_t size)
 		close(fd);
 	text[len > 0 ? len : 0] = '\0';
 	return len;
+}
+
+bool file_has_line(const char *path, const char *wanted)
+{
+	char *line = NULL;
+	size_t size = 0;
+	bool found = false;
+	FILE *file = fopen(path, "r");
+
+	while (file && !found && getline(&line, &size, file) > 0)
+		found = strstr(line, wanted);
+	free(line);
+	if (file)
+		fclose(file);
+	return found;
 }
 
 bool exists(const char *path)

@@ -22,6 +22,9 @@ const char *why_not_covered(void);
 bool only_reporting(void);
 bool kernel_at_least(int version, int patchlevel);
 
+/* The error of a system call, 0 for none */
+int error_of(long ret);
+
 long long now_us(void);
 void sleep_ms(int ms);
 /* Without giving up the CPU, to try each moment of a race */
@@ -32,6 +35,8 @@ bool write_text(const char *path, const char *text);
 /* Length, or -1; @text always ends with a NUL. */
 int read_text(const char *path, char *text, size_t size);
 bool exists(const char *path);
+/* A line that has @wanted in it */
+bool file_has_line(const char *path, const char *wanted);
 
 /* Reclaims all dentries and inodes that nobody uses. */
 bool drop_dentries(void);

@@ -52,7 +52,6 @@ char *path_in(struct worker *w, struct object *object, const char *name, char pa
 
 /* operations.c: random ones */
 bool expect(struct worker *w, const char *what, const char *path, int got, int wanted);
-int error_of(long ret);
 void do_something(struct worker *w);
 /* Is the tree what the model says? */
 void compare(struct worker *w, struct object *object);

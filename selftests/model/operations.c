@@ -68,11 +68,6 @@ bool expect(struct worker *w, const char *what, const char *path, int got, int w
 	return false;
 }
 
-int error_of(long ret)
-{
-	return ret < 0 ? errno : 0;
-}
-
 /* Operations */
 
 static void do_mkdir(struct worker *w)

@@ -130,7 +130,10 @@ programs() {
 	echo 'echo 1..2; echo ok 1; echo ok 2' >good
 	echo 'echo 1..1; echo ok 1; echo -n no newline' >no_newline
 	echo 'echo "1..0 # SKIP not here"; exit 4' >skipped
+	echo 'echo 1..3; echo ok 1; echo "ok 2 one # XFAIL why"; echo "not ok 3 two # TODO"' >expected
 	echo 'echo 1..2; echo ok 1; echo not ok 2; exit 1' >fails
+	echo 'echo 1..2; echo ok 1; echo "ok 2 # XPASS one"' >unexpected
+	echo 'echo 1..2; echo ok 1; echo "ok 2 one # TODO"' >unexpected_todo
 	echo 'echo 1..1; echo ok 1; exit 1' >bad_exit
 	echo 'echo ok 1; echo ok 2' >no_plan
 	echo 'echo 1..3; echo ok 1; echo ok 2' >truncated
@@ -166,12 +169,19 @@ good_suite() {
 	suite good no_newline skipped last && says "5 passed, 0 failed"
 }
 
+expected_failures() {
+	suite good expected && says "4 passed, 0 failed" &&
+		grep -q '^XFAIL .*expected: 2 one' "$work/out" &&
+		grep -q '^XFAIL .*expected: 3 two' "$work/out" &&
+		grep -q '^2 failed as expected' "$work/out"
+}
+
 bad_suite() {
 	local name
-	! suite good fails bad_exit no_plan truncated no_tests empty_plan hangs warns \
-		panics resets last || return
-	for name in fails bad_exit no_plan truncated no_tests empty_plan hangs warns \
-		panics resets; do
+	local bad=(fails unexpected unexpected_todo bad_exit no_plan truncated no_tests empty_plan
+		hangs warns panics resets)
+	! suite good "${bad[@]}" last || return
+	for name in "${bad[@]}"; do
 		fails "$name" || { echo "$name passed" >>"$work/err"; return 1; }
 	done
 	! fails good && ! fails last && ! fails machine
@@ -182,7 +192,7 @@ dead_machine() {
 }
 
 echo "TAP version 13"
-echo 1..24
+echo 1..25
 : | tee "$work/out" "$work/err"
 ok "output is passed through raw" raw_output
 ok "long output is complete" long_output
@@ -207,5 +217,6 @@ ok "no room on the disk is refused" no_space
 ok "no result at all fails" nothing_to_run
 programs
 ok "good tests pass and are counted" good_suite
+ok "expected failures are named, and neither passed nor failed" expected_failures
 ok "each bad test fails, the others still run" bad_suite
 ok "a machine that never comes up fails all" dead_machine

@@ -1,10 +1,12 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 #
-# Runs the exactly-once matrix on kernels without the module, and puts a table
-# of what they lose between <!-- lost --> and <!-- /lost --> of the top README.
+# Runs the exactly-once matrix on kernels, without the module and with it, and
+# writes what each tells of removals: a summary between <!-- lost --> and
+# <!-- /lost --> of README.md, all of it between ".. lost" and ".. /lost" of
+# Documentation/removal-events.rst.
 #
-#   KERNEL='6.12 7.3'	on which kernels
+#   KERNEL='6.12 7.3'	on which kernels; the pages are written for these two
 set -euo pipefail
 kernels=${KERNEL:-6.12 7.3}
 # shellcheck source=lib.sh
@@ -13,51 +15,94 @@ kernels=${KERNEL:-6.12 7.3}
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 
-run_on() { # KERNEL
-	local kdir
-	say "the matrix on $1 by itself ..."
+# The summary: a text, and which cells CAUSE/STATE/KIND it is about.
+rows=(
+	'a cgroup by rmdir: its files, its directory|rmdir/(cached|lone)/'
+	'the same, memory reclaim took the dentry of the file before|rmdir/reclaimed/file'
+	'the same, the directory is held open, or is a working directory|rmdir/(open|cwd|o-path)/dir'
+	'the same, the file is held open|rmdir/(open|o-path|mapped)/file'
+	'the same, a file in the watched directory is held open|rmdir/child-open/'
+	"a controller's files, by \`cgroup.subtree_control\`|subtree_control/"
+	'sysfs: a network device or namespace, a CPU, a module, a PCI device|(netdev|netns|cpu-offline|module-unload|pci-remove)/'
+	'a cgroup v1 hierarchy, by its last unmount|unmount-cgroup1/'
+)
+
+# run_on KERNEL WHO MODULE: appends a line WHO CAUSE STATE KIND VERDICT for each
+# cell
+run_on() {
+	local kdir ko='' log=$work/log
 	kdir=$(KERNEL=$1 "$here/kernel.sh")
+	[ "$3" = 0 ] || ko=$(KDIR=$kdir "$here/module.sh")
+	say "the matrix on $1$([ "$3" = 0 ] || echo " with rkernfs") ..."
 	kmake -s -C "$root/selftests" KSRC="$(source_of "$kdir")" OUT="$root/build/selftests" >&2
-	KDIR=$kdir MODULE=0 KO='' ADD="$root/build/selftests/matrix" \
-		RUN='RKERNFS_EXPECT=none /add/matrix' "$here/vm.sh" >"$work/out"
-	sed -n "s#^\# cell \([^/]*\)/\([^/]*\)/\(.*\) \(told\|lost\|[a-z]*\)\$#$1 \1 \2 \4#p" "$work/out" >>"$work/cells"
+	KDIR=$kdir MODULE=$3 KO=$ko ADD="$root/build/selftests/matrix" TIMEOUT=600 \
+		RUN='RKERNFS_EXPECT=none /add/matrix' "$here/vm.sh" >"$work/out" 2>"$log" ||
+		{ cat "$log" >&2; die "the matrix on $1 did not run to its end"; }
+	sed -n "s#^\# cell \([^/]*\)/\([^/]*\)/\([^/]*\)/.* \([a-z]*\)\$#$2 \1 \2 \3 \4#p" "$work/out" >>"$work/cells"
 }
 
-# A line for each cause, a column for each state; in it one sign a kernel.
-table() {
-	awk -v kernels="$kernels" '
-		function sign(k, c, s,   all, told) {
-			all = total[k, c, s]
-			told = seen[k, c, s]
-			return told == all ? "yes" : told ? told "/" all : "–"
-		}
-		!(($2) in cause) { cause[$2]; causes[++nc] = $2 }
-		!(($3) in state) { state[$3]; states[++ns] = $3 }
-		{ total[$1, $2, $3]++; seen[$1, $2, $3] += $4 == "told" }
-		END {
-			nk = split(kernels, kernel, " ")
-			printf "| removed by \\ state |"
-			for (s = 1; s <= ns; s++) printf " %s |", states[s]
-			printf "\n|---|"
-			for (s = 1; s <= ns; s++) printf "---|"
-			print ""
-			for (c = 1; c <= nc; c++) {
-				printf "| %s |", causes[c]
-				for (s = 1; s <= ns; s++) {
-					for (k = 1; k <= nk; k++)
-						if ((kernel[k], causes[c], states[s]) in total)
-							printf "%s%s", (k == 1 ? " " : ", "), sign(kernel[k], causes[c], states[s])
-					printf " |"
-				}
-				print ""
-			}
-		}' "$work/cells"
+# yes if each cell that matches was told, no if none was
+sign() { # WHO PATTERN
+	awk -v who="$1" -v pattern="^$2" '
+		$1 == who && $2 "/" $3 "/" $4 "/" ~ pattern { all++; told += $5 == "told" }
+		END { print !all ? "" : told == all ? "yes" : told ? told " of " all : "no" }' "$work/cells"
 }
 
+summary() {
+	local row who
+	printf '| what is removed, and how | %s | rkernfs |' "${kernels// / | }"
+	printf '\n|---|'
+	for who in $kernels rkernfs; do printf -- '---|'; done
+	echo
+	for row in "${rows[@]}"; do
+		printf '| %s |' "${row%%|*}"
+		for who in $kernels rkernfs; do
+			printf ' %s |' "$(sign "$who" "${row#*|}")"
+		done
+		echo
+	done
+}
+
+# A line for each cause and kind of node, a column for each state
+table() { # WHO TITLE
+	local cause kind state rule='   ================  ====='
+	mapfile -t states < <(awk '!seen[$3]++ { print $3 }' "$work/cells")
+	for state in "${states[@]}"; do rule+='  =========='; done
+	printf '\n.. table:: %s\n\n%s\n' "$2" "$rule"
+	printf '   %-16s  %-5s' 'removed by' what
+	printf '  %-10s' "${states[@]}"
+	printf '\n%s\n' "$rule"
+	while read -r cause kind; do
+		printf '   %-16s  %-5s' "$cause" "$kind"
+		for state in "${states[@]}"; do
+			printf '  %-10s' "$(sign "$1" "$cause/$state/$kind/")"
+		done
+		echo
+	done < <(awk -v who="$1" '$1 == who && !seen[$2 $4]++ { print $2, $4 }' "$work/cells")
+	echo "$rule"
+}
+
+tables() {
+	local kernel
+	for kernel in $kernels; do
+		table "$kernel" "Linux $kernel by itself"
+	done
+	table rkernfs "With rkernfs, on $kernels"
+	echo
+}
+
+put() { # FILE BEGIN END TEXT
+	sed -i -e "/^$2\$/r $4" -e "/^$2\$/,/^$3\$/{//!d}" "$1"
+}
+
+: >"$work/cells"
 for kernel in $kernels; do
-	run_on "$kernel"
+	run_on "$kernel" "$kernel" 0
+	run_on "$kernel" rkernfs 1
 done
-table | tee "$work/table"
-if grep -q '^<!-- lost -->$' "$root/README.md"; then
-	sed -i -e "/^<!-- lost -->\$/r $work/table" -e '/^<!-- lost -->$/,/^<!-- \/lost -->$/{//!d}' "$root/README.md"
+summary | tee "$work/summary"
+tables | sed 's/ *$//' | tee "$work/tables"
+if [ "$kernels" = '6.12 7.3' ]; then
+	put "$root/README.md" '<!-- lost -->' '<!-- \/lost -->' "$work/summary"
+	put "$root/Documentation/removal-events.rst" '\.\. lost' '\.\. \/lost' "$work/tables"
 fi

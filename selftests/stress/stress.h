@@ -73,6 +73,14 @@ struct crew {
 	int nr;
 };
 
+/* How long a program goes on, by its options -t and -n */
+struct limits {
+	int seconds;
+	long long number;
+	const char *usage;
+};
+
+void read_limits(struct limits *limits, int argc, char **argv);
 /* Those that can run here */
 void add_threads(const struct crew *crew, int nr_kinds, unsigned int seed);
 void start_threads(void);

@@ -4,6 +4,8 @@
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
 
 #include "kselftest.h"
 
@@ -23,6 +25,20 @@ static void *run_thread(void *arg)
 		thread->rounds++;
 	}
 	return NULL;
+}
+
+void read_limits(struct limits *limits, int argc, char **argv)
+{
+	int opt;
+
+	while ((opt = getopt(argc, argv, "t:n:")) != -1) {
+		if (opt == 't')
+			limits->seconds = atoi(optarg);
+		else if (opt == 'n')
+			limits->number = atoll(optarg);
+		else
+			ksft_exit_fail_msg("usage: %s\n", limits->usage);
+	}
 }
 
 void add_threads(const struct crew *crew, int nr_kinds, unsigned int seed)

@@ -8,7 +8,7 @@
  * With RKERNFS_EXPECT=none nothing fails: lines "# cell NAME VERDICT" tell what
  * the running kernel does, with rkernfs or without.
  */
-#include "matrix.h"
+#include "matrix/matrix.h"
 
 #include <errno.h>
 #include <fnmatch.h>

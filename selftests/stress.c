@@ -7,7 +7,7 @@
  *						many nodes were removed
  * SEED= repeats a run's choices.
  */
-#include "stress.h"
+#include "stress/stress.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -86,18 +86,11 @@ int main(int argc, char **argv)
 {
 	unsigned int seed = choose_seed();
 	struct findings sum;
-	int opt, seconds = SECONDS;
-	long long nodes = 0, before;
+	struct limits limits = { SECONDS, 0, "stress [-t SECONDS] [-n NODES]" };
+	long long before;
 
 	ksft_print_header();
-	while ((opt = getopt(argc, argv, "t:n:")) != -1) {
-		if (opt == 't')
-			seconds = atoi(optarg);
-		else if (opt == 'n')
-			nodes = atoll(optarg);
-		else
-			ksft_exit_fail_msg("usage: stress [-t SECONDS] [-n NODES]\n");
-	}
+	read_limits(&limits, argc, argv);
 	if (why_not_root())
 		ksft_exit_skip("%s\n", why_not_root());
 	setvbuf(stdout, NULL, _IOLBF, 0);
@@ -109,7 +102,7 @@ int main(int argc, char **argv)
 		ksft_exit_skip("nothing to watch here\n");
 	ksft_set_plan(8);
 	before = nodes_removed();
-	run_threads(seconds, nodes);
+	run_threads(limits.seconds, limits.number);
 	sum = add_up();
 	ksft_print_msg("%lld nodes removed\n", nodes_removed() - before);
 	unload_dummy();
