@@ -7,18 +7,18 @@
 # RUN='echo $HOME' is for the guest's shell, not for make.
 settings := KERNEL DEBUG KSRC KDIR INSTALL V \
 	    RUN ADD MODULE MODPARAMS TIMEOUT APPEND QEMU_ARGS ACCEL SMP MEM \
-	    KLOG UNLOAD LOG TESTS SEED NODES ROUNDS FULL REPORT
+	    KLOG UNLOAD LOG DISK TESTS SEED NODES ROUNDS FULL REPORT
 literally = $(if $(filter undefined,$(origin $1)),,$(eval override export $1 := $$(value $1)))
 $(foreach s,$(settings),$(call literally,$s))
 
 qemu := selftests/qemu
 
 .DEFAULT_GOAL := module
-.PHONY: module kernel cgwatch bench lost clean install uninstall deb vm shell demo test stress test-cgwatch test-package \
+.PHONY: module kernel cgwatch bench lost clean install uninstall deb vm shell demo test stress test-cgwatch test-package test-debian \
 	rust-analyzer doc fmt lint help
 
 ##@ Build
-module: ## rkernfs.ko for KERNEL=6.12 (default) or 7.3, or for the built tree KDIR=
+module: ## rkernfs.ko for KERNEL=6.12 (default), 7.3 or debian, or for the built tree KDIR=
 	@$(qemu)/module.sh
 
 kernel: ## the dev kernel KERNEL=, or one from the tree KSRC=; DEBUG=1 the one that checks
@@ -61,7 +61,10 @@ stress: ## a million removals, a hundred loads, on 6.12 and 7.3; NODES= ROUNDS= 
 test-cgwatch: ## cgwatch: unit tests, and on both kernels without and with the module
 	@samples/cgwatch/test.sh
 
-test-package: ## the Debian package in a fresh root: install, load, upgrade, remove
+test-debian: ## the package on a Debian with systemd and its own kernel: install, boot, purge
+	@selftests/debian/test.sh
+
+test-package: ## the package with a dev kernel in a fresh root: install, load, upgrade, remove
 	@selftests/packaging/test.sh
 
 ##@ Measure

@@ -70,7 +70,7 @@ compiler() {
 
 version_of() { # PACKAGE
 	# Also while it is being configured, which may be why this runs.
-	dpkg-query -W -f '${db:Status-Status} ${Version}\n' "$1" 2>/dev/null |
+	{ dpkg-query -W -f '${db:Status-Status} ${Version}\n' "$1" 2>/dev/null || :; } |
 		sed -n '/^\(not-installed\|config-files\) /!s/.* //p'
 }
 

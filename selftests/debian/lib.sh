@@ -56,7 +56,6 @@ debian_kernel() {
 	KERNEL=debian "$here/kernel.sh" >/dev/null
 	need_debian_root
 	read -r version release <"$cache/debian-kernel"
-	series=$(echo "$release" | grep -oE '^[0-9]+\.[0-9]+')
 }
 
 # --- the system ----------------------------------------------------------
@@ -85,30 +84,45 @@ add_guest() {
 	echo /dev/vda / ext4 defaults 0 1 >"$in/etc/fstab"
 }
 
-# Kept: it takes longest, and is the same for every image of a kernel.
 make_system() { # UPPER
 	open_root "$1.part" "$debian_root"
 	root apt-get update -q
-	mkdir -p "$in/etc/initramfs-tools"
 	apt_install "${system_packages[@]}"
 	add_guest
-	apt_install -t "$debian_suite-backports" "linux-image-$release=$version" \
-		"linux-headers-$release=$version" "linux-source-$series=$version"
 	root apt-get clean
 	close_root "$1.part"
 	mv "$1.part" "$1"
 }
 
+# install_kernel RELEASE VERSION
+install_kernel() {
+	apt_install -t "$debian_suite-backports" "linux-image-$1=$2" "linux-headers-$1=$2" \
+		"linux-source-$(series_of "$1")=$2"
+}
+
+make_kernel() { # UPPER
+	open_root "$1.part" "$system" "$debian_root"
+	install_kernel "$release" "$version"
+	root apt-get clean
+	close_root "$1.part"
+	mv "$1.part" "$1"
+}
+
+# Layers that are kept, as they take longest: $system, and $kernel above it.
 need_system() {
 	local key
 	debian_kernel
-	key=$( (cat "${BASH_SOURCE[0]}" "$root/selftests/debian/guest"; echo "$version") | sha256sum | cut -c 1-8)
-	system=$cache/debian-system-$key
-	[ ! -e "$system" ] || return 0
+	key=$(cat "${BASH_SOURCE[0]}" "$root/selftests/debian/guest" | sha256sum | cut -c 1-8)
+	system=$cache/debian-system-$key kernel=$cache/debian-kernel-$key-$version
 	"$here/deps.sh" image
-	rm -rf "$cache"/debian-system-*
-	need_space 2000 "a Debian system"
-	step debian-system "a Debian system with Linux $release" : make_system "$system"
+	if [ ! -e "$system" ]; then
+		rm -rf "$cache"/debian-system-* "$cache"/debian-kernel-*
+		need_space 2000 "a Debian system"
+		step debian-system "a Debian system" : make_system "$system"
+	fi
+	if [ ! -e "$kernel" ]; then
+		step debian-linux "a Debian system with Linux $release" : make_kernel "$kernel"
+	fi
 }
 
 # --- disks ---------------------------------------------------------------

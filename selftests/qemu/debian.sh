@@ -68,6 +68,10 @@ fetch() {
 	unpack "$1" "$version" "$3"
 }
 
+series_of() { # RELEASE
+	echo "$1" | grep -oE '^[0-9]+\.[0-9]+'
+}
+
 fetched() {
 	if compgen -G "$cache/*.part" || compgen -G "$cache/src/*.part"; then
 		echo unpacking

@@ -77,10 +77,6 @@ fetch_debian_kernel() { # VERSION RELEASE FILES
 	touch "$3/.fetched"
 }
 
-series_of() { # RELEASE
-	echo "$1" | grep -oE '^[0-9]+\.[0-9]+'
-}
-
 # Modules that tests insert; the dev kernels have them in their tree.
 collect_modules() { # FILES TO
 	local name file
@@ -103,6 +99,7 @@ prepare_debian_kernel() { # FILES RELEASE OUT
 debian_kernel() {
 	local version release files key=$root/packaging/dkms/prepare.sh
 	[ "$DEBUG" = 0 ] || die "KERNEL=debian is the kernel as Debian ships it: DEBUG=1 needs another KERNEL="
+	[ -e "$cache/debian-kernel" ] || need_space 3000 "Debian's kernel"
 	lock_cache debian
 	if [ -z "$(find "$cache/debian-kernel" -mtime -1 2>/dev/null)" ]; then
 		step debian-kernel "looking for Debian's newest kernel" : find_debian_kernel
@@ -111,7 +108,7 @@ debian_kernel() {
 	out=$cache/kernels/debian-$version-$(sha256sum "$key" | cut -c 1-8)
 	if [ ! -e "$out/build/.built" ]; then
 		files=$cache/src/debian-$version
-		need_space 3000 "Debian's kernel"
+		need_space 2500 "Debian's kernel"
 		[ -e "$files/.fetched" ] ||
 			start debian-files fetch_debian_kernel "$version" "$release" "$files"
 		need_toolchain

@@ -3,7 +3,7 @@
 #
 # Runs selftests/ on the dev kernels.
 #
-#   KERNEL=6.12 or 7.3    only this one
+#   KERNEL=6.12 or 7.3    only this one; debian: the kernel that Debian ships
 #   DEBUG=0 or 1          only the normal, only the debug kernel
 #   KDIR=                 only this built kernel
 #   TESTS='pattern'       only the programs with such a name (harness: the
@@ -11,6 +11,8 @@
 #                         fail when the module leaves out a step)
 set -euo pipefail
 kernels=${KERNEL:-6.12 7.3} variants=${DEBUG:-0 1} pattern=${TESTS:-*}
+# Debian's is as it is.
+[ "$kernels" != debian ] || variants=${DEBUG:-0}
 unset TESTS
 # shellcheck source=lib.sh
 . "$(dirname "$0")/lib.sh"
@@ -27,6 +29,7 @@ begin() { # NAME
 	ran+=("$logs/$1")
 }
 
+shopt -s extglob	# TESTS='!(harness|negative)'
 selected() {
 	# shellcheck disable=SC2254 # it is a pattern
 	case $1 in $pattern) ;; *) return 1 ;; esac

@@ -1,0 +1,270 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+#
+# The package on a Debian with systemd and its own kernel: what keeps it from
+# being built, installing, booting, another kernel, removing. Prints TAP, and in
+# the last line how many tests passed and failed.
+#
+# A system is prepared in a folder, natively, and booted from a disk that is
+# made of it, in QEMU.
+# shellcheck source=lib.sh
+. "$(dirname "$0")/lib.sh"
+
+"$here/deps.sh" build vm deb image
+need_system
+deb=$("$root/packaging/deb.sh")
+package=$(dpkg-deb -f "$deb" Version)
+KDIR=$(KERNEL=debian "$here/kernel.sh")
+export KERNEL=debian
+kmake -s -C "$root/selftests" KSRC="$(source_of "$KDIR")" OUT="$root/build/selftests" >&2
+
+number=0 failed=0
+ok() { # NAME COMMAND...: holds if the command does
+	number=$((number + 1))
+	: >"$work/out"
+	if "${@:2}"; then
+		echo "ok $number $1"
+	else
+		echo "not ok $number $1"
+		failed=$((failed + 1))
+		tail -n 30 "$work/out" | sed 's/^/# /'
+	fi
+}
+
+# In the system, with what is printed in $work/out
+quiet() { root "$@" >"$work/out" 2>&1; }
+
+# --- what keeps it from being built --------------------------------------
+
+# refused REASON: the hook of the kernel's packages says so, in one line, and
+# does not fail, nor is anything built.
+refused() {
+	quiet /etc/kernel/postinst.d/dkms "$release" &&
+		[ "$(grep -c '^rkernfs: not for ' "$work/out")" = 1 ] &&
+		grep -q "^rkernfs: not for $release: $1" "$work/out" &&
+		[ ! -e "$in/lib/modules/$release/updates" ] &&
+		[ ! -e "$in/var/lib/rkernfs-dkms/$release/tools" ]
+}
+
+# Another version in dpkg's books, as if it had been installed
+set_version() { # PACKAGE VERSION
+	sed -i "/^Package: $1$/,/^$/s/^Version: .*/Version: $2/" "$in/var/lib/dpkg/status"
+}
+
+other_source() {
+	local status=0
+	set_version "$source" 7.3.0-1
+	refused "the kernel is $version, its source 7.3.0-1: apt install $source=$version" || status=1
+	set_version "$source" "$version"
+	return $status
+}
+
+without_image() {
+	local status=0
+	sed -i "/^Package: linux-image-$release$/,/^$/s/^Status: .*/Status: deinstall ok config-files/" "$in/var/lib/dpkg/status"
+	refused "the kernel itself is not installed: apt install linux-image-$release" || status=1
+	sed -i "/^Package: linux-image-$release$/,/^$/s/^Status: .*/Status: install ok installed/" "$in/var/lib/dpkg/status"
+	return $status
+}
+
+# without FILE REASON
+without() {
+	local status=0
+	mv "$in$1" "$in$1.hidden"
+	refused "$2" || status=1
+	mv "$in$1.hidden" "$in$1"
+	return $status
+}
+
+# A program that only tells a version, as rustup's would another one
+fake() { # PATH VERSION
+	printf '#!/bin/sh\necho "%s"\n' "$2" >"$in$1"
+	chmod 755 "$in$1"
+}
+
+other_rustc() {
+	local status=0
+	mv "$in/usr/bin/rustc" "$in/usr/bin/rustc.hidden"
+	fake /usr/bin/rustc 'rustc 1.96.1'
+	refused 'the kernel was built with rustc [^ ]* .*, here is rustc 1.96.1: ' || status=1
+	mv "$in/usr/bin/rustc.hidden" "$in/usr/bin/rustc"
+	return $status
+}
+
+installs() {
+	cp "$deb" "$in/rkernfs.deb"
+	quiet apt-get install -q -y --no-install-recommends /rkernfs.deb
+}
+
+# DKMS was told of no kernel that can carry it, and the package is fine.
+installs_without_source() {
+	quiet dpkg --force-depends -r "$source" && installs &&
+		grep -q "^rkernfs: not for $release: the kernel's source is not installed: apt install $source=$version" "$work/out" &&
+		quiet dpkg --audit && [ ! -s "$work/out" ]
+}
+
+source_comes() {
+	quiet apt-get install -q -y --no-install-recommends "$source=$version"
+}
+
+little_space() {
+	local status=0
+	mkdir -p "$in/var/lib/rkernfs-dkms"
+	mount -t tmpfs -o size=64m none "$in/var/lib/rkernfs-dkms"
+	refused '/var/lib/rkernfs-dkms needs [0-9]* MB .*, 64 MB are free' || status=1
+	umount "$in/var/lib/rkernfs-dkms"
+	return $status
+}
+
+# Debian's own 6.12 has no Rust.
+without_rust() {
+	quiet apt-get install -q -y --no-install-recommends -t "$debian_suite" "linux-headers-amd64/$debian_suite" &&
+		grep -q '^rkernfs: not for 6[^:]*: it is built without CONFIG_RUST' "$work/out"
+}
+
+foreign() {
+	quiet bash -c "action=build kernelver=$release arch=aarch64 kernel_source_dir=/none
+		. /usr/src/rkernfs-$package/dkms.conf" &&
+		grep -q "^rkernfs: not for $release: it is for aarch64" "$work/out"
+}
+
+secure_boot() {
+	local dir=$in/sys/firmware/efi/efivars
+	mkdir -p "$dir"
+	printf '\6\0\0\0\1' >"$dir/SecureBoot-8be4df61-93ca-11d2-aa0d-00e098032b8c"
+	quiet "/usr/src/rkernfs-$package/build.sh" check "$release" "/lib/modules/$release/build" &&
+		grep -q "^rkernfs: Secure Boot is on .* mokutil --import /var/lib/dkms/mok.pub" "$work/out"
+	local status=$?
+	rm -r "$in/sys/firmware"
+	return $status
+}
+
+# Killed when it has come to the crates, and everything of it
+killed() {
+	setsid -w env -i PATH=/usr/sbin:/usr/bin:/sbin:/bin chroot "$in" "/usr/src/rkernfs-$package/build.sh" check "$release" "/lib/modules/$release/build" \
+		>"$work/out" 2>&1 &
+	local build=$! tries=600
+	until [ -e "$in/var/lib/rkernfs-dkms/$release/build/.config" ] || [ $((tries -= 1)) = 0 ]; do
+		sleep 0.1
+	done
+	pkill -KILL -s "$build" || :
+	wait "$build" 2>/dev/null || :
+	[ $tries -gt 0 ] && [ ! -e "$in/var/lib/rkernfs-dkms/$release/tools" ]
+}
+
+# --- what is built -------------------------------------------------------
+
+has_module() { # RELEASE
+	quiet dkms status rkernfs &&
+		grep -q "^rkernfs/$package, $1, .*: installed" "$work/out" &&
+		grep -q '^updates/dkms/rkernfs.ko' "$in/lib/modules/$1/modules.dep" &&
+		[ -e "$in/var/lib/rkernfs-dkms/$1/tools" ]
+}
+
+# Also where rustup's comes first in PATH
+builds() {
+	fake /usr/local/bin/rustc 'rustc 1.96.1'
+	quiet env PATH=/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin /etc/kernel/postinst.d/dkms "$release" &&
+		has_module "$release"
+	local status=$?
+	rm "$in/usr/local/bin/rustc"
+	return $status
+}
+
+# boots RELEASE COMMAND: all units start, the command returns 0
+boots() {
+	pack_disk "$work/disk" "$1"
+	DISK=$work/disk ADD="$root/build/selftests/memcg_events $root/build/selftests/series" \
+		RUN="$2" "$here/vm.sh" >"$work/out" 2>&1
+}
+
+# shellcheck disable=SC2016 # for the guest's shell
+loaded='
+	[ "$(systemctl is-system-running --wait)" = running ] || { systemctl --failed; exit 1; }
+	patch=/sys/kernel/livepatch/rkernfs
+	tries=60
+	while [ "$(cat $patch/transition)" != 0 ] && [ $((tries -= 1)) -gt 0 ]; do sleep 1; done
+	[ "$(cat $patch/enabled $patch/transition)" = "1
+0" ] || exit 1
+	/add/memcg_events && /add/series'
+# shellcheck disable=SC2016 # for the guest's shell
+not_loaded='[ "$(systemctl is-system-running --wait)" = running ] &&
+	[ ! -e /sys/module/rkernfs ] && ! modinfo rkernfs'
+
+# Another kernel than the newest, of the last series; where the archive keeps
+# none, the newest in another flavour
+find_other() {
+	update_lists >/dev/null
+	other=$(apt-cache "${apt[@]}" search --names-only "^linux-image-[0-9.]*[+]$debian_suite_tag-amd64$" |
+		awk '{ sub("linux-image-", "", $1); print $1 }' | sort -V |
+		awk -v now="$release" '$1 == now { exit } { last = $1 } END { print last }')
+	if [ -z "$(version_of "linux-source-$(series_of "${other:-0.0}")")" ]; then
+		other=${release%-amd64}-cloud-amd64
+	fi
+	other_version=$(version_of "linux-image-$other")
+}
+debian_suite_tag=${release#*+}
+debian_suite_tag=${debian_suite_tag%%-*}
+
+another_kernel() {
+	install_kernel "$other" "$other_version" >"$work/out" 2>&1 &&
+		has_module "$other" && has_module "$release"
+}
+
+# The release is the same, the version is not: a security update.
+another_build() {
+	set_version "linux-image-$other" "$other_version.1" &&
+		quiet /etc/kernel/postinst.d/00-rkernfs-dkms "$other" &&
+		[ ! -e "$in/var/lib/rkernfs-dkms/$other" ] &&
+		[ ! -e "$in/lib/modules/$other/updates/dkms" ] &&
+		quiet /etc/kernel/postinst.d/dkms "$other" &&
+		grep -q "^rkernfs: not for $other: the kernel is $other_version.1, its headers are $other_version" "$work/out"
+	local status=$?
+	set_version "linux-image-$other" "$other_version"
+	return $status
+}
+
+kernel_goes() {
+	mkdir -p "$in/var/lib/rkernfs-dkms/$other"
+	quiet apt-get purge -q -y "linux-image-$other" "linux-headers-$other" &&
+		[ ! -e "$in/var/lib/rkernfs-dkms/$other" ] && has_module "$release"
+}
+
+nothing_left() {
+	quiet apt-get purge -q -y rkernfs-dkms &&
+		[ -z "$(find "$in"/{etc,usr,var,lib/modules,boot} -xdev -name '*rkernfs*' \
+			! -path '*/systemd/system/*' ! -name rkernfs-guest ! -path '*initramfs-tools/conf.d*')" ]
+}
+
+# --- in order ------------------------------------------------------------
+
+find_other
+source=linux-source-$(series_of "$release")
+open_root "$work/upper" "$kernel" "$system" "$debian_root"
+root apt-get update -q >/dev/null
+
+echo "TAP version 13"
+echo 1..21
+ok "without the kernel's source the package installs, and says so" installs_without_source
+ok "the source comes" source_comes
+ok "another version of the source is refused" other_source
+ok "headers without their kernel are refused" without_image
+ok "another rustc is refused" other_rustc
+ok "no bindgen is refused" without /usr/bin/bindgen 'the kernel was built with bindgen .*, here is no bindgen: apt install bindgen'
+ok "no rust-src is refused" without /usr/lib/rustlib/src 'the sources of Rust.s core library are missing: apt install rust-src'
+ok "too little space is refused" little_space
+ok "Debian's kernel without Rust is left alone" without_rust
+ok "another architecture is left alone" foreign
+ok "the build is killed" killed
+ok "the next try builds" builds
+ok "Secure Boot without the key is told" secure_boot
+ok "it boots, the module is there and tells of removals" boots "$release" "$loaded"
+ok "another kernel, $other, brings its module" another_kernel
+ok "that boots, too" boots "$other" "$loaded"
+ok "another build of the same release: the module goes" another_build
+ok "a kernel that goes takes what was built for it along" kernel_goes
+ok "the package installs again" installs
+ok "purge leaves nothing" nothing_left
+ok "and the system boots without" boots "$release" "$not_loaded"
+echo "$((number - failed)) passed, $failed failed"
+[ $failed = 0 ]
