@@ -56,7 +56,7 @@ check_tools() {
 		die "the kernel was built with $needed, here is $(version_here bindgen): apt install bindgen (or set PATH in /etc/default/rkernfs-dkms)"
 	cc=$(config_of CONFIG_CC_VERSION_TEXT)
 	cc=${cc%% *}
-	tools=("CC=$cc" "RUSTC=$rustc" "BINDGEN=$bindgen")
+	tools=("CC=$cc" "RUSTC=$rustc" "HOSTRUSTC=$rustc" "BINDGEN=$bindgen")
 	command -v "$cc" >/dev/null || die "the kernel was built with $cc, which is missing: apt install ${cc##*-gnu-}"
 }
 

@@ -97,7 +97,7 @@ as_root() {
 	if [ "$(id -u)" = 0 ]; then
 		"$@"
 	else
-		sudo "$@"
+		command -v sudo >/dev/null && sudo "$@"
 	fi
 }
 

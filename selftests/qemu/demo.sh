@@ -3,9 +3,23 @@
 #
 # Builds the demo's programs and lets selftests/demo/demo.sh, which loads the
 # module itself, run in the guest.
+#
+# Without KERNEL=, on the kernel that Debian ships, where it can be had: nothing
+# but the module is built then.
 set -euo pipefail
+given=${KERNEL:-}${KDIR:-}${KSRC:-}
 # shellcheck source=lib.sh
 . "$(dirname "$0")/lib.sh"
+# shellcheck source=debian.sh
+. "$here/debian.sh"
+
+can_have_debian() {
+	[ "$DEBUG" = 0 ] && [ "$(uname -m)" = x86_64 ] && command -v apt-get >/dev/null &&
+		{ is_debian_suite || as_root unshare -m true; }
+} 2>/dev/null
+if [ -z "$given" ] && can_have_debian; then
+	export KERNEL=debian
+fi
 
 "$here/deps.sh" build
 KDIR=$("$here/kernel.sh")
