@@ -9,7 +9,10 @@
 //!
 //! C header: `include/uapi/linux/btf.h`.
 
-use crate::{compat::c_str, shim};
+use crate::{
+    compat::{c_ptr, c_str},
+    shim,
+};
 use core::slice;
 use kernel::prelude::*;
 
@@ -71,7 +74,7 @@ struct Type<'a> {
 impl<'a> Btf<'a> {
     /// Splits what the kernel carries. `None`: it is no BTF.
     fn new(bytes: &'a [u8]) -> Option<Self> {
-        let header = |n: usize| Some(usize::try_from(word(bytes, 4 * n)?).ok()?);
+        let header = |n: usize| usize::try_from(word(bytes, 4 * n)?).ok();
         if word(bytes, 0)? & 0xffff != MAGIC {
             return None;
         }
@@ -165,9 +168,9 @@ impl<'a> Type<'a> {
 /// The running kernel's BTF, if it has any.
 fn of_kernel() -> Option<&'static [u8]> {
     // SAFETY: Unexported symbols were resolved before; the names are strings.
-    let start = unsafe { shim::rkernfs_address_of(c"__start_BTF".as_ptr().cast()) };
+    let start = unsafe { shim::rkernfs_address_of(c_ptr(c"__start_BTF")) };
     // SAFETY: As for `start`.
-    let stop = unsafe { shim::rkernfs_address_of(c"__stop_BTF".as_ptr().cast()) };
+    let stop = unsafe { shim::rkernfs_address_of(c_ptr(c"__stop_BTF")) };
     let (start, stop) = (start as usize, stop as usize);
     if start == 0 || stop <= start {
         return None;
@@ -200,7 +203,7 @@ fn compare(found: Option<Type<'_>>, layout: &shim::rkernfs_layout) -> Result {
         let kernels = found.and_then(|t| t.offset_of(member.as_bytes(), 0));
         (member, layout.offset, kernels)
     };
-    if kernels == Some(ours as usize) {
+    if kernels == Some(ours) {
         return Ok(());
     }
     let there = kernels.map_or(-1, |n| n as isize);
@@ -225,7 +228,7 @@ pub(crate) fn check_layouts() -> Result {
     // SAFETY: `n` is where C puts a number.
     let layouts = unsafe { shim::rkernfs_layouts(&mut n) };
     // SAFETY: C returned a table of `n` entries, which is constant.
-    let layouts = unsafe { slice::from_raw_parts(layouts, n as usize) };
+    let layouts = unsafe { slice::from_raw_parts(layouts, n) };
     let mut found = None;
     for layout in layouts {
         // Members of one structure follow each other in the table.

@@ -9,12 +9,12 @@
 patch=/sys/kernel/livepatch/rkernfs
 
 # A livepatch that was disabled is loaded anew.
-enable() {
+switch_on() {
 	if [ -e /rkernfs.ko ]; then insmod /rkernfs.ko; else modprobe rkernfs; fi || return
 	while [ "$(cat $patch/transition)" != 0 ]; do sleep 0.1; done
 }
 
-disable() {
+switch_off() {
 	[ ! -e $patch/enabled ] || echo 0 >$patch/enabled
 	while [ -e $patch ]; do sleep 0.1; done
 	[ ! -d /sys/module/rkernfs ] || rmmod rkernfs
@@ -30,8 +30,8 @@ run() { # enabled|disabled CASE
 }
 
 for case in "$@"; do
-	disable || exit
+	switch_off || exit
 	run disabled "$case"
-	enable || exit
+	switch_on || exit
 	run enabled "$case"
 done

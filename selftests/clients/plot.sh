@@ -10,7 +10,8 @@ for how in disabled enabled; do
 	awk -F ' *[|] *' -v kernel="$2" -v name="sample $3" -v how=$how \
 		'$1 == kernel && $2 == name && $3 == how { print $4 }' "$1" >"$work/$how"
 done
-gnuplot <<END
+# With a licence, and without blanks at the end
+gnuplot <<END | sed -e '1a <!-- SPDX-License-Identifier: GPL-2.0 -->' -e 's/[[:blank:]]*$//'
 set terminal svg size 640,320 font "sans,12" background "white"
 set title "containerd/cgroups' EventChan() on Linux $2"
 set xlabel "cgroups made, watched and removed"

@@ -25,6 +25,7 @@ for variant in process empty reclaimed controller; do
 	cases+=("eventchan $COUNT $variant")
 done
 
+# shellcheck disable=SC2317 # called by name
 run_on() { # KERNEL
 	KERNEL=$1 MODULE=0 TIMEOUT=900 ADD="$programs/eventchan $clients/guest.sh" \
 		RUN="sh /add/guest.sh $(printf "'%s' " "${cases[@]}")" "$here/vm.sh" >"$results/$1"

@@ -15,6 +15,7 @@ build() {
 	apt_install "${libraries[@]}"
 	cp -r "$clients" "$in/go"
 	mkdir "$in/out"
+	# shellcheck disable=SC2016 # for the shell in the root
 	root sh -ec 'export GO111MODULE=off GOPATH=/usr/share/gocode CGO_ENABLED=0 GOFLAGS=-trimpath GOCACHE=/tmp/go
 		for main in /go/*/main.go; do
 			dir=${main%/main.go}
