@@ -62,10 +62,10 @@ test-cgwatch: ## cgwatch: unit tests, and on both kernels without and with the m
 	@samples/cgwatch/test.sh
 
 test-debian: ## the package on a Debian with systemd and its own kernel: install, boot, purge
-	@selftests/debian/test.sh
+	@selftests/debian/system_test.sh
 
-test-package: ## the package with a dev kernel in a fresh root: install, load, upgrade, remove
-	@selftests/packaging/test.sh
+test-package: ## the package with a kernel of your own: install, load, upgrade, remove
+	@selftests/debian/package_test.sh
 
 test-clients: ## unmodified clients, without the patch and with it; COUNT=
 	@selftests/clients/test.sh

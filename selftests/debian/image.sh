@@ -25,7 +25,7 @@ make_image() {
 	local deb
 	deb=$("$root/packaging/deb.sh")
 	mkdir -p "$crates"
-	open_root "$work/upper" "$crates" "$kernel" "$system" "$debian_root"
+	open_root "$work/upper" "$crates" "$linux" "$system" "$debian_root"
 	cp "$deb" "$in/rkernfs-dkms.deb"
 	apt_install /rkernfs-dkms.deb
 	rm "$in/rkernfs-dkms.deb"
@@ -46,9 +46,9 @@ make_image() {
 packages=("$@")
 need_system
 # What DKMS built the crates of, once; they take longer than all the rest.
-crates=$cache/debian-crates-$(cat "$root/packaging/dkms/prepare.sh" <(echo "$kernel") | sha256sum | cut -c 1-8)
+crates=$cache/debian-crates-$(cat "$root/packaging/dkms/prepare.sh" <(echo "$linux") | sha256sum | cut -c 1-8)
 "$here/deps.sh" image deb
-key=$( (sources; echo "$kernel $* ${SETUP:-}"; cat "$0"; [ -z "${ADD_ROOT:-}" ] || tar -c --mtime=@0 --sort=name -C "$ADD_ROOT" .) |
+key=$( (sources; echo "$linux $* ${SETUP:-}"; cat "$0"; [ -z "${ADD_ROOT:-}" ] || tar -c --mtime=@0 --sort=name -C "$ADD_ROOT" .) |
 	sha256sum | cut -c 1-8)
 disk=$cache/images/$name-$key
 if [ ! -e "$disk" ]; then

@@ -108,20 +108,20 @@ make_kernel() { # UPPER
 	mv "$1.part" "$1"
 }
 
-# Layers that are kept, as they take longest: $system, and $kernel above it.
+# Layers that are kept, as they take longest: $system, and $linux above it.
 need_system() {
 	local key
 	debian_kernel
 	key=$(cat "${BASH_SOURCE[0]}" "$root/selftests/debian/guest" | sha256sum | cut -c 1-8)
-	system=$cache/debian-system-$key kernel=$cache/debian-kernel-$key-$version
+	system=$cache/debian-system-$key linux=$cache/debian-linux-$key-$version
 	"$here/deps.sh" image
 	if [ ! -e "$system" ]; then
-		rm -rf "$cache"/debian-system-* "$cache"/debian-kernel-*
+		rm -rf "$cache"/debian-system-* "$cache"/debian-linux-*
 		need_space 2000 "a Debian system"
 		step debian-system "a Debian system" : make_system "$system"
 	fi
-	if [ ! -e "$kernel" ]; then
-		step debian-linux "a Debian system with Linux $release" : make_kernel "$kernel"
+	if [ ! -e "$linux" ]; then
+		step debian-linux "a Debian system with Linux $release" : make_kernel "$linux"
 	fi
 }
 

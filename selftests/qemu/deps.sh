@@ -102,7 +102,6 @@ want_lint() {
 }
 
 want_debian_root() {
-	want debootstrap have debootstrap
 	want mmdebstrap have mmdebstrap
 	want xz-utils have xz
 }

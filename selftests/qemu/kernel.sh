@@ -108,6 +108,7 @@ debian_kernel() {
 	out=$cache/kernels/debian-$version-$(sha256sum "$key" | cut -c 1-8)
 	if [ ! -e "$out/build/.built" ]; then
 		files=$cache/src/debian-$version
+		rm -rf "$cache"/kernels/debian-*
 		need_space 2500 "Debian's kernel"
 		[ -e "$files/.fetched" ] ||
 			start debian-files fetch_debian_kernel "$version" "$release" "$files"

@@ -32,7 +32,7 @@ check_tree() {
 	[ "$(config_of "$KDIR" CONFIG_RUST)" = y ] ||
 		die "KDIR=$KDIR is built without CONFIG_RUST"
 	[ -e "$tree/fs/kernfs/kernfs-internal.h" ] ||
-		die "KDIR=$KDIR: no fs/kernfs/kernfs-internal.h in $tree: a whole source tree is needed, headers won't do"
+		die "KDIR=$KDIR: no fs/kernfs/kernfs-internal.h in $tree: a whole source tree is needed, headers won't do (for Debian's own kernel: make deb)"
 	rustc=$(config_of "$KDIR" CONFIG_RUSTC_VERSION_TEXT)
 	is_debian_kernel || [ "$rustc" = "$(rustc --version)" ] ||
 		die "KDIR=$KDIR was built with $rustc, but here is $(rustc --version)"

@@ -9,6 +9,8 @@
 # made of it, in QEMU.
 # shellcheck source=lib.sh
 . "$(dirname "$0")/lib.sh"
+# shellcheck source=tap.sh
+. "$(dirname "$0")/tap.sh"
 
 "$here/deps.sh" build vm deb image
 need_system
@@ -17,22 +19,6 @@ package=$(dpkg-deb -f "$deb" Version)
 KDIR=$(KERNEL=debian "$here/kernel.sh")
 export KERNEL=debian
 kmake -s -C "$root/selftests" KSRC="$(source_of "$KDIR")" OUT="$root/build/selftests" >&2
-
-number=0 failed=0
-ok() { # NAME COMMAND...: holds if the command does
-	number=$((number + 1))
-	: >"$work/out"
-	if "${@:2}"; then
-		echo "ok $number $1"
-	else
-		echo "not ok $number $1"
-		failed=$((failed + 1))
-		tail -n 30 "$work/out" | sed 's/^/# /'
-	fi
-}
-
-# In the system, with what is printed in $work/out
-quiet() { root "$@" >"$work/out" 2>&1; }
 
 # --- what keeps it from being built --------------------------------------
 
@@ -240,7 +226,7 @@ nothing_left() {
 
 find_other
 source=linux-source-$(series_of "$release")
-open_root "$work/upper" "$kernel" "$system" "$debian_root"
+open_root "$work/upper" "$linux" "$system" "$debian_root"
 root apt-get update -q >/dev/null
 
 echo "TAP version 13"
@@ -266,5 +252,4 @@ ok "a kernel that goes takes what was built for it along" kernel_goes
 ok "the package installs again" installs
 ok "purge leaves nothing" nothing_left
 ok "and the system boots without" boots "$release" "$not_loaded"
-echo "$((number - failed)) passed, $failed failed"
-[ $failed = 0 ]
+sum_up

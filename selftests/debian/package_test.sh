@@ -1,64 +1,24 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 #
-# Installs the packaged module in a fresh Debian root that has the dev kernel
-# (KERNEL=, KDIR=); boots what DKMS built; upgrades; removes; and looks what
-# becomes of kernels that cannot carry it. Prints TAP, and in the last line how
-# many tests passed and failed.
-#
-#   SUITE=trixie    another Debian than this machine's
-#
-# Needs root, for chroot. The Debian root as it was before is kept in the
-# cache. All mounts are in a namespace of their own and end with it.
-set -euo pipefail
-if [ "${IN_NAMESPACE:-}" != $$ ]; then
-	# shellcheck disable=SC2093 # nothing comes after it
-	exec unshare -m sh -c 'IN_NAMESPACE=$$ exec "$@"' sh "$0" "$@"
-fi
-# shellcheck source=../qemu/lib.sh
-. "$(dirname "$0")/../qemu/lib.sh"
+# The package with a kernel of one's own, which has its whole source tree: the
+# dev kernel (KERNEL=, KDIR=). Installs it in a Debian root; boots what DKMS
+# built; upgrades; removes; and looks what becomes of kernels that cannot carry
+# it. Prints TAP, and in the last line how many tests passed and failed.
+# shellcheck source=lib.sh
+. "$(dirname "$0")/lib.sh"
+# shellcheck source=tap.sh
+. "$(dirname "$0")/tap.sh"
 
-# shellcheck source=/dev/null
-release=$(. /etc/os-release && echo "${VERSION_CODENAME:-sid}")
-: "${SUITE:=$release}"
-base=$cache/debian-$SUITE
-
-[ "$(id -u)" = 0 ] || die "this test needs root"
-"$here/deps.sh" build vm deb debian_root
+"$here/deps.sh" build vm deb image
 KDIR=$("$here/kernel.sh")
 kernel=$(cat "$KDIR/include/config/kernel.release")
 sysroot=$(rustc --print sysroot)
 bindgen=$(dirname "$(readlink -f "$(command -v bindgen)")")
+need_system
+open_root "$work/upper" "$system" "$debian_root"
 
-# --- the Debian root -----------------------------------------------------
-
-# Where this machine's own Debian comes from, as apt has it
-mirror() {
-	apt-get update --print-uris |
-		sed -n "s#^'\(.*\)/dists/$release/InRelease' .*#\1#p" | head -n 1
-}
-
-# What Debian has for building modules, without Rust
-bootstrap() {
-	local packages=dkms,gcc,make,kmod,libelf-dev,libclang1-19
-	rm -rf "$base.part"
-	debootstrap --variant=minbase --include="$packages" "$SUITE" "$base.part" "$(mirror)"
-	rm -f "$base.part"/var/cache/apt/archives/*.deb
-	mv "$base.part" "$base"
-}
-
-if [ ! -e "$base" ]; then
-	need_space 1500 "a Debian root"
-	step debian-root "a root of Debian $SUITE" : bootstrap
-fi
-work=$(mktemp -d)
-in=$work/in
-trap 'end_steps; umount -R -l "$in"; rm -rf --one-file-system "$work"' EXIT
-mkdir -p "$in" "$work/upper" "$work/scratch"
-mount -t overlay overlay "$in" \
-	-o "lowerdir=$base,upperdir=$work/upper,workdir=$work/scratch"
-mount -t proc proc "$in/proc"
-mount --bind /dev "$in/dev"
+# --- what it is built with -----------------------------------------------
 
 lend() { # FOLDER: the same one in the root, read-only
 	mkdir -p "$in/$1"
@@ -68,11 +28,6 @@ lend() { # FOLDER: the same one in the root, read-only
 lend "$KDIR"
 [ "$(source_of "$KDIR")" = "$KDIR" ] || lend "$(source_of "$KDIR")"
 
-root() { # COMMAND: in the Debian root
-	env -i PATH=/usr/sbin:/usr/bin:/sbin:/bin HOME=/root DEBIAN_FRONTEND=noninteractive \
-		chroot "$in" "$@" >"$work/out" 2>&1
-}
-
 # The Rust that is here: Debian's in the same version, another one is mounted.
 install_rust() {
 	local packages
@@ -80,7 +35,7 @@ install_rust() {
 		'rustc*' 'libstd-rust*' bindgen | sed -n 's/^installed //p')
 	mkdir "$in/rust"
 	(cd "$in/rust" && apt-get download "${packages[@]}")
-	root sh -c 'apt-get install -q -y --no-install-recommends /rust/*.deb' || { cat "$work/out"; return 1; }
+	quiet sh -c 'apt-get install -q -y --no-install-recommends /rust/*.deb' || { cat "$work/out"; return 1; }
 }
 [ "$sysroot" != /usr ] || step debian-rust "Debian's Rust in it" : install_rust
 [ "$sysroot" = /usr ] || lend "$sysroot"
@@ -105,19 +60,6 @@ cp "$new" "$in/new.deb"
 
 # --- the tests -----------------------------------------------------------
 
-number=0 failed=0
-ok() { # NAME COMMAND...: holds if the command does
-	number=$((number + 1))
-	: >"$work/out"
-	if "${@:2}"; then
-		echo "ok $number $1"
-	else
-		echo "not ok $number $1"
-		failed=$((failed + 1))
-		sed 's/^/# /' "$work/out" "$in"/var/lib/dkms/rkernfs/*/build/make.log 2>/dev/null || :
-	fi
-}
-
 has_module() {
 	[ -e "$in/lib/modules/$kernel/updates/dkms/rkernfs.ko" ] &&
 		grep -q '^updates/dkms/rkernfs.ko:' "$in/lib/modules/$kernel/modules.dep"
@@ -125,13 +67,13 @@ has_module() {
 
 # status VERSION: it alone is installed
 status() {
-	root dkms status rkernfs &&
+	quiet dkms status rkernfs &&
 		grep -q "^rkernfs/$1, $kernel.*: installed" "$work/out" &&
 		[ "$(wc -l <"$work/out")" = 1 ]
 }
 
 installs() { # PACKAGE
-	root apt-get install -q -y --no-install-recommends "/$1.deb"
+	quiet apt-get install -q -y --no-install-recommends "/$1.deb"
 }
 
 boots() {
@@ -182,9 +124,8 @@ other_rustc() {
 	add_internal_header 6.12.9-other
 	echo 'CONFIG_RUSTC_VERSION_TEXT="rustc 1.2.3 (old)"' \
 		>>"$in/usr/src/6.12.9-other/include/config/auto.conf"
-	! root dkms build rkernfs/1.1 -k 6.12.9-other &&
-		cat "$work/out" "$in/var/lib/dkms/rkernfs/1.1/build/make.log" |
-		grep -q 'rkernfs: the kernel was built with rustc 1.2.3 (old), here is'
+	! quiet dkms build rkernfs/1.1 -k 6.12.9-other &&
+		grep -q 'rkernfs: not for 6.12.9-other: the kernel was built with rustc 1.2.3 (old), here is' "$work/out"
 }
 
 # Without the package
@@ -211,6 +152,5 @@ ok "a kernel before 6.12 is left alone" left_alone 6.1.0-old 'it is older than 6
 ok "a kernel with headers only is left alone" left_alone 6.12.9-headers 'no fs/kernfs/.*headers'
 ok "a kernel without Rust is left alone" left_alone 6.12.9-plain 'it is built without CONFIG_RUST'
 ok "another rustc is refused, and named" other_rustc
-ok "nothing is left when it is removed" eval 'root dpkg -r rkernfs-dkms && is_gone'
-echo "$((number - failed)) passed, $failed failed"
-[ $failed = 0 ]
+ok "nothing is left when it is removed" eval 'quiet dpkg -r rkernfs-dkms && is_gone'
+sum_up
