@@ -7,14 +7,14 @@
 # RUN='echo $HOME' is for the guest's shell, not for make.
 settings := KERNEL DEBUG KSRC KDIR INSTALL V \
 	    RUN ADD MODULE MODPARAMS TIMEOUT APPEND QEMU_ARGS ACCEL SMP MEM \
-	    KLOG UNLOAD LOG DISK TESTS SEED NODES ROUNDS FULL REPORT
+	    KLOG UNLOAD LOG DISK TESTS CLIENTS SEED NODES ROUNDS FULL REPORT
 literally = $(if $(filter undefined,$(origin $1)),,$(eval override export $1 := $$(value $1)))
 $(foreach s,$(settings),$(call literally,$s))
 
 qemu := selftests/qemu
 
 .DEFAULT_GOAL := module
-.PHONY: module kernel cgwatch bench lost clean install uninstall deb vm shell demo test stress test-cgwatch test-package test-debian \
+.PHONY: module kernel cgwatch bench lost clean install uninstall deb vm shell demo test stress test-cgwatch test-package test-debian test-clients \
 	rust-analyzer doc fmt lint help
 
 ##@ Build
@@ -63,6 +63,9 @@ test-cgwatch: ## cgwatch: unit tests, and on both kernels without and with the m
 
 test-debian: ## the package on a Debian with systemd and its own kernel: install, boot, purge
 	@selftests/debian/test.sh
+
+test-clients: ## programs that others wrote, with the patch disabled and enabled; KERNEL= CLIENTS= narrow
+	@selftests/clients/run.sh
 
 test-package: ## the package with a dev kernel in a fresh root: install, load, upgrade, remove
 	@selftests/packaging/test.sh
