@@ -19,9 +19,6 @@ FIELDS = ("nodes", "ends", "twice", "watches", "descriptors", "threads", "gorout
 SLAB_NOISE = 256 * 1024
 # A goroutine of Go's own may be there or not.
 THREADS_NOISE = 4
-# What is worse by design of the client, not of the module: mainline since 7.1
-# does the same to it.
-AS_MAINLINE = {("cadvisor", "directory"): "as 7.1 and later by themselves: RemoveWatch() of a watch that has gone fails"}
 
 
 def parse(path):
@@ -52,20 +49,13 @@ def worse(row):
             yield f"{on[what]} {what} are left instead of {off[what]}"
 
 
-def judge(kernel, client, case, row, rows):
+def judge(row):
     if set(row) != {"enabled", "disabled"}:
-        return ["it did not run in both states"], ""
+        return ["it did not run in both states"]
     wrong = list(worse(row))
-    reason = AS_MAINLINE.get((client, case))
-    newest = rows.get(("7.3", client, case), {}).get("disabled")
-    if reason:
-        # Excused only where mainline was seen to do the same in this run
-        if wrong and newest and row["enabled"]["ends"] >= newest["ends"]:
-            return [], f" ({reason})"
-        return wrong, ""
     if row["enabled"]["ends"] != row["enabled"]["nodes"]:
         wrong.append(f"{row['enabled']['ends']} of {row['enabled']['nodes']} ends reported")
-    return wrong, ""
+    return wrong
 
 
 def tap(rows, status):
@@ -85,8 +75,7 @@ def tap(rows, status):
         ok(f"{kernel}: all clients run, the kernel has nothing to report",
            [f"vm.sh ended with status {code}"] if code else [])
     for (kernel, client, case), row in rows.items():
-        wrong, why = judge(kernel, client, case, row, rows)
-        ok(f"{kernel}: {client}, {case}{why}", wrong)
+        ok(f"{kernel}: {client}, {case}", judge(row))
     return number, failed
 
 

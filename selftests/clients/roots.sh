@@ -16,7 +16,7 @@ fi
 . "$(dirname "$0")/../qemu/lib.sh"
 
 suite=trixie
-clients="ca-certificates iproute2 python3 python3-pip python3-watchdog nodejs node-chokidar inotify-tools fatrace stress-ng"
+clients="ca-certificates iproute2 python3 python3-watchdog nodejs node-chokidar inotify-tools"
 compilers="gcc libc6-dev golang-go golang-golang-x-sys-dev golang-github-containerd-cgroups-dev
 	golang-github-fsnotify-fsnotify-dev golang-k8s-utils-dev"
 
@@ -43,7 +43,7 @@ add_packages() { # ROOT PACKAGE...
 }
 
 make_clients() {
-	rm -rf --one-file-system "$root_clients.part"
+	rm -rf --one-file-system "$cache"/clients-root-*
 	debootstrap --variant=minbase "$suite" "$root_clients.part" "$(mirror)"
 	# shellcheck disable=SC2086 # a package a word
 	add_packages "$root_clients.part" $clients
@@ -53,7 +53,7 @@ make_clients() {
 
 make_compilers() {
 	local work=$root_compilers.part
-	rm -rf --one-file-system "$work"
+	rm -rf --one-file-system "$cache"/clients-build-*
 	cp -a --reflink=auto "$root_clients" "$work"
 	# shellcheck disable=SC2086 # a package a word
 	add_packages "$work" $compilers
