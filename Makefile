@@ -7,7 +7,7 @@
 # RUN='echo $HOME' is for the guest's shell, not for make.
 settings := KERNEL DEBUG KSRC KDIR INSTALL V \
 	    RUN ADD MODULE MODPARAMS TIMEOUT APPEND QEMU_ARGS ACCEL SMP MEM \
-	    KLOG UNLOAD LOG DISK TESTS SEED NODES ROUNDS COUNT FULL REPORT
+	    KLOG UNLOAD LOG DISK TESTS CLIENTS SEED NODES ROUNDS FULL REPORT
 literally = $(if $(filter undefined,$(origin $1)),,$(eval override export $1 := $$(value $1)))
 $(foreach s,$(settings),$(call literally,$s))
 
@@ -67,8 +67,8 @@ test-debian: ## the package on a Debian with systemd and its own kernel: install
 test-package: ## the package with a kernel of your own: install, load, upgrade, remove
 	@selftests/debian/package_test.sh
 
-test-clients: ## unmodified clients, without the patch and with it; COUNT=
-	@selftests/clients/test.sh
+test-clients: ## programs that others wrote, with the patch disabled and enabled; KERNEL= CLIENTS= narrow
+	@selftests/clients/run.sh
 
 ##@ Measure
 lost: ## which watches the kernels lose by themselves: tables for README and Documentation

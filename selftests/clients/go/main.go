@@ -1,0 +1,193 @@
+// SPDX-License-Identifier: GPL-2.0
+
+// Watches with Go's libraries, as they are packaged, the paths in its
+// arguments:
+//
+//	watch-go LIBRARY PATH...
+//
+// It prints "ready" once it watches, "end PATH" each time the library reports
+// the end of PATH, and on SIGUSR1 "goroutines N".
+package main
+
+import (
+	"fmt"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"sync"
+	"syscall"
+
+	"github.com/containerd/cgroups/v3/cgroup2"
+	"github.com/fsnotify/fsnotify"
+	"k8s.io/utils/inotify"
+)
+
+const cgroupRoot = "/sys/fs/cgroup"
+
+var output sync.Mutex
+
+func say(words ...any) {
+	output.Lock()
+	defer output.Unlock()
+	fmt.Println(words...)
+}
+
+func fail(what string, err error) {
+	fmt.Fprintf(os.Stderr, "watch-go: %s: %v\n", what, err)
+	os.Exit(1)
+}
+
+// containerd's shim: one Manager and one channel for each cgroup. It is told of
+// the end when the channel of errors is closed.
+func eventchan(paths []string) {
+	for _, path := range paths {
+		group := strings.TrimPrefix(filepath.Dir(path), cgroupRoot)
+		manager, err := cgroup2.Load(group)
+		if err != nil {
+			fail(path, err)
+		}
+		events, errs := manager.EventChan()
+		go func() {
+			for {
+				select {
+				case <-events:
+				case err, open := <-errs:
+					if !open {
+						say("end", path)
+						return
+					}
+					fmt.Fprintln(os.Stderr, "watch-go:", path, err)
+				}
+			}
+		}()
+	}
+	await(paths)
+	say("ready")
+}
+
+// The library adds its watches in goroutines of its own.
+func await(paths []string) {
+	for watches() < 2*len(paths) {
+		runtime.Gosched()
+		syscall.Select(0, nil, nil, nil, &syscall.Timeval{Usec: 20000})
+	}
+}
+
+func watches() (count int) {
+	files, _ := filepath.Glob("/proc/self/fdinfo/*")
+	for _, file := range files {
+		text, _ := os.ReadFile(file)
+		count += strings.Count(string(text), "inotify wd:")
+	}
+	return count
+}
+
+func fsnotifyLibrary(paths []string) {
+	watcher, err := fsnotify.NewWatcher()
+	if err != nil {
+		fail("NewWatcher", err)
+	}
+	for _, path := range paths {
+		if err := watcher.Add(path); err != nil {
+			fail(path, err)
+		}
+	}
+	go func() {
+		for {
+			select {
+			case event := <-watcher.Events:
+				if event.Has(fsnotify.Remove) {
+					say("end", event.Name)
+				}
+			case err := <-watcher.Errors:
+				fmt.Fprintln(os.Stderr, "watch-go:", err)
+			}
+		}
+	}()
+	say("ready")
+}
+
+// cadvisor (raw/watcher.go, common/inotify_watcher.go): a watch on each
+// cgroup's directory and on their parent. When the parent's says that one is
+// deleted, its own watch is removed; only if that succeeds, the end is
+// reported and the name forgotten. A directory that is watched still, as far
+// as this knows, is not watched anew when it is made again.
+func cadvisor(paths []string) {
+	const mask = inotify.InCreate | inotify.InDelete | inotify.InMove
+	watcher, err := inotify.NewWatcher()
+	if err != nil {
+		fail("NewWatcher", err)
+	}
+	watched := map[string]bool{}
+	add := func(dir string) {
+		if watched[dir] {
+			return
+		}
+		if err := watcher.AddWatch(dir, mask); err != nil {
+			fail(dir, err)
+		}
+		watched[dir] = true
+	}
+	for _, path := range paths {
+		add(filepath.Dir(path))
+		add(path)
+	}
+	go func() {
+		for event := range watcher.Event {
+			dir := event.Mask&inotify.InIsdir != 0
+			switch {
+			case dir && event.Mask&inotify.InCreate != 0:
+				add(event.Name)
+			case dir && event.Mask&inotify.InDelete != 0 && watched[event.Name]:
+				if err := watcher.RemoveWatch(event.Name); err != nil {
+					fmt.Fprintln(os.Stderr, "watch-go:", event.Name, err)
+					continue
+				}
+				delete(watched, event.Name)
+				say("end", event.Name)
+			}
+		}
+	}()
+	say("ready")
+}
+
+// snapd (cgroup/monitor.go): one watch on the parent for all in it; the end of
+// a cgroup is an IN_DELETE of its name.
+func snapd(paths []string) {
+	watcher, err := inotify.NewWatcher()
+	if err != nil {
+		fail("NewWatcher", err)
+	}
+	wanted := map[string]bool{}
+	for _, path := range paths {
+		wanted[path] = true
+		if err := watcher.AddWatch(filepath.Dir(path), inotify.InDelete); err != nil {
+			fail(path, err)
+		}
+	}
+	go func() {
+		for event := range watcher.Event {
+			if event.Mask&inotify.InDelete != 0 && wanted[event.Name] {
+				say("end", event.Name)
+			}
+		}
+	}()
+	say("ready")
+}
+
+func main() {
+	libraries := map[string]func([]string){
+		"eventchan": eventchan, "fsnotify": fsnotifyLibrary, "cadvisor": cadvisor, "snapd": snapd,
+	}
+	if len(os.Args) < 3 || libraries[os.Args[1]] == nil {
+		fail("usage", fmt.Errorf("watch-go eventchan|fsnotify|cadvisor|snapd PATH..."))
+	}
+	asked := make(chan os.Signal, 1)
+	signal.Notify(asked, syscall.SIGUSR1)
+	libraries[os.Args[1]](os.Args[2:])
+	for range asked {
+		say("goroutines", runtime.NumGoroutine())
+	}
+}

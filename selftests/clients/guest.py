@@ -1,0 +1,286 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: GPL-2.0
+"""Runs unmodified clients with the patch enabled and then disabled.
+
+    guest.py [CLIENT...]
+
+Each client watches nodes, which are then removed. A line is printed for what
+it was told and what it keeps:
+
+    row CLIENT CASE STATE NODES ENDS TWICE WATCHES DESCRIPTORS THREADS GOROUTINES SLAB
+    point CASE STATE REMOVED DESCRIPTORS
+"""
+import collections
+import os
+import signal
+import subprocess
+import sys
+import time
+
+CGROUPS = "/sys/fs/cgroup"
+GROUND = CGROUPS + "/clients"
+PATCH = "/sys/kernel/livepatch/rkernfs"
+NODES = 20
+MANY = 200
+# How long a client may take until the end of all is reported
+PATIENCE = 20
+# ... and how long nothing may change until what is left counts as lost
+QUIET = 2
+
+
+def read(path):
+    with open(path, encoding="ascii") as file:
+        return file.read()
+
+
+def write(path, text):
+    with open(path, "w", encoding="ascii") as file:
+        file.write(text)
+
+
+def until(holds, what, seconds=60):
+    end = time.monotonic() + seconds
+    while not holds():
+        if time.monotonic() > end:
+            sys.exit(f"guest.py: {what}: not within {seconds} s")
+        time.sleep(0.02)
+
+
+def is_patched():
+    """None while livepatch moves tasks over."""
+    try:
+        if read(PATCH + "/transition").strip() == "1":
+            return None
+        return read(PATCH + "/enabled").strip() == "1"
+    except OSError:
+        # Gone, as all tasks have left it.
+        return False
+
+
+def disable():
+    until(is_patched, "the patch enabled (is the module loaded?)")
+    write(PATCH + "/enabled", "0")
+    until(lambda: is_patched() is False, "the patch disabled")
+
+
+# --- what is watched -----------------------------------------------------
+
+class Cgroups:
+    """Cgroups, of which a file or the directory is watched."""
+
+    def __init__(self, file, count):
+        self.dirs = [f"{GROUND}/nodes/n{i}" for i in range(count)]
+        os.mkdir(GROUND + "/nodes")
+        write(GROUND + "/nodes/cgroup.subtree_control", "+memory")
+        for path in self.dirs:
+            os.mkdir(path)
+        self.paths = [os.path.join(path, file) if file else path for path in self.dirs]
+
+    def before(self):
+        pass
+
+    def remove(self, index):
+        os.rmdir(self.dirs[index])
+
+    def clean_up(self):
+        for path in self.dirs:
+            if os.path.exists(path):
+                os.rmdir(path)
+        os.rmdir(GROUND + "/nodes")
+
+
+class Used(Cgroups):
+    """A process was in each, and has ended, when it is removed."""
+
+    def remove(self, index):
+        child = subprocess.Popen(["sleep", "1000"])
+        write(self.dirs[index] + "/cgroup.procs", str(child.pid))
+        child.kill()
+        child.wait()
+        until(lambda: "populated 0" in read(self.dirs[index] + "/cgroup.events"), "an empty cgroup")
+        super().remove(index)
+
+
+class Reclaimed(Cgroups):
+    """Memory reclaim took their dentries before."""
+
+    def before(self):
+        for _ in range(6):
+            write("/proc/sys/vm/drop_caches", "2")
+
+
+class TurnedOff(Cgroups):
+    """The memory controller is turned off for all of them at once."""
+
+    def remove(self, index):
+        if index == 0:
+            write(GROUND + "/nodes/cgroup.subtree_control", "-memory")
+
+
+class Devices:
+    """Network devices, which have a directory each in sysfs."""
+
+    def __init__(self, count):
+        self.names = [f"client{i}" for i in range(count)]
+        for name in self.names:
+            subprocess.run(["ip", "link", "add", name, "type", "dummy"], check=True)
+        self.paths = [f"/sys/devices/virtual/net/{name}" for name in self.names]
+
+    def before(self):
+        pass
+
+    def remove(self, index):
+        subprocess.run(["ip", "link", "del", self.names[index]], check=True)
+
+    def clean_up(self):
+        pass
+
+
+CASES = {
+    "file": lambda: Cgroups("memory.events", NODES),
+    "directory": lambda: Cgroups("", NODES),
+    "reclaimed": lambda: Reclaimed("memory.events", NODES),
+    "device": lambda: Devices(NODES),
+    "200-used": lambda: Used("memory.events", MANY),
+    "200-never-used": lambda: Cgroups("memory.events", MANY),
+    "200-reclaimed": lambda: Reclaimed("memory.events", MANY),
+    "200-turned-off": lambda: TurnedOff("memory.events", MANY),
+}
+WATCHED = ["file", "directory", "reclaimed", "device"]
+
+CLIENTS = {
+    "eventchan": (["./watch-go", "eventchan"],
+                  ["200-used", "200-never-used", "200-reclaimed", "200-turned-off"]),
+    "fsnotify": (["./watch-go", "fsnotify"], WATCHED),
+    "cadvisor": (["./watch-go", "cadvisor"], ["directory"]),
+    "snapd": (["./watch-go", "snapd"], ["directory"]),
+    "notify": (["./watch-rust", "notify"], WATCHED),
+    "inotify": (["./watch-rust", "inotify"], WATCHED),
+    "watchdog": (["./watch-python", "watchdog"], WATCHED),
+    "inotify_simple": (["./watch-python", "inotify_simple"], WATCHED),
+    "chokidar": (["./watch-node", "chokidar"], WATCHED),
+    "inotifywait": (["inotifywait", "-m", "-e", "delete_self", "--format", "end %w"], WATCHED),
+}
+
+
+# --- a client ------------------------------------------------------------
+
+class Client:
+    def __init__(self, name, command, paths):
+        self.group = f"{GROUND}/client"
+        os.mkdir(self.group)
+        self.log = f"/tmp/{name}.log"
+        self.paths = paths
+        with open(self.log, "w", encoding="ascii") as log:
+            self.process = subprocess.Popen(
+                command + paths, stdout=log, stderr=subprocess.STDOUT,
+                preexec_fn=lambda: write(self.group + "/cgroup.procs", str(os.getpid())))
+        until(self.is_ready, f"{name} watches")
+
+    def lines(self):
+        return read(self.log).splitlines()
+
+    def is_ready(self):
+        if self.process.poll() is not None:
+            sys.exit(f"guest.py: {self.process.args[:2]}: ended: {read(self.log)}")
+        # inotifywait's word for it
+        return any(line in ("ready", "Watches established.") for line in self.lines())
+
+    def ends(self):
+        return collections.Counter(
+            line[4:].rstrip("/") for line in self.lines() if line.startswith("end "))
+
+    def settle(self):
+        """Waits until all ends are reported, or nothing more comes."""
+        end = time.monotonic() + PATIENCE
+        before, since = None, time.monotonic()
+        while time.monotonic() < end:
+            now = (sum(self.ends().values()), self.watches(), self.descriptors())
+            if now != before:
+                before, since = now, time.monotonic()
+            done = all(path in self.ends() for path in self.paths)
+            if time.monotonic() - since > (0.5 if done else QUIET):
+                return
+            time.sleep(0.05)
+
+    def each(self, folder, look):
+        """What LOOK says of each file there that is not gone meanwhile."""
+        for name in os.listdir(f"/proc/{self.process.pid}/{folder}"):
+            try:
+                yield look(f"/proc/{self.process.pid}/{folder}/{name}")
+            except FileNotFoundError:
+                pass
+
+    def watches(self):
+        return sum(text.count("inotify wd:") for text in self.each("fdinfo", read))
+
+    def descriptors(self):
+        return sum(link == "anon_inode:inotify" for link in self.each("fd", os.readlink))
+
+    def threads(self):
+        return len(os.listdir(f"/proc/{self.process.pid}/task"))
+
+    def slab(self):
+        """Bytes of the kernel's caches that are charged to the client."""
+        for line in read(self.group + "/memory.stat").splitlines():
+            key, value = line.split()
+            if key == "slab":
+                return int(value)
+        return 0
+
+    def goroutines(self):
+        if not self.process.args[0].endswith("watch-go"):
+            return "-"
+        os.kill(self.process.pid, signal.SIGUSR1)
+        until(lambda: any(line.startswith("goroutines ") for line in self.lines()), "goroutines")
+        return [line.split()[1] for line in self.lines() if line.startswith("goroutines ")][-1]
+
+    def end(self):
+        self.process.kill()
+        self.process.wait()
+        until(lambda: "populated 0" in read(self.group + "/cgroup.events"), "the client's end")
+        os.rmdir(self.group)
+
+
+def run(name, case, state):
+    command, _ = CLIENTS[name]
+    nodes = CASES[case]()
+    client = Client(name, command, nodes.paths)
+    nodes.before()
+    count = len(nodes.paths)
+    for index in range(count):
+        nodes.remove(index)
+        if name == "eventchan" and index % 10 == 9:
+            print("point", case, state, index + 1, client.descriptors())
+    client.settle()
+    write("/proc/sys/vm/drop_caches", "2")
+    ends = client.ends()
+    told = sum(path in ends for path in nodes.paths)
+    twice = sum(ends[path] > 1 for path in nodes.paths)
+    print("row", name, case, state, count, told, twice, client.watches(), client.descriptors(),
+          client.threads(), client.goroutines(), client.slab(), flush=True)
+    client.end()
+    nodes.clean_up()
+
+
+def main():
+    os.chdir(os.path.dirname(os.path.abspath(__file__)))
+    write(CGROUPS + "/cgroup.subtree_control", "+memory")
+    # EventChan takes an instance for each cgroup; the default is 128.
+    write("/proc/sys/fs/inotify/max_user_instances", "1024")
+    os.mkdir(GROUND)
+    write(GROUND + "/cgroup.subtree_control", "+memory")
+    names = sys.argv[1:] or CLIENTS
+    until(is_patched, "the patch enabled (is the module loaded?)")
+    # In this order, as a patch that was disabled is gone.
+    for state in ("enabled", "disabled"):
+        if state == "disabled":
+            disable()
+        for name in names:
+            for case in CLIENTS[name][1]:
+                run(name, case, state)
+    os.rmdir(GROUND)
+    print("complete")
+
+
+main()

@@ -1,0 +1,149 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: GPL-2.0
+"""Judges what guest.py printed on each kernel.
+
+    report.py RESULTS [--partial]
+
+Prints TAP, then a table with a line for each client and case, and how many
+tests passed and failed. Unless --partial, table and plot go into
+Documentation/.
+"""
+import pathlib
+import re
+import subprocess
+import sys
+
+TOP = pathlib.Path(__file__).resolve().parents[2]
+FIELDS = ("nodes", "ends", "twice", "watches", "descriptors", "threads", "goroutines", "slab")
+# Pages of kernel caches, of which another few are in use in each run
+SLAB_NOISE = 256 * 1024
+# A goroutine of Go's own may be there or not.
+THREADS_NOISE = 4
+
+
+def parse(path):
+    rows, points, status = {}, [], {}
+    for line in path.read_text(encoding="utf-8").splitlines():
+        words = line.split()
+        if len(words) == 13 and words[1] == "row":
+            kernel, _, client, case, state = words[:5]
+            values = [None if word == "-" else int(word) for word in words[5:]]
+            rows.setdefault((kernel, client, case), {})[state] = dict(zip(FIELDS, values))
+        elif len(words) == 6 and words[1] == "point":
+            points.append((words[0], *words[2:]))
+        elif len(words) == 3 and words[1] == "status":
+            status[words[0]] = int(words[2])
+    return rows, points, status
+
+
+def worse(row):
+    """What is worse with the module than without it."""
+    on, off = row["enabled"], row["disabled"]
+    if on["ends"] < off["ends"]:
+        yield f"{on['ends']} ends reported instead of {off['ends']}"
+    if on["twice"] > off["twice"]:
+        yield f"{on['twice']} ends reported twice"
+    for what, noise in (("watches", 0), ("descriptors", 0), ("goroutines", 0),
+                        ("threads", THREADS_NOISE), ("slab", SLAB_NOISE)):
+        if on[what] is not None and on[what] > off[what] + noise:
+            yield f"{on[what]} {what} are left instead of {off[what]}"
+
+
+def judge(row):
+    if set(row) != {"enabled", "disabled"}:
+        return ["it did not run in both states"]
+    wrong = list(worse(row))
+    if row["enabled"]["ends"] != row["enabled"]["nodes"]:
+        wrong.append(f"{row['enabled']['ends']} of {row['enabled']['nodes']} ends reported")
+    return wrong
+
+
+def tap(rows, status):
+    number = failed = 0
+
+    def ok(name, wrong):
+        nonlocal number, failed
+        number += 1
+        failed += bool(wrong)
+        print(f"{'not ok' if wrong else 'ok'} {number} {name}")
+        for text in wrong:
+            print(f"# {text}")
+
+    print("TAP version 13")
+    print(f"1..{len(rows) + len(status)}")
+    for kernel, code in status.items():
+        ok(f"{kernel}: all clients run, the kernel has nothing to report",
+           [f"vm.sh ended with status {code}"] if code else [])
+    for (kernel, client, case), row in rows.items():
+        ok(f"{kernel}: {client}, {case}", judge(row))
+    return number, failed
+
+
+def cell(values):
+    text = f"{values['ends']} of {values['nodes']}"
+    if values["twice"]:
+        text += f" ({values['twice']} twice)"
+    left = [f"{values[key]} {name}" for key, name in
+            (("watches", "watches"), ("descriptors", "inotify descriptors"),
+             ("goroutines", "goroutines"), ("threads", "threads")) if values[key] is not None]
+    return f"{text}; {', '.join(left)}; {values['slab'] // 1024} KiB"
+
+
+def table(rows):
+    lines = [".. list-table::", "   :header-rows: 1", "",
+             "   * - client, what is watched", "     - kernel", "     - kernel alone", "     - with rkernfs"]
+    for (kernel, client, case), row in rows.items():
+        if set(row) != {"enabled", "disabled"}:
+            continue
+        lines += [f"   * - {client}, {case}", f"     - {kernel}",
+                  f"     - {cell(row['disabled'])}", f"     - {cell(row['enabled'])}"]
+    return "\n".join(lines)
+
+
+def document(text):
+    page = TOP / "Documentation/clients.rst"
+    old = page.read_text(encoding="utf-8")
+    new = re.sub(r"(?s)(\.\. table of make test-clients\n\n).*?(\.\. end of the table\n)",
+                 lambda found: f"{found[1]}{text}\n\n{found[2]}", old)
+    page.write_text(new, encoding="utf-8")
+
+
+def plot(points):
+    chosen = [p for p in points if p[0] == "6.12" and p[1] == "200-never-used"]
+    if not chosen:
+        return
+    to = TOP / "Documentation/plots/eventchan.svg"
+    to.parent.mkdir(parents=True, exist_ok=True)
+    data = ""
+    for state, name in (("disabled", "6.12 alone"), ("enabled", "with rkernfs")):
+        data += f'$"{state}" << END\n'.replace('"', "") + "0 200\n"
+        data += "".join(f"{p[3]} {p[4]}\n" for p in chosen if p[2] == state) + "END\n"
+    script = data + f"""
+set terminal svg size 640,360 font 'sans,12' background 'white'
+set output '{to}'
+set xlabel 'cgroups removed'
+set ylabel 'inotify descriptors held'
+set yrange [0:220]
+set key at graph 0.98, graph 0.55
+set title 'containerd/cgroups EventChan() on 200 cgroups, Linux 6.12'
+plot $disabled with steps lw 3 title '6.12 alone', $enabled with steps lw 3 title 'with rkernfs'
+"""
+    subprocess.run(["gnuplot"], input=script, text=True, check=True)
+    text = to.read_text(encoding="utf-8")
+    text = text.replace("<svg", "<!-- SPDX-License-Identifier: GPL-2.0 -->\n<svg", 1)
+    to.write_text("".join(f"{line.rstrip()}\n" for line in text.splitlines()), encoding="utf-8")
+
+
+def main():
+    rows, points, status = parse(pathlib.Path(sys.argv[1]))
+    number, failed = tap(rows, status)
+    text = table(rows)
+    print(text)
+    if "--partial" not in sys.argv and not failed:
+        document(text)
+        plot(points)
+    print(f"{number - failed} passed, {failed} failed")
+    sys.exit(failed != 0 or not rows)
+
+
+main()
