@@ -20,29 +20,12 @@ clients=$root/selftests/clients
 out=$root/build/clients
 : "${CLIENTS:=}"
 
-"$here/deps.sh" build cargo vm bench
-mapfile -t folders < <("$clients/roots.sh")
-[ ${#folders[@]} = 2 ] || die "the clients' roots are not there (above)"
-root_clients=${folders[0]} root_compilers=${folders[1]}
-mkdir -p "$out/clients" "$out/go/src"
+"$here/deps.sh" build cargo vm bench clients
+root_clients=$("$clients/root.sh")
+mkdir -p "$out/clients"
+cp "$("$clients/go/build.sh")/watch-go" "$out/clients/"
 
 # --- what the guest gets -------------------------------------------------
-
-# With the libraries of Go that Debian packages
-build_go() {
-	rm -rf "$out/go/src/watch-go"
-	cp -r "$clients/go" "$out/go/src/watch-go"
-	# shellcheck disable=SC2016 # for the inner shell
-	unshare -m sh -ec '
-		mount --bind "$2" "$1/mnt"
-		mount -t proc proc "$1/proc"
-		mount --bind /dev "$1/dev"
-		exec chroot "$1" env -i PATH=/usr/bin:/bin HOME=/tmp GOCACHE=/mnt/cache \
-			CGO_ENABLED=0 GO111MODULE=off GOPATH=/mnt:/usr/share/gocode \
-			sh -ec "cd /mnt/src/watch-go && go build -o /mnt/watch-go ."
-		' sh "$root_compilers" "$out/go"
-	cp "$out/go/watch-go" "$out/clients/"
-}
 
 # Static, so that the guest's libraries don't matter
 build_rust() {
@@ -61,7 +44,6 @@ pack_root() {
 	mv "$out/root.tar.part" "$out/root.tar"
 }
 
-step clients-go "the clients in Go" : build_go
 step clients-rust "the clients in Rust" : build_rust
 step clients-pack "the clients' root" : pack_root
 cp -t "$out/clients" "$clients"/{guest.py,watch-python,watch-node}

@@ -4,7 +4,7 @@
 # Names the tools that are missing, then installs them:
 #
 #   deps.sh [build] [cargo] [kernel] [debug] [crates] [vm] [test] [deb]
-#           [debian_root] [image] [lint] [bench]
+#           [debian_root] [image] [lint] [bench] [clients]
 #
 # Each word is a use. INSTALL=0 only names them. Without apt, or without the
 # right to use it, the list is printed and that is an error.
@@ -117,6 +117,10 @@ want_crates() {
 want_image() {
 	want_debian_root
 	want e2fsprogs have mke2fs
+}
+
+want_clients() {
+	want python3-pip python3 -m pip --version
 }
 
 want_bench() {

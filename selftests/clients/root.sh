@@ -1,0 +1,29 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+#
+# Prints the folder of a Debian root with the clients that Debian packages,
+# which the guest unpacks into memory. It is kept in the cache until the list
+# changes.
+# shellcheck source=../debian/lib.sh
+. "$(dirname "$0")/../debian/lib.sh"
+
+clients=ca-certificates,iproute2,python3,python3-watchdog,nodejs,node-chokidar,inotify-tools
+
+# shellcheck disable=SC2317 # called by name
+make_root() {
+	update_lists
+	mmdebstrap --mode=root --variant=minbase --format=dir --include="$clients" \
+		--aptopt='APT::Install-Recommends "false"' --dpkgopt='path-exclude=/usr/share/doc/*' \
+		--dpkgopt='path-exclude=/usr/share/man/*' --dpkgopt='path-exclude=/usr/share/locale/*' \
+		"$debian_suite" "$out.part" - <"$cache/apt/sources.list"
+	mv "$out.part" "$out"
+}
+
+out=$cache/clients-root-$(echo "$debian_suite $clients" | sha256sum | cut -c 1-8)
+if [ ! -e "$out" ]; then
+	"$here/deps.sh" debian_root
+	rm -rf "$cache"/clients-root-*
+	need_space 1500 "a Debian root with the clients"
+	step clients-root "a root of Debian $debian_suite with the clients" : make_root
+fi
+echo "$out"
