@@ -41,6 +41,11 @@ shim::export!(rkernfs_deferred(_));
 const MAX_ATTEMPTS: u8 = 16;
 const MAX_DELAY_MS: u32 = 1024;
 
+/// Looks, a millisecond or more apart, at whether somebody still reports an inode that was given a
+/// dentry. That task may be preempted for as long as others have the CPU: 16 looks were too few on
+/// a busy host, and a watch was told twice.
+const MAX_REPORT_LOOKS: u32 = 8192;
+
 /// What is left to do for a removed node. Travels in `rb.rb_right`.
 #[derive(Clone, Copy, Default)]
 pub(super) struct Todo {
@@ -327,7 +332,7 @@ fn report_by_dentry(inode: &Inode<'_>) {
         return inode.report_removed();
     };
     // Somebody may have opened it before, and be reporting it right now, as he closed it.
-    for _ in 0..MAX_ATTEMPTS {
+    for _ in 0..MAX_REPORT_LOOKS {
         if !inode.holders().others {
             break;
         }
