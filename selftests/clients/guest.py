@@ -1,6 +1,6 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: GPL-2.0
-"""Runs unmodified clients with the patch enabled and then disabled.
+"""Runs unmodified clients with the patch enabled and disabled.
 
     guest.py [CLIENT...]
 
@@ -11,56 +11,23 @@ it was told and what it keeps:
     point CASE STATE REMOVED DESCRIPTORS
 """
 import collections
+import functools
 import os
 import signal
 import subprocess
 import sys
 import time
 
+from patch import descriptors, in_both_states, read, threads, until, watches, write
+
 CGROUPS = "/sys/fs/cgroup"
 GROUND = CGROUPS + "/clients"
-PATCH = "/sys/kernel/livepatch/rkernfs"
 NODES = 20
 MANY = 200
 # How long a client may take until the end of all is reported
 PATIENCE = 20
 # ... and how long nothing may change until what is left counts as lost
 QUIET = 2
-
-
-def read(path):
-    with open(path, encoding="ascii") as file:
-        return file.read()
-
-
-def write(path, text):
-    with open(path, "w", encoding="ascii") as file:
-        file.write(text)
-
-
-def until(holds, what, seconds=60):
-    end = time.monotonic() + seconds
-    while not holds():
-        if time.monotonic() > end:
-            sys.exit(f"guest.py: {what}: not within {seconds} s")
-        time.sleep(0.02)
-
-
-def is_patched():
-    """None while livepatch moves tasks over."""
-    try:
-        if read(PATCH + "/transition").strip() == "1":
-            return None
-        return read(PATCH + "/enabled").strip() == "1"
-    except OSError:
-        # Gone, as all tasks have left it.
-        return False
-
-
-def disable():
-    until(is_patched, "the patch enabled (is the module loaded?)")
-    write(PATCH + "/enabled", "0")
-    until(lambda: is_patched() is False, "the patch disabled")
 
 
 # --- what is watched -----------------------------------------------------
@@ -205,22 +172,11 @@ class Client:
                 return
             time.sleep(0.05)
 
-    def each(self, folder, look):
-        """What LOOK says of each file there that is not gone meanwhile."""
-        for name in os.listdir(f"/proc/{self.process.pid}/{folder}"):
-            try:
-                yield look(f"/proc/{self.process.pid}/{folder}/{name}")
-            except FileNotFoundError:
-                pass
-
     def watches(self):
-        return sum(text.count("inotify wd:") for text in self.each("fdinfo", read))
+        return watches(self.process.pid)
 
     def descriptors(self):
-        return sum(link == "anon_inode:inotify" for link in self.each("fd", os.readlink))
-
-    def threads(self):
-        return len(os.listdir(f"/proc/{self.process.pid}/task"))
+        return descriptors(self.process.pid)
 
     def slab(self):
         """Bytes of the kernel's caches that are charged to the client."""
@@ -260,7 +216,7 @@ def run(name, case, state):
     told = sum(path in ends for path in nodes.paths)
     twice = sum(ends[path] > 1 for path in nodes.paths)
     print("row", name, case, state, count, told, twice, client.watches(), client.descriptors(),
-          client.threads(), client.goroutines(), client.slab(), flush=True)
+          threads(client.process.pid), client.goroutines(), client.slab(), flush=True)
     client.end()
     nodes.clean_up()
 
@@ -273,14 +229,7 @@ def main():
     os.mkdir(GROUND)
     write(GROUND + "/cgroup.subtree_control", "+memory")
     names = sys.argv[1:] or CLIENTS
-    until(is_patched, "the patch enabled (is the module loaded?)")
-    # In this order, as a patch that was disabled is gone.
-    for state in ("enabled", "disabled"):
-        if state == "disabled":
-            disable()
-        for name in names:
-            for case in CLIENTS[name][1]:
-                run(name, case, state)
+    in_both_states(functools.partial(run, name, case) for name in names for case in CLIENTS[name][1])
     os.rmdir(GROUND)
     print("complete")
 

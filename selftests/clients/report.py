@@ -86,7 +86,9 @@ def cell(values):
     left = [f"{values[key]} {name}" for key, name in
             (("watches", "watches"), ("descriptors", "inotify descriptors"),
              ("goroutines", "goroutines"), ("threads", "threads")) if values[key] is not None]
-    return f"{text}; {', '.join(left)}; {values['slab'] // 1024} KiB"
+    if values["slab"] is not None:
+        left.append(f"{values['slab'] // 1024} KiB")
+    return f"{text}; {', '.join(left)}"
 
 
 def table(rows):
