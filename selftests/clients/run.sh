@@ -1,17 +1,17 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 #
-# Runs unmodified clients on 6.12 and 7.3, with the patch enabled and then
-# disabled in one boot. Prints TAP and the table, and puts the table and the
-# plot into Documentation/. The last line tells how many tests passed and
-# failed.
+# Runs unmodified clients with the patch enabled and disabled in one boot: what
+# needs no system on 6.12 and 7.3 (guest.py), what does on Debian's own kernel
+# (system.py). Prints TAP and the table, and puts the table and the plot into
+# Documentation/. The last line tells how many tests passed and failed.
 #
-#   KERNEL='6.12 7.3'	on which kernels
+#   KERNEL='6.12 7.3 debian'	on which kernels
 #   CLIENTS='names'	only these
 #
 # Documentation/ is left alone if one of them is given.
 set -euo pipefail
-kernels=${KERNEL:-6.12 7.3}
+kernels=${KERNEL:-6.12 7.3 debian}
 partial=${KERNEL:-}${CLIENTS:-}
 # shellcheck source=../qemu/lib.sh
 . "$(dirname "$0")/../qemu/lib.sh"
@@ -19,6 +19,26 @@ partial=${KERNEL:-}${CLIENTS:-}
 clients=$root/selftests/clients
 out=$root/build/clients
 : "${CLIENTS:=}"
+
+# What runs on which of them, by the names that the programs know
+known() { # PROGRAM
+	sed -n '/^CLIENTS = {/,/^}/s/^    "\([^"]*\)":.*/\1/p' "$clients/$1"
+}
+chosen() { # PROGRAM
+	local name
+	# shellcheck disable=SC2086 # one name a word
+	for name in ${CLIENTS:-$(known "$1")}; do
+		! known "$1" | grep -qx -- "$name" || printf '%s ' "$name"
+	done
+}
+for name in $CLIENTS; do
+	{ known guest.py; known system.py; } | grep -qx -- "$name" ||
+		{ say "error: CLIENTS: $name: none of $( (known guest.py; known system.py) | tr '\n' ' ')"; exit 2; }
+done
+on_dev=$(chosen guest.py) on_debian=$(chosen system.py)
+[ -n "$on_dev" ] || kernels=$(tr ' ' '\n' <<<"$kernels" | grep -x debian || :)
+[ -n "$on_debian" ] || kernels=$(tr ' ' '\n' <<<"$kernels" | grep -vx debian || :)
+[ -n "$kernels" ] || { say "error: CLIENTS=$CLIENTS: none of them runs on KERNEL=$KERNEL"; exit 2; }
 
 "$here/deps.sh" build cargo vm bench clients
 root_clients=$("$clients/root.sh")
@@ -46,7 +66,7 @@ pack_root() {
 
 step clients-rust "the clients in Rust" : build_rust
 step clients-pack "the clients' root" : pack_root
-cp -t "$out/clients" "$clients"/{guest.py,watch-python,watch-node}
+cp -t "$out/clients" "$clients"/{guest.py,patch.py,watch-python,watch-node}
 # Not packaged by Debian; one wheel that says what it must contain.
 [ -d "$out/clients/inotify_simple" ] ||
 	step clients-python "inotify_simple" : python3 -m pip install --quiet --no-deps --require-hashes \
@@ -54,20 +74,45 @@ cp -t "$out/clients" "$clients"/{guest.py,watch-python,watch-node}
 
 # --- the runs ------------------------------------------------------------
 
+packages=(runc crun podman systemd-oomd libpam-systemd dbus-user-session fatrace inotify-tools
+	stress-ng busybox-static)
+
 in_guest="
 	insmod /lib/modules/dummy.ko numdummies=0 && mount -t tmpfs -o size=90% tmpfs /root &&
-	tar -C /root -xf /add/root.tar && cp -r /add/clients /root/opt/ || exit 1
+	tar -C /root -xf /add/root.tar && cp -r /add/clients /rkernfs.ko /root/opt/ || exit 1
 	for folder in proc sys dev tmp; do mount --rbind /\$folder /root/\$folder; done
-	chroot /root /opt/clients/guest.py $CLIENTS 2>&1"
+	LOAD='insmod /opt/rkernfs.ko' chroot /root /opt/clients/guest.py $on_dev 2>&1"
 
-: >"$out/results"
-for kernel in $kernels; do
-	say "testing: clients on $kernel ..."
-	ended=0
-	KERNEL=$kernel DEBUG=0 MEM=3G TIMEOUT=400 ADD="$out/root.tar $out/clients" RUN=$in_guest \
-		"$here/vm.sh" >"$out/$kernel.log" || ended=$?
-	sed "s/^/$kernel /" "$out/$kernel.log" >>"$out/results"
-	echo "$kernel status $ended" >>"$out/results"
-done
+on() { # KERNEL
+	if [ "$1" = debian ]; then
+		KO='' DISK=$("$root/selftests/debian/image.sh" clients "${packages[@]}") TIMEOUT=1500 \
+			ADD="$clients/system.py $clients/patch.py" RUN="/add/system.py $on_debian 2>&1" "$here/vm.sh"
+	else
+		MEM=3G TIMEOUT=900 ADD="$out/root.tar $out/clients" RUN=$in_guest "$here/vm.sh"
+	fi
+}
+
+# The kernels of a lane one after another
+lane() { # KERNEL...
+	local kernel ended
+	for kernel; do
+		say "testing: clients on $kernel ..."
+		ended=0
+		KERNEL=$kernel DEBUG=0 on "$kernel" >"$out/$kernel.log" || ended=$?
+		{
+			sed "s/^/$kernel /" "$out/$kernel.log"
+			echo "$kernel status $ended"
+		} >"$out/$kernel.results"
+	done
+}
+
+rm -f "$out"/*.results
+case " $kernels " in
+*debian*) lane debian & ;;
+esac
+# shellcheck disable=SC2046 # one kernel a word
+lane $(tr ' ' '\n' <<<"$kernels" | grep -vx debian)
+wait
+cat "$out"/*.results >"$out/results"
 
 exec "$clients/report.py" "$out/results" ${partial:+--partial}

@@ -17,16 +17,17 @@ import re
 import shutil
 import subprocess
 import sys
+import tempfile
 import time
 
-from patch import descriptors, in_both_states, read, threads, until, wait_for, watches, write
+from patch import descriptors, each, in_both_states, read, threads, until, wait_for, watches, write
 
 WORK = "/var/lib/clients"
 ROOTFS = WORK + "/rootfs"
 CGROUPS = "/sys/fs/cgroup"
 PATIENCE = 30
-# Takes more memory than there is, until it is killed
-EAT = ["tail", "/dev/zero"]
+# Takes more memory than LIMIT at once
+EAT = ["dd", "if=/dev/zero", "of=/dev/null", "bs=64M"]
 LIMIT = 16 << 20
 
 
@@ -48,6 +49,28 @@ def pids(name):
     return found
 
 
+class Output:
+    """A program that runs until close(), and what it has said."""
+
+    def __init__(self, *words, **more):
+        # pylint: disable=consider-using-with # close() does
+        self.log = tempfile.TemporaryFile("w+", encoding="utf-8")
+        self.process = subprocess.Popen(words, stdin=subprocess.DEVNULL, stdout=self.log,
+                                        stderr=subprocess.STDOUT, **more)
+
+    def text(self):
+        self.log.seek(0)
+        return self.log.read()
+
+    def runs(self):
+        return self.process.poll() is None
+
+    def close(self):
+        self.process.kill()
+        self.process.wait()
+        self.log.close()
+
+
 class Held:
     """What all processes of a name hold, from now on."""
 
@@ -61,8 +84,9 @@ class Held:
 
     def more(self):
         """... once it has let go of what it will, or it has had its time."""
-        difference = lambda: [now - then for now, then in zip(self.now(), self.before)]
-        wait_for(lambda: max(difference()) <= 0, 5)
+        def difference():
+            return [max(0, now - then) for now, then in zip(self.now(), self.before)]
+        wait_for(lambda: not any(difference()), 5)
         return difference()
 
 
@@ -97,7 +121,8 @@ def containers(runtime, count, args, limit=None):
         create(runtime, name, args, limit)
     yield names
     for name in names:
-        command(runtime, "delete", "--force", name, check=False)
+        if os.path.exists(f"/run/{runtime}/{name}"):
+            command(runtime, "delete", "--force", name)
         shutil.rmtree(f"{WORK}/{name}")
     until(lambda: not any(os.path.exists(f"{CGROUPS}/clients/{name}") for name in names),
           "the containers' cgroups gone")
@@ -110,8 +135,7 @@ def create(runtime, name, args, limit):
 
 
 def gone(runtime, name):
-    return (command(runtime, "state", name, check=False).returncode != 0
-            and not os.path.exists(f"{CGROUPS}/clients/{name}"))
+    return not any(map(os.path.exists, (f"/run/{runtime}/{name}", f"{CGROUPS}/clients/{name}")))
 
 
 def deleted(runtime, state, count=20):
@@ -119,36 +143,26 @@ def deleted(runtime, state, count=20):
     with containers(runtime, count, ["sleep", "1000"]) as names:
         for name in names:
             command(runtime, "start", name)
-            command(runtime, "kill", name, "KILL")
         for name in names:
-            wait_for(lambda: '"stopped"' in command(runtime, "state", name).stdout, PATIENCE)
-            command(runtime, "delete", name)
+            command(runtime, "delete", "--force", name)
         ends = sum(gone(runtime, name) for name in names)
     row(runtime, "deleted", state, count, ends, held)
 
 
-class Events:
+class Events(Output):
     """A running `runc events`."""
 
     def __init__(self, name):
-        self.log = open(f"{WORK}/{name}.events", "w+", encoding="utf-8")
-        self.process = subprocess.Popen(["runc", "events", "--interval", "1000s", name],
-                                        stdin=subprocess.DEVNULL, stdout=self.log)
+        super().__init__("runc", "events", "--interval", "1000s", name)
         until(lambda: watches(self.process.pid) == 2, f"runc events {name} watches")
 
     def ended(self):
         """Whether it ends by itself, with status 0."""
-        wait_for(lambda: self.process.poll() is not None, PATIENCE)
+        wait_for(lambda: not self.runs(), PATIENCE)
         return self.process.poll() == 0
 
     def ooms(self):
-        self.log.seek(0)
-        return self.log.read().count('"type":"oom"')
-
-    def close(self):
-        self.process.kill()
-        self.process.wait()
-        self.log.close()
+        return self.text().count('"type":"oom"')
 
 
 def runc_events(state, count=5):
@@ -200,7 +214,7 @@ def podman(*words, check=True):
 
 
 def podman_run(name, *words):
-    """By the runtime that Debian's podman takes, in a cgroup of systemd's."""
+    """In a cgroup of systemd's"""
     podman("run", "--detach", "--name", name, "--network", "none", "--memory", str(LIMIT),
            "--memory-swap", str(LIMIT), "--rootfs", ROOTFS, *words)
 
@@ -278,7 +292,7 @@ def slices(state, count=10):
     row("systemd", "slices", state, count, ends, held)
 
 
-def user_manager(state, count=10):
+def user_manager(state, count=5):
     """Units of a user's own manager, and then the manager itself."""
     command("useradd", "--create-home", "client")
     held = Held("systemd")
@@ -337,32 +351,20 @@ def oomd(state, count=10):
 
 # --- devices -------------------------------------------------------------
 
-class Monitor:
+class Monitor(Output):
     """udevadm monitor: what udevd tells of."""
 
-    def __enter__(self):
-        self.log = open(f"{WORK}/monitor", "w+", encoding="utf-8")
-        self.process = subprocess.Popen(["stdbuf", "-oL", "udevadm", "monitor", "--udev"],
-                                        stdin=subprocess.DEVNULL, stdout=self.log)
+    def __init__(self):
+        super().__init__("stdbuf", "-oL", "udevadm", "monitor", "--udev")
         until(lambda: "UDEV -" in self.text(), "udevadm monitor")
-        return self
-
-    def text(self):
-        self.log.seek(0)
-        return self.log.read()
 
     def removed(self, name):
         return len(re.findall(rf"\] remove +\S*/{re.escape(name)} ", self.text()))
 
-    def __exit__(self, *_):
-        self.process.kill()
-        self.process.wait()
-        self.log.close()
-
 
 def udev(case, state, names, come, go):
     held = Held("systemd-udevd")
-    with Monitor() as monitor:
+    with contextlib.closing(Monitor()) as monitor:
         for name in names:
             come(name)
         command("udevadm", "settle")
@@ -417,31 +419,21 @@ def networkd(state, count=20):
 # --- fanotify ------------------------------------------------------------
 
 def fatrace(state, count=20):
-    """It traces the mount of cgroups; each is read, and removed."""
+    """It traces the mount of cgroups; each is read, and removed. By then its name cannot be told
+    any more, but that this program opened something can."""
     held = Held("fatrace")
-    with open(f"{WORK}/fatrace", "w+", encoding="utf-8") as log:
-        with subprocess.Popen(["fatrace", "--current-mount"], cwd=CGROUPS, stdin=subprocess.DEVNULL,
-                              stdout=log, stderr=subprocess.STDOUT) as process:
-            until(lambda: any("fanotify" in link for link in each_link(process.pid)), "fatrace")
-            time.sleep(0.5)
-            for i in range(count):
-                os.mkdir(f"{CGROUPS}/traced{i}")
-                read(f"{CGROUPS}/traced{i}/cgroup.events")
-                os.rmdir(f"{CGROUPS}/traced{i}")
-
-            text = lambda: (log.seek(0), log.read())[1]
-            # A name of what has gone is not told; that something was opened is.
-            wait_for(lambda: text().count("python3") >= count, PATIENCE)
-            ends = min(count, text().count("python3")) if process.poll() is None else 0
-            process.terminate()
-            process.wait()
+    with contextlib.closing(Output("fatrace", "--current-mount", cwd=CGROUPS)) as trace:
+        until(lambda: any("fanotify" in link for link in each(trace.process.pid, "fd", os.readlink)),
+              "fatrace")
+        time.sleep(0.5)
+        me = read("/proc/self/comm").strip()
+        for i in range(count):
+            os.mkdir(f"{CGROUPS}/traced{i}")
+            read(f"{CGROUPS}/traced{i}/cgroup.events")
+            os.rmdir(f"{CGROUPS}/traced{i}")
+        wait_for(lambda: trace.text().count(me) >= count, PATIENCE)
+        ends = min(count, trace.text().count(me)) if trace.runs() else 0
     row("fatrace", "read", state, count, ends, held)
-
-
-def each_link(pid):
-    for fd in os.listdir(f"/proc/{pid}/fd"):
-        with contextlib.suppress(OSError):
-            yield os.readlink(f"/proc/{pid}/fd/{fd}")
 
 
 def fsnotifywait(state, count=20):
@@ -449,20 +441,27 @@ def fsnotifywait(state, count=20):
     paths = [f"{CGROUPS}/marked{i}" for i in range(count)]
     for path in paths:
         os.mkdir(path)
-    with open(f"{WORK}/fsnotifywait", "w+", encoding="utf-8") as log:
-        process = subprocess.Popen(["fsnotifywait", "--monitor", "--event", "delete_self", "--fanotify",
-                                    *(f"{path}/cgroup.events" for path in paths)],
-                                   stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT)
-        text = lambda: (log.seek(0), log.read())[1]
-        until(lambda: "Watches established" in text(), "fsnotifywait")
+    files = [f"{path}/cgroup.events" for path in paths]
+    with contextlib.closing(Output("fsnotifywait", "--monitor", "--event", "delete_self", *files)) as wait:
+        until(lambda: "Watches established" in wait.text(), "fsnotifywait")
         for path in paths:
             os.rmdir(path)
-        wait_for(lambda: text().count("DELETE_SELF") >= count, 5)
+        told = lambda: wait.text().count("DELETE_SELF")
+        wait_for(lambda: told() >= count, 5)
         time.sleep(0.5)
-        ends = text().count("DELETE_SELF")
-        process.kill()
-        process.wait()
+        ends = told()
     row("fsnotifywait", "file", state, count, min(ends, count), held, max(0, ends - count))
+
+
+# --- suites --------------------------------------------------------------
+
+def stress(stressor, state, seconds=5):
+    """Its own checks tell by the status whether it found something."""
+    held = Held("stress-ng")
+    done = command("stress-ng", f"--{stressor}", "2", "--timeout", f"{seconds}s", "--verify", check=False)
+    if done.returncode:
+        print("".join(f"# {line}\n" for line in done.stdout.splitlines()), end="")
+    row("stress-ng", stressor, state, 1, int(done.returncode == 0), held)
 
 
 CLIENTS = {
@@ -476,6 +475,8 @@ CLIENTS = {
     "networkd": [networkd],
     "fatrace": [fatrace],
     "fsnotifywait": [fsnotifywait],
+    "stress-ng": [functools.partial(stress, name) for name in (
+        "inotify", "fanotify", "cgroup", "sysfs", "netdev", "netlink-proc", "dentry", "mount", "handle")],
 }
 
 
@@ -484,7 +485,7 @@ def main():
     for name in ("proc", "sys", "dev", "tmp", "etc", "run"):
         os.mkdir(f"{ROOTFS}/{name}")
     shutil.copy("/bin/busybox", ROOTFS + "/bin")
-    for name in ("sh", "sleep", "tail", "true"):
+    for name in ("dd", "sleep", "true"):
         os.symlink("busybox", f"{ROOTFS}/bin/{name}")
     begun = time.monotonic()
     for name in sys.argv[1:] or CLIENTS:
