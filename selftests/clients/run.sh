@@ -22,18 +22,18 @@ out=$root/build/clients
 
 # What runs on which of them, by the names that the programs know
 known() { # PROGRAM
-	sed -n '/^CLIENTS = {/,/^}/s/^    "\([^"]*\)":.*/\1/p' "$clients/$1"
+	sed -n '/^CLIENTS = {/,/^}/s/^    "\([^"]*\)":.*/\1/p' "$clients/$1" | tr '\n' ' '
 }
 chosen() { # PROGRAM
 	local name
 	# shellcheck disable=SC2086 # one name a word
 	for name in ${CLIENTS:-$(known "$1")}; do
-		! known "$1" | grep -qx -- "$name" || printf '%s ' "$name"
+		[[ " $(known "$1") " != *" $name "* ]] || printf '%s ' "$name"
 	done
 }
+all="$(known guest.py)$(known system.py)"
 for name in $CLIENTS; do
-	{ known guest.py; known system.py; } | grep -qx -- "$name" ||
-		{ say "error: CLIENTS: $name: none of $( (known guest.py; known system.py) | tr '\n' ' ')"; exit 2; }
+	[[ " $all" == *" $name "* ]] || { say "error: CLIENTS: $name: none of $all"; exit 2; }
 done
 on_dev=$(chosen guest.py) on_debian=$(chosen system.py)
 [ -n "$on_dev" ] || kernels=$(tr ' ' '\n' <<<"$kernels" | grep -x debian || :)
@@ -75,11 +75,12 @@ cp -t "$out/clients" "$clients"/{guest.py,patch.py,watch-python,watch-node}
 # --- the runs ------------------------------------------------------------
 
 packages=(runc crun podman systemd-oomd libpam-systemd dbus-user-session fatrace inotify-tools
-	stress-ng busybox-static)
+	stress-ng busybox-static python3)
 
 in_guest="
 	insmod /lib/modules/dummy.ko numdummies=0 && mount -t tmpfs -o size=90% tmpfs /root &&
-	tar -C /root -xf /add/root.tar && cp -r /add/clients /rkernfs.ko /root/opt/ || exit 1
+	tar -C /root -xf /add/root.tar && cp -r /add/clients /rkernfs.ko /root/opt/ &&
+	cp /bin/busybox /root/usr/bin/insmod && ln -s insmod /root/usr/bin/rmmod || exit 1
 	for folder in proc sys dev tmp; do mount --rbind /\$folder /root/\$folder; done
 	LOAD='insmod /opt/rkernfs.ko' chroot /root /opt/clients/guest.py $on_dev 2>&1"
 
