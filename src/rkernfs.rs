@@ -2,9 +2,12 @@
 
 //! Tells watchers of kernfs nodes (cgroup, sysfs, …) when what they watch is removed.
 //!
-//! - [`kernfs`]: safe abstractions over kernfs. No policy.
-//! - [`removal`]: the removal path that replaces the kernel's own.
+//! Who uses whom, from top to bottom:
+//!
 //! - [`pseudofs`]: a file system to see it at work.
+//! - [`kernfs`]: safe abstractions over kernfs, for file systems. No policy.
+//! - [`removal`]: the removal path that replaces the kernel's own.
+//! - [`node`], [`data`]: a node, its hierarchy, and what it carries.
 //! - [`btf`]: whether the running kernel's structures are those that it was compiled with.
 //! - [`shim`]: what only C can do: livepatch tables, unexported functions, macros.
 
@@ -12,7 +15,9 @@ use kernel::prelude::*;
 
 mod btf;
 mod compat;
-mod kernfs;
+mod data;
+pub mod kernfs;
+mod node;
 mod pseudofs;
 mod removal;
 mod shim;
