@@ -113,20 +113,20 @@ impl Node {
     }
 
     /// The number of active references, or less than 0 once there are none to be had any more.
-    pub(crate) fn active(&self) -> &Atomic<i32> {
-        // SAFETY: The invariant of `Node` keeps it allocated; the field is an `atomic_t`.
-        unsafe { Atomic::from_ptr(ptr::addr_of_mut!((*self.as_ptr()).active.counter)) }
+    pub(crate) fn active(&self) -> i32 {
+        // SAFETY: The invariant of `Node` keeps it allocated. `atomic_read()` is a volatile read.
+        unsafe { ptr::addr_of!((*self.as_ptr()).active.counter).read_volatile() }
     }
 
     /// Whether active references can be had. As `kernfs_active()`, but of this node alone.
     pub(crate) fn is_active(&self) -> bool {
-        self.active().load(Relaxed) >= 0
+        self.active() >= 0
     }
 
     /// The number of references.
-    pub(crate) fn count(&self) -> &Atomic<i32> {
-        // SAFETY: The invariant of `Node` keeps it allocated; the field is an `atomic_t`.
-        unsafe { Atomic::from_ptr(ptr::addr_of_mut!((*self.as_ptr()).count.counter)) }
+    pub(crate) fn references(&self) -> i32 {
+        // SAFETY: The invariant of `Node` keeps it allocated. `atomic_read()` is a volatile read.
+        unsafe { ptr::addr_of!((*self.as_ptr()).count.counter).read_volatile() }
     }
 }
 

@@ -7,13 +7,14 @@ use super::{
     batch::Batch,
     deferral::Works,
     locks::Tree,
+    names::Name,
     node::Member,
     supers::Notes,
     walk::{remove_subtree, remove_unused_file},
 };
 use crate::{
     btf,
-    compat::{c_str, ARef},
+    compat::ARef,
     node::{get_unless_zero, Node, Root},
     shim,
 };
@@ -77,7 +78,7 @@ unsafe extern "C" fn kernfs_remove_by_name_ns(
             return Err(ENOENT);
         }
         // SAFETY: The caller has a reference of `parent` and gives a string.
-        let (parent, name) = unsafe { (Node::from_raw(parent), c_str(name)) };
+        let (parent, name) = unsafe { (Node::from_raw(parent), Name::from_ptr(name)) };
         // SAFETY: The caller promises what `ns` is.
         unsafe { remove_by_name_ns(parent, name, ns.cast()) }?;
         Ok(0)
@@ -152,7 +153,7 @@ pub(crate) unsafe fn remove_self(node: &Node) -> bool {
 /// `ENOENT` if there is no such child.
 pub(crate) fn remove_by_name(parent: &Node, name: &CStr) -> Result {
     // SAFETY: Null stands for no namespace.
-    unsafe { remove_by_name_ns(parent, name, ptr::null()) }
+    unsafe { remove_by_name_ns(parent, name.into(), ptr::null()) }
 }
 
 /// The same, in the namespace `ns`.
@@ -160,7 +161,7 @@ pub(crate) fn remove_by_name(parent: &Node, name: &CStr) -> Result {
 /// # Safety
 ///
 /// `ns` must be null or a tag of the root's namespace type.
-unsafe fn remove_by_name_ns(parent: &Node, name: &CStr, ns: *const c_void) -> Result {
+unsafe fn remove_by_name_ns(parent: &Node, name: Name<'_>, ns: *const c_void) -> Result {
     let mut batch = Batch::new();
     Tree::lock(parent, |tree, parent| {
         // SAFETY: The caller promises what `ns` is.

@@ -36,24 +36,32 @@ type NotSend = PhantomData<*mut ()>;
 /// The current task holds the lock of `root`.
 pub(super) struct Supers<'r> {
     root: &'r Root,
+    /// [`supers::hints`] when the lock was taken.
+    hints: u32,
     _not_send: NotSend,
 }
 
 impl<'r> Supers<'r> {
     /// Takes the lock; sleeps until it is free.
     pub(super) fn lock(root: &'r Root) -> Self {
-        supers::move_wanted_to_front(root);
+        let hints = supers::hints();
+        supers::move_wanted_to_front(root, hints);
         // SAFETY: The invariant of `Root` keeps it while it is borrowed.
         unsafe { shim::rkernfs_supers_down_read(root.as_ptr()) };
         // INVARIANT: Just taken.
         Self {
             root,
+            hints,
             _not_send: PhantomData,
         }
     }
 
     pub(super) fn root(&self) -> &'r Root {
         self.root
+    }
+
+    pub(super) fn hints(&self) -> u32 {
+        self.hints
     }
 }
 

@@ -25,7 +25,6 @@ use super::{
     supers::Super,
 };
 use crate::{
-    compat::Relaxed,
     node::{Kind, Node},
     shim,
 };
@@ -51,7 +50,7 @@ use crate::{
 /// `kobject_del()` and `sysfs_remove_group()`. A directory with one reference too many has an owner
 /// or an inode, and nothing tells which; it is looked up.
 pub(super) fn may_have_inode(node: &Node, known: i32) -> bool {
-    node.count().load(Relaxed) > known
+    node.references() > known
 }
 
 /// Whether inodes of `node` may be made of file handles without `kernfs_rwsem`.

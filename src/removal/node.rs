@@ -6,7 +6,7 @@
 
 use super::locks::{Brand, Iattr, Tree};
 use crate::{
-    compat::{AlwaysRefCounted, Full, Relaxed},
+    compat::{AlwaysRefCounted, Atomic, Full},
     node::{Kind, Node},
     shim,
 };
@@ -146,7 +146,10 @@ impl<'id> Member<'id> {
             self.set_flag(REMOVING, tree);
         }
         if self.is_active() {
-            self.active().fetch_add(DEACTIVATED, Full);
+            // SAFETY: The invariant of `Node` keeps it; the field is an `atomic_t`.
+            let active: &Atomic<i32> =
+                unsafe { Atomic::from_ptr(ptr::addr_of_mut!((*self.as_ptr()).active.counter)) };
+            active.fetch_add(DEACTIVATED, Full);
         }
     }
 
@@ -157,7 +160,7 @@ impl<'id> Member<'id> {
 
     /// Whether nobody uses the node or ever will: `active` is `KN_DEACTIVATED_BIAS`.
     fn is_deactivated(&self) -> bool {
-        self.active().load(Relaxed) == DEACTIVATED
+        self.active() == DEACTIVATED
     }
 
     fn should_drain_open_files(&self) -> bool {

@@ -11,7 +11,7 @@
 
 use super::locks::Supers;
 use crate::{
-    compat::{Atomic, Relaxed},
+    compat::{Atomic, Full, Relaxed},
     node::{Node, Root},
     shim,
 };
@@ -92,7 +92,7 @@ impl Supers<'_> {
 
     /// Whether any superblock has a mark that asks for `FAN_DELETE_SELF` of all it shows.
     pub(super) fn any_reports_removal(&self) -> bool {
-        HAS_SUPER_MARKS.load(Relaxed) && self.iter().any(|sb| sb.reports_removal())
+        self.hints() & SUPER_MARKS != 0 && self.iter().any(|sb| sb.reports_removal())
     }
 
     /// The superblocks that may have an inode of a node: all of them, unless it is, and always
@@ -119,7 +119,7 @@ impl Supers<'_> {
                 .inspect(|_| passed += 1)
                 .find(|sb| sb.ns() == only)?;
             if passed > FAR {
-                WANTED.store(only as usize, Relaxed);
+                want_at_front(only);
             }
             Some(sb)
         })
@@ -130,21 +130,55 @@ impl Supers<'_> {
 /// being found sooner.
 const FAR: u32 = 16;
 
-/// The namespace whose superblock was found far from the front; 0 for none.
+/// What there is to know before a removal, in one word that is read once: bits of what follows.
+static HINTS: Atomic<u32> = Atomic::new(0);
+/// There may be a mark on a whole superblock (`FAN_MARK_FILESYSTEM`).
+const SUPER_MARKS: u32 = 1;
+/// [`WANTED`] is set.
+const IS_WANTED: u32 = 2;
+
+/// The namespace whose superblock was last found far from the front.
 static WANTED: Atomic<usize> = Atomic::new(0);
+
+/// See [`HINTS`].
+pub(super) fn hints() -> u32 {
+    HINTS.load(Relaxed)
+}
+
+fn set_hint(hint: u32, on: bool) {
+    let mut seen = hints();
+    loop {
+        let new = if on { seen | hint } else { seen & !hint };
+        match HINTS.cmpxchg(seen, new, Full) {
+            Ok(_) => return,
+            Err(now) => seen = now,
+        }
+    }
+}
+
+#[cold]
+fn want_at_front(ns: *const c_void) {
+    WANTED.store(ns as usize, Relaxed);
+    set_hint(IS_WANTED, true);
+}
 
 /// Brings the superblock that was last found far from the front there, unless somebody has the
 /// lock: nodes of one namespace often go together. The list has no order.
-pub(super) fn move_wanted_to_front(root: &Root) {
-    if WANTED.load(Relaxed) == 0 {
-        return;
+pub(super) fn move_wanted_to_front(root: &Root, hints: u32) {
+    if hints & IS_WANTED != 0 {
+        move_to_front(root);
     }
+}
+
+#[cold]
+fn move_to_front(root: &Root) {
     let root = root.as_ptr();
     // SAFETY: The invariant of `Root` keeps it while it is borrowed.
     if !unsafe { shim::rkernfs_supers_down_write_trylock(root) } {
         return;
     }
-    let wanted = WANTED.xchg(0, Relaxed) as *const c_void;
+    set_hint(IS_WANTED, false);
+    let wanted = WANTED.load(Relaxed) as *const c_void;
     let mut info = ptr::null_mut();
     loop {
         // SAFETY: The lock is held exclusively; `info` is null or on the list.
@@ -210,9 +244,6 @@ impl ShownIn {
     }
 }
 
-/// Whether there may be a mark on a whole superblock (`FAN_MARK_FILESYSTEM`).
-static HAS_SUPER_MARKS: Atomic<bool> = Atomic::new(false);
-
 const MOVED_BITS: u32 = 14;
 #[allow(
     clippy::declare_interior_mutable_const,
@@ -239,7 +270,7 @@ static PROBES: shim::rkernfs_probes = shim::rkernfs_probes {
 
 /// A mark on a whole superblock is about to be added.
 extern "C" fn super_mark_added() {
-    HAS_SUPER_MARKS.store(true, Relaxed);
+    set_hint(SUPER_MARKS, true);
 }
 
 /// `kernfs_rename_ns()` is about to run.
@@ -305,7 +336,7 @@ impl Drop for Notes {
 unsafe extern "C" fn note(sb: *mut bindings::super_block, _arg: *mut kernel::ffi::c_void) {
     // SAFETY: The caller keeps the superblock.
     if unsafe { ptr::addr_of!((*sb).s_fsnotify_mask).read_volatile() } != 0 {
-        HAS_SUPER_MARKS.store(true, Relaxed);
+        set_hint(SUPER_MARKS, true);
     }
     // SAFETY: The caller keeps the superblock.
     if !unsafe { shim::rkernfs_is_kernfs(sb) } {

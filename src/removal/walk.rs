@@ -102,16 +102,17 @@ fn drain<'id>(tree: Tree<'id>, node: &Member<'id>) -> Tree<'id> {
 
 /// Unlinks `node`, which is drained, and clears what leads to it.
 fn take_out<'id>(tree: &Tree<'id>, node: &Member<'id>, known: i32, batch: &mut Batch) {
-    if unlink(tree, node) {
-        clean_up(tree, node, known, batch);
+    let parent = node.parent(tree);
+    if unlink(tree, node, parent) {
+        clean_up(tree, node, parent, known, batch);
     }
 }
 
 /// Takes `node` out of its directory. Succeeds once for each node, and so decides which of
 /// several removers cleans up. The root has no directory and only one remover. As
 /// `kernfs_unlink_sibling()`.
-fn unlink<'id>(tree: &Tree<'id>, node: &Member<'id>) -> bool {
-    let Some(parent) = node.parent(tree) else {
+fn unlink<'id>(tree: &Tree<'id>, node: &Member<'id>, parent: Option<&Member<'id>>) -> bool {
+    let Some(parent) = parent else {
         return true;
     };
     if !node.is_linked(tree) {
@@ -124,7 +125,13 @@ fn unlink<'id>(tree: &Tree<'id>, node: &Member<'id>) -> bool {
 
 /// Takes the creation reference of the unlinked `node`, clears the link count of its inodes, and
 /// sets the times of its directory. `known` is the number of references that are accounted for.
-fn clean_up<'id>(tree: &Tree<'id>, node: &Member<'id>, known: i32, batch: &mut Batch) {
+fn clean_up<'id>(
+    tree: &Tree<'id>,
+    node: &Member<'id>,
+    parent: Option<&Member<'id>>,
+    known: i32,
+    batch: &mut Batch,
+) {
     stats::NODES_REMOVED.add(1);
     // SAFETY: `unlink()` succeeds for one caller, whose the node's creation reference is.
     let creation: ARef<Node> = unsafe { ARef::from_raw(NonNull::from(&**node)) };
@@ -133,12 +140,12 @@ fn clean_up<'id>(tree: &Tree<'id>, node: &Member<'id>, known: i32, batch: &mut B
     let is_dir = node.kind() == Kind::Dir;
     let look_up = nlink::may_have_inode(node, known) || tree.supers().any_reports_removal();
     // Most removals are of a file that nobody looked up, in a directory with default times.
-    if !look_up && !is_dir && !node.parent(tree).is_some_and(Member::has_iattr) {
+    if !look_up && !is_dir && !parent.is_some_and(Member::has_iattr) {
         return;
     }
 
     let iattr = tree.iattr();
-    if let Some(parent) = node.parent(tree) {
+    if let Some(parent) = parent {
         if is_dir {
             parent.dec_subdirs(&iattr);
         }
