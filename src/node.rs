@@ -17,9 +17,7 @@ use kernel::{bindings, types::Opaque};
 /// # Examples
 ///
 /// ```
-/// # use rkernfs::kernfs::{DirOperations, Kind, Rename};
-/// # use kernel::prelude::*;
-/// fn rename_directories_only<T: DirOperations>(rename: Rename<'_, T>) -> Result {
+/// fn rename(rename: Rename<'_, Groups>) -> Result {
 ///     if rename.node().kind() != Kind::Dir {
 ///         return Err(EPERM);
 ///     }

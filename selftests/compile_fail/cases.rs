@@ -46,7 +46,7 @@ fn iattr_rwsem_without_tree(node: &Node) {
 }
 
 #[cfg(case = "node_of_another_hierarchy")]
-// error: lifetime may not live long enough
+// error[E0521]: borrowed data escapes outside of closure
 fn node_of_another_hierarchy(one: &'static Node, other: &'static Node) {
     Tree::lock(one, |tree, _| {
         Tree::lock(other, |_tree, member| member.mark_removing(&tree));

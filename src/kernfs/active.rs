@@ -21,8 +21,8 @@ use core::{borrow::Borrow, cell::Cell, ops::Deref};
 ///
 /// # Examples
 ///
-/// ```ignore
-/// fn rmdir(dir: Active<'_, Dir<Self>>) -> Result {
+/// ```
+/// fn rmdir(dir: Active<'_, Dir<Groups>>) -> Result {
 ///     if dir.has_subdirs() {
 ///         return Err(EBUSY);
 ///     }

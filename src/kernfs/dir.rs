@@ -32,10 +32,13 @@ use kernel::{
 ///
 /// # Examples
 ///
-/// ```ignore
+/// ```
+/// # fn example(dir: &Dir<Groups>) -> Result {
 /// const READ_ONLY: Mode = 0o444;
 ///
 /// dir.create_file(c"level", READ_ONLY, Owner::ROOT, Level::new())?;
+/// # Ok(())
+/// # }
 /// ```
 pub type Mode = u16;
 
@@ -46,10 +49,13 @@ pub type Mode = u16;
 ///
 /// # Examples
 ///
-/// ```ignore
-/// let dir = parent.create_dir(c"eth0", 0o755, Owner::ROOT, Interface::new()?)?;
-/// dir.create_file(c"mtu", 0o644, Owner::ROOT, Mtu::new())?;
+/// ```
+/// # fn example(parent: &Dir<Groups>) -> Result {
+/// let dir = parent.create_dir(c"users", 0o755, Owner::ROOT, ())?;
+/// dir.create_file(c"level", 0o644, Owner::ROOT, Level::new())?;
 /// Dir::remove(&dir)?;
+/// # Ok(())
+/// # }
 /// ```
 ///
 /// # Invariants
@@ -225,7 +231,7 @@ impl<T: DirOperations> Active<'_, Dir<T>> {
 ///
 /// # Examples
 ///
-/// ```ignore
+/// ```
 /// struct Groups;
 ///
 /// #[vtable]
@@ -265,8 +271,8 @@ pub trait DirOperations: Sized + 'static {
 ///
 /// # Examples
 ///
-/// ```ignore
-/// fn rename(rename: Rename<'_, Self>) -> Result {
+/// ```
+/// fn rename(rename: Rename<'_, Groups>) -> Result {
 ///     if rename.node().kind() != Kind::Dir {
 ///         return Err(EPERM);
 ///     }

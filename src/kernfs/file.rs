@@ -30,10 +30,13 @@ use kernel::{
 ///
 /// # Examples
 ///
-/// ```ignore
+/// ```
+/// # fn example(dir: &Dir<Groups>) -> Result {
 /// let file = dir.create_file(c"level", 0o444, Owner::ROOT, Level::new())?;
 /// // Later, when the level has changed:
 /// file.notify();
+/// # Ok(())
+/// # }
 /// ```
 ///
 /// # Invariants
@@ -123,8 +126,8 @@ fn parent<F: FileOperations>(file: &File<F>) -> ARef<Dir<F::Dir>> {
 ///
 /// # Examples
 ///
-/// ```ignore
-/// fn write(file: Active<'_, File<Self>>, data: &[u8], _offset: u64) -> Result<usize> {
+/// ```
+/// fn write(file: Active<'_, File<Level>>, data: &[u8], _offset: u64) -> Result<usize> {
 ///     file.parent().remove_by_name(c"level")?;
 ///     Ok(data.len())
 /// }
@@ -146,7 +149,7 @@ impl<T: DirOperations> Deref for Parent<'_, T> {
 ///
 /// # Examples
 ///
-/// ```ignore
+/// ```
 /// struct Level(AtomicU32);
 ///
 /// #[vtable]
@@ -199,11 +202,11 @@ pub trait FileOperations: Sized + Send + Sync + 'static {
 ///
 /// # Examples
 ///
-/// ```ignore
-/// fn poll(file: Active<'_, File<Self>>, poll: Poll<'_>) -> u32 {
+/// ```
+/// fn poll(file: Active<'_, File<Level>>, poll: Poll<'_>) -> u32 {
 ///     // Wait first: what changes after the look at the data wakes up.
 ///     let events = poll.wait();
-///     if file.data().is_empty() {
+///     if file.data().0.load(Relaxed) == 0 {
 ///         return events & !Poll::READABLE;
 ///     }
 ///     events

@@ -26,8 +26,12 @@ use kernel::{
 ///
 /// # Examples
 ///
-/// ```ignore
+/// ```
 /// static GROUPS: FileSystem<Groups> = FileSystem::new(c"groups", 0x67727073);
+///
+/// struct GroupsModule {
+///     _registration: Registration<Groups>,
+/// }
 ///
 /// impl kernel::Module for GroupsModule {
 ///     fn init(module: &'static ThisModule) -> Result<Self> {
@@ -129,14 +133,16 @@ impl<T: DirOperations> FileSystem<T> {
 ///
 /// # Examples
 ///
-/// ```ignore
+/// ```
 /// struct GroupsModule {
 ///     groups: Registration<Groups>,
 /// }
 ///
 /// impl GroupsModule {
-///     fn add_level(&self) -> Result<ARef<File<Level>>> {
-///         self.groups.root().create_file(c"level", 0o444, Owner::ROOT, Level::new())
+///     fn add_level(&self) -> Result {
+///         let root = self.groups.root();
+///         root.create_file(c"level", 0o444, Owner::ROOT, Level::new())?;
+///         Ok(())
 ///     }
 /// }
 /// ```

@@ -18,9 +18,12 @@ use kernel::{bindings, error::from_err_ptr, prelude::*};
 ///
 /// # Examples
 ///
-/// ```ignore
+/// ```
+/// # fn example() -> Result {
 /// let root = Hierarchy::<Groups>::new(Flags::NONE, ())?;
-/// root.create_file(c"version", 0o444, Owner::ROOT, Version)?;
+/// root.create_file(c"level", 0o444, Owner::ROOT, Level::new())?;
+/// # Ok(())
+/// # }
 /// ```
 ///
 /// # Invariants
@@ -70,7 +73,7 @@ impl<T: DirOperations> Drop for Hierarchy<T> {
 ///
 /// # Examples
 ///
-/// ```ignore
+/// ```
 /// let flags = Flags::EXTRA_OPEN_PERM_CHECK | Flags::SUPPORT_EXPORTOP;
 /// ```
 #[derive(Clone, Copy)]

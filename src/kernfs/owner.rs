@@ -10,8 +10,11 @@ use crate::shim;
 ///
 /// # Examples
 ///
-/// ```ignore
-/// parent.create_dir(name, mode, Owner::current(), data)?;
+/// ```
+/// fn mkdir(parent: Active<'_, Dir<Groups>>, name: &CStr, mode: Mode) -> Result {
+///     parent.create_dir(name, mode, Owner::current(), ())?;
+///     Ok(())
+/// }
 /// ```
 #[derive(Clone, Copy)]
 pub struct Owner {

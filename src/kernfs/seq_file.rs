@@ -14,9 +14,9 @@ use kernel::{bindings, types::Opaque};
 ///
 /// # Examples
 ///
-/// ```ignore
-/// fn show(file: Active<'_, File<Self>>, m: &SeqFile) -> Result {
-///     m.print(format_args!("{}\n", file.data().number()));
+/// ```
+/// fn show(file: Active<'_, File<Level>>, m: &SeqFile) -> Result {
+///     m.print(format_args!("{}\n", file.data().0.load(Relaxed)));
 ///     Ok(())
 /// }
 /// ```
