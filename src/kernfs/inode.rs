@@ -38,6 +38,12 @@ impl<'s> Inode<'s> {
         Self::from_raw(unsafe { shim::rkernfs_get_inode(sb.sb(), node.as_ptr()) })
     }
 
+    /// The same as [`Inode::get`], whose caller holds `kernfs_rwsem` shared.
+    pub(crate) fn get_shared(sb: &Super<'s>, node: &Node) -> Option<Self> {
+        // SAFETY: As in `Inode::get()`.
+        Self::from_raw(unsafe { shim::rkernfs_get_inode(sb.sb(), node.as_ptr()) })
+    }
+
     // INVARIANT: Only called with what C returned with a reference.
     fn from_raw(ptr: *mut bindings::inode) -> Option<Self> {
         Some(Self {
@@ -46,7 +52,7 @@ impl<'s> Inode<'s> {
         })
     }
 
-    fn as_ptr(&self) -> *mut bindings::inode {
+    pub(crate) fn as_ptr(&self) -> *mut bindings::inode {
         self.ptr.as_ptr()
     }
 

@@ -43,7 +43,7 @@ impl Root {
         (node.id() == id && node.is_active()).then_some(node)
     }
 
-    pub(super) fn as_ptr(&self) -> *mut bindings::kernfs_root {
+    pub(crate) fn as_ptr(&self) -> *mut bindings::kernfs_root {
         self.0.get()
     }
 }
@@ -62,7 +62,7 @@ pub(crate) struct Super<'s> {
 }
 
 impl Super<'_> {
-    pub(super) fn sb(&self) -> *mut bindings::super_block {
+    pub(crate) fn sb(&self) -> *mut bindings::super_block {
         // SAFETY: By the type invariant.
         unsafe { shim::rkernfs_super_sb(self.info) }
     }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * What is replaced in the running kernel, and the parameter that says for
- * whom. The replacements are src/removal.
+ * whom. The replacements are src/removal and src/notify.
  */
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
 
@@ -27,6 +27,7 @@ static struct klp_func funcs[] = {
 		.old_name = "kernfs_remove_by_name_ns",
 		.new_func = rkernfs_remove_by_name_ns,
 	},
+	{ .old_name = "kernfs_notify", .new_func = rkernfs_notify },
 	COMPAT_KLP_FIND_BY_ID
 	{ }
 };

@@ -79,6 +79,7 @@ void rkernfs_iterate_supers(void (*f)(struct super_block *sb, void *arg));
 bool rkernfs_is_kernfs(struct super_block *sb);
 struct inode *rkernfs_get_inode(struct super_block *sb, struct kernfs_node *kn);
 void rkernfs_queue_overflow(struct super_block *sb);
+void rkernfs_queue_modify_overflow(struct super_block *sb, struct inode *dir);
 bool rkernfs_should_drain_open_files(struct kernfs_node *kn);
 void rkernfs_drain_open_files(struct kernfs_node *kn);
 void rkernfs_break_active_protection(struct kernfs_node *kn);
@@ -169,6 +170,23 @@ struct rkernfs_layout {
 };
 
 const struct rkernfs_layout *rkernfs_layouts(size_t *n);
+
+/* notify.c: how watches are told that a file changed. */
+int rkernfs_notify_init(void);
+void rkernfs_notify_exit(void);
+void rkernfs_notify(struct kernfs_node *kn);
+void rkernfs_notify_schedule(void);
+void rkernfs_notify_queued(void);
+unsigned long rkernfs_notify_lock(void);
+void rkernfs_notify_unlock(unsigned long flags);
+void rkernfs_warn_not_file(struct kernfs_node *kn);
+void rkernfs_wake_pollers(struct kernfs_node *kn);
+void rkernfs_tree_down_read(struct kernfs_root *root);
+void rkernfs_tree_up_read(struct kernfs_root *root);
+bool rkernfs_sb_reports_modify(struct super_block *sb);
+bool rkernfs_dir_reports_modify(struct inode *dir);
+void rkernfs_fsnotify_modify(struct inode *inode, struct inode *dir,
+			     const char *name);
 
 /* params.c: the module's other parameters. */
 unsigned int rkernfs_max_objects(void);
