@@ -54,6 +54,11 @@ impl<'r> Supers<'r> {
         Iter::new(self, if node.was_moved { ptr::null() } else { node.ns })
     }
 
+    /// All superblocks.
+    pub(crate) fn all(&self) -> Iter<'_> {
+        Iter::new(self, ptr::null())
+    }
+
     /// Brings the superblock of a namespace to the front of the list, when the lock is released.
     pub(super) fn bring_forward(&self, ns: *const c_void) {
         self.far.set(ns);

@@ -60,6 +60,6 @@ pub(crate) mod internals {
         data::Retired,
         inode::{ActiveSuper, Inode},
         locks::{Iattr, Supers, Tree},
-        root::{Root, ShownIn, Super},
+        root::{Root, Super},
     };
 }

@@ -4,10 +4,7 @@
 
 use crate::{
     compat::c_str,
-    kernfs::{
-        internals::{Root, Supers},
-        Node,
-    },
+    kernfs::{internals::Supers, Node},
     shim,
 };
 use core::ffi::CStr;
@@ -19,11 +16,10 @@ pub(super) struct SharedTree<'r> {
 }
 
 impl<'r> SharedTree<'r> {
-    /// Takes both locks in order; sleeps until they are free.
-    pub(super) fn lock(root: &'r Root) -> Self {
-        let supers = Supers::lock(root);
-        // SAFETY: `root` is valid.
-        unsafe { shim::rkernfs_tree_down_read(root.as_ptr()) };
+    /// Takes the lock under the one that is held; sleeps until it is free.
+    pub(super) fn lock(supers: Supers<'r>) -> Self {
+        // SAFETY: The root is valid.
+        unsafe { shim::rkernfs_tree_down_read(supers.root().as_ptr()) };
         Self { supers }
     }
 

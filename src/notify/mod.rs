@@ -19,7 +19,7 @@ mod queue;
 use crate::{
     compat::c_ptr,
     kernfs::{
-        internals::{Inode, ShownIn, Super},
+        internals::{Inode, Super, Supers},
         Kind, Node,
     },
     removal::stats,
@@ -29,9 +29,6 @@ use kernel::{bindings, error::to_result, prelude::*};
 use locks::SharedTree;
 
 shim::export!(rkernfs_notify(_), rkernfs_notify_queued());
-
-/// References of a file that nobody looked up: of its creation, and the queue's.
-const KNOWN_REFERENCES: i32 = 2;
 
 /// Says that `kn` changed. Replaces `kernfs_notify()`; from any context but NMI.
 ///
@@ -59,17 +56,20 @@ extern "C" fn rkernfs_notify_queued() {
     }
 }
 
-/// Tells the watches of `file` in each superblock that may have its inode, or shows it.
+/// Tells the watches of `file` in each superblock.
 fn tell(file: &Node) {
-    let tree = SharedTree::lock(file.root());
-    let shown_in = file.shown_in();
-    for sb in tree.supers().knowing(&shown_in) {
+    let supers = Supers::lock(file.root());
+    if !supers.all().any(|sb| is_asked(&sb, file)) {
+        return;
+    }
+    let tree = SharedTree::lock(supers);
+    for sb in tree.supers().all().filter(|sb| is_asked(sb, file)) {
         let change = Change {
             file,
             tree: &tree,
             sb: &sb,
         };
-        change.tell(&shown_in);
+        change.tell();
     }
 }
 
@@ -81,18 +81,18 @@ struct Change<'a> {
 }
 
 impl<'a> Change<'a> {
-    fn tell(&self, shown_in: &ShownIn) {
+    fn tell(&self) {
         let parent = self.tree.parent(self.file);
         let mut dir = Inode::lookup(self.sb, parent);
         // As for a lookup: what is removed, being removed or hidden gets no inode.
-        let may_make = self.file.is_active() && shown_in.contains(self.sb);
+        let may_make = self.file.is_active() && self.file.shown_in().contains(self.sb);
         let sb_asks = may_make && reports_modify(self.sb);
         if sb_asks && dir.is_none() {
             // Without it, the event would have no name, and many marks ask for one.
             dir = self.make(parent);
         }
         let asked = sb_asks || may_make && dir.as_ref().is_some_and(dir_reports_modify);
-        let inode = match self.lookup() {
+        let inode = match Inode::lookup(self.sb, self.file) {
             None if asked => self.make(self.file),
             found => found,
         };
@@ -102,15 +102,6 @@ impl<'a> Change<'a> {
         if let Some(inode) = inode {
             self.report(&inode, dir.as_ref());
         }
-    }
-
-    /// Finds the inode of the file. Each holds a reference of its node, so that mostly the count
-    /// tells that there is none. A removed file lacks that of its creation.
-    fn lookup(&self) -> Option<Inode<'a>> {
-        let may_have_inode = self.file.references() > KNOWN_REFERENCES || !self.file.is_active();
-        may_have_inode
-            .then(|| Inode::lookup(self.sb, self.file))
-            .flatten()
     }
 
     /// Makes an inode, or finds it. A removal, which counts references, is kept away by the lock.
@@ -136,6 +127,12 @@ impl<'a> Change<'a> {
         // SAFETY: The superblock is alive, `dir` is null or referenced.
         unsafe { shim::rkernfs_queue_modify_overflow(self.sb.sb(), dir) };
     }
+}
+
+/// Whether any watch in the superblock may ask for a change of `file`.
+fn is_asked(sb: &Super<'_>, file: &Node) -> bool {
+    // SAFETY: The superblock is alive, and so is the node, a file.
+    unsafe { shim::rkernfs_modify_is_asked(sb.sb(), file.as_ptr()) }
 }
 
 /// Whether a mark on the whole superblock asks for `FAN_MODIFY`.

@@ -101,6 +101,31 @@ bool rkernfs_sb_reports_modify(struct super_block *sb)
 	return READ_ONCE(sb->s_fsnotify_mask) & FS_MODIFY;
 }
 
+/* The events that an inode's watches ask for, if it has one; without a reference */
+static u32 peek_mask(struct super_block *sb, u64 ino)
+{
+	struct inode *inode = find_inode_by_ino_rcu(sb, ino);
+
+	return inode ? READ_ONCE(inode->i_fsnotify_mask) : 0;
+}
+
+/*
+ * Whether anybody asks for FS_MODIFY of the superblock, the file or its
+ * directory. Mostly nobody does, and this is all that a change costs.
+ */
+bool rkernfs_modify_is_asked(struct super_block *sb, struct kernfs_node *kn)
+{
+	u32 mask;
+
+	if (!fsnotify_sb_has_watchers(sb))
+		return false;
+	rcu_read_lock();
+	mask = READ_ONCE(sb->s_fsnotify_mask) | peek_mask(sb, kn->id) |
+	       peek_mask(sb, compat_parent_rcu(kn)->id);
+	rcu_read_unlock();
+	return mask & FS_MODIFY;
+}
+
 /* Whether a watch of the directory asks for it, of what is in it. */
 bool rkernfs_dir_reports_modify(struct inode *dir)
 {

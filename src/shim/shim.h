@@ -183,6 +183,7 @@ void rkernfs_warn_not_file(struct kernfs_node *kn);
 void rkernfs_wake_pollers(struct kernfs_node *kn);
 void rkernfs_tree_down_read(struct kernfs_root *root);
 void rkernfs_tree_up_read(struct kernfs_root *root);
+bool rkernfs_modify_is_asked(struct super_block *sb, struct kernfs_node *kn);
 bool rkernfs_sb_reports_modify(struct super_block *sb);
 bool rkernfs_dir_reports_modify(struct inode *dir);
 void rkernfs_fsnotify_modify(struct inode *inode, struct inode *dir,
