@@ -244,8 +244,8 @@ static void count_told(const struct told *told, void *arg)
 {
 	const struct wanted *wanted = arg;
 	FIXTURE_DATA(modify) *self = wanted->self;
-	bool here = told->name ? told->ino == self->cgroup_ino && !strcmp(told->name, wanted->file) :
-				 told->ino == self->file_ino;
+	bool here = told->name ? told->dir == self->cgroup_ino && !strcmp(told->name, wanted->file) :
+				 told->node == self->file_ino;
 
 	self->lost += !!(told->mask & FAN_Q_OVERFLOW);
 	self->told += here && told->mask == FAN_MODIFY;

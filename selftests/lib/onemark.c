@@ -20,7 +20,6 @@ static uint64_t ino_of(const struct file_handle *handle)
 	return ino;
 }
 
-/* Of several records, one with a name or else the first says where. */
 static struct told told_by(const struct fanotify_event_metadata *event)
 {
 	struct told told = { .mask = event->mask };
@@ -30,12 +29,13 @@ static struct told told_by(const struct fanotify_event_metadata *event)
 	while (pos < end) {
 		const struct fanotify_event_info_fid *info = (const void *)pos;
 		const struct file_handle *handle = (const void *)info->handle;
-		bool named = info->hdr.info_type == FAN_EVENT_INFO_TYPE_DFID_NAME;
 
-		if (named || !told.ino)
-			told.ino = ino_of(handle);
-		if (named)
+		if (info->hdr.info_type == FAN_EVENT_INFO_TYPE_DFID_NAME) {
+			told.dir = ino_of(handle);
 			told.name = (const char *)handle->f_handle + handle->handle_bytes;
+		} else {
+			told.node = ino_of(handle);
+		}
 		pos += info->hdr.len;
 	}
 	return told;

@@ -3,17 +3,13 @@
 #ifndef SELFTESTS_LIB_ONEMARK_H
 #define SELFTESTS_LIB_ONEMARK_H
 
-#include <stdbool.h>
 #include <stdint.h>
 #include <sys/fanotify.h>
 
-#ifndef FAN_REPORT_DFID_NAME
-#define FAN_REPORT_DFID_NAME	(FAN_REPORT_DIR_FID | FAN_REPORT_NAME)
-#endif
-
 struct told {
 	uint64_t mask;
-	uint64_t ino;			/* of the node or, with a name, of its directory */
+	uint64_t node;			/* its inode number, 0 if it is not told */
+	uint64_t dir;			/* that the name is in */
 	const char *name;		/* NULL: none */
 };
 
