@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! What livepatch puts in the place of kernfs's functions, and what file systems of this module
+//! What livepatch puts in the place of kernfs's functions, and what the file systems of `src/kernfs`
 //! call. Each entry takes `kernfs_supers_rwsem` before `kernfs_rwsem`.
 
 use super::{
@@ -29,20 +29,12 @@ use kernel::{
     prelude::*,
 };
 
-/// What livepatch puts in the place of the functions with these names.
-static REPLACEMENTS: shim::rkernfs_replacements = shim::rkernfs_replacements {
-    remove: Some(kernfs_remove),
-    remove_self: Some(kernfs_remove_self),
-    remove_by_name_ns: Some(kernfs_remove_by_name_ns),
-    find_and_get_node_by_id: Some(kernfs_find_and_get_node_by_id),
-};
-
 /// Removes `kn` and what is below it.
 ///
 /// # Safety
 ///
 /// `kn` must be null or a node that is not removed yet, or that the caller holds a reference of.
-unsafe extern "C" fn kernfs_remove(kn: *mut bindings::kernfs_node) {
+pub(crate) unsafe extern "C" fn kernfs_remove(kn: *mut bindings::kernfs_node) {
     if !kn.is_null() {
         // SAFETY: The caller has a reference, or the right to the creation reference.
         remove(unsafe { Node::from_raw(kn) });
@@ -54,7 +46,7 @@ unsafe extern "C" fn kernfs_remove(kn: *mut bindings::kernfs_node) {
 /// # Safety
 ///
 /// The caller must be in a file operation of `kn`, which holds an active reference.
-unsafe extern "C" fn kernfs_remove_self(kn: *mut bindings::kernfs_node) -> bool {
+pub(crate) unsafe extern "C" fn kernfs_remove_self(kn: *mut bindings::kernfs_node) -> bool {
     // SAFETY: An active reference keeps the node from being removed, and so its creation reference;
     // the caller is in such an operation.
     unsafe { remove_self(Node::from_raw(kn)) }
@@ -66,7 +58,7 @@ unsafe extern "C" fn kernfs_remove_self(kn: *mut bindings::kernfs_node) -> bool 
 ///
 /// `parent` must be null or a node that the caller holds a reference of, `name` a string, `ns`
 /// null or a tag of the root's namespace type.
-unsafe extern "C" fn kernfs_remove_by_name_ns(
+pub(crate) unsafe extern "C" fn kernfs_remove_by_name_ns(
     parent: *mut bindings::kernfs_node,
     name: *const c_char,
     ns: *const kernel::ffi::c_void,
@@ -91,7 +83,7 @@ unsafe extern "C" fn kernfs_remove_by_name_ns(
 /// # Safety
 ///
 /// `root` must be a hierarchy that is not freed before this returns.
-unsafe extern "C" fn kernfs_find_and_get_node_by_id(
+pub(crate) unsafe extern "C" fn kernfs_find_and_get_node_by_id(
     root: *mut bindings::kernfs_root,
     id: u64,
 ) -> *mut bindings::kernfs_node {
@@ -192,14 +184,15 @@ fn find_by_id(root: &Root, id: u64) -> Option<ARef<Node>> {
     node.filter(|node| node.id() == id && node.is_active())
 }
 
-/// The patch, from loading the module to unloading it. livepatch holds the module until no task is
-/// in a replacement any more; then what they deferred is finished, and the notes go.
-pub(crate) struct Enabled {
+/// What the removal path needs, from loading the module to unloading it. livepatch holds the module
+/// until no task is in a replacement any more; then what they deferred is finished, and the notes
+/// go.
+pub(crate) struct Removal {
     _works: Works,
     _notes: Notes,
 }
 
-impl Enabled {
+impl Removal {
     /// Finds what the removal path needs. Hierarchies of the module's own can be removed from here
     /// on.
     ///
@@ -216,16 +209,5 @@ impl Enabled {
             _works: Works::new()?,
             _notes: notes,
         })
-    }
-
-    /// Puts the removal path under kernfs, unless `cover=own`. The last thing that loading the
-    /// module does: once enabled, a patch cannot be taken back by failing.
-    ///
-    /// # Errors
-    ///
-    /// `EINVAL` for a bad parameter, what `klp_enable_patch()` returns. The log names the thing.
-    pub(crate) fn patch(&self) -> Result {
-        // SAFETY: The replacements are ready to run, and static.
-        to_result(unsafe { shim::rkernfs_livepatch_enable(&REPLACEMENTS) })
     }
 }

@@ -22,14 +22,14 @@ use kernel::{bindings, error::from_err_ptr};
 /// # Invariants
 ///
 /// Holds a reference of the inode, whose superblock is alive for `'s`.
-pub(super) struct Inode<'s> {
+pub(crate) struct Inode<'s> {
     ptr: NonNull<bindings::inode>,
     _super: PhantomData<&'s ()>,
 }
 
 impl<'s> Inode<'s> {
     /// Looks the inode of `node` up in `sb`, without making one. Wraps `ilookup()`; may sleep.
-    pub(super) fn lookup(sb: &Super<'s>, node: &Node) -> Option<Self> {
+    pub(crate) fn lookup(sb: &Super<'s>, node: &Node) -> Option<Self> {
         // SAFETY: A `Super` is alive. The node's id is its `kernfs_ino()` on 64-bit machines.
         let inode = unsafe { shim::rkernfs_ilookup(sb.sb(), node.id()) };
         // INVARIANT: `ilookup()` took a reference, and `sb` is alive for `'s`.
@@ -50,6 +50,18 @@ impl<'s> Inode<'s> {
         Self::from_referenced(inode)
     }
 
+    /// The same as [`Inode::get`], whose caller holds `kernfs_rwsem` shared.
+    ///
+    /// # Safety
+    ///
+    /// The caller must hold `kernfs_rwsem` of the hierarchy of both.
+    pub(crate) unsafe fn get_shared(sb: &Super<'s>, node: &Node) -> Option<Self> {
+        // SAFETY: A `Super` is alive, and so is a `Node`.
+        let inode = unsafe { shim::rkernfs_get_inode(sb.sb(), node.as_ptr()) };
+        // INVARIANT: `kernfs_get_inode()` took a reference, and `sb` is alive for `'s`.
+        Self::from_referenced(inode)
+    }
+
     fn from_referenced(ptr: *mut bindings::inode) -> Option<Self> {
         Some(Self {
             ptr: NonNull::new(ptr)?,
@@ -57,7 +69,7 @@ impl<'s> Inode<'s> {
         })
     }
 
-    fn as_ptr(&self) -> *mut bindings::inode {
+    pub(crate) fn as_ptr(&self) -> *mut bindings::inode {
         self.ptr.as_ptr()
     }
 

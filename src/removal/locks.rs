@@ -34,7 +34,7 @@ type NotSend = PhantomData<*mut ()>;
 /// # Invariants
 ///
 /// The current task holds the lock of `root`.
-pub(super) struct Supers<'r> {
+pub(crate) struct Supers<'r> {
     root: &'r Root,
     /// [`supers::hints`] when the lock was taken.
     hints: u32,
@@ -43,7 +43,7 @@ pub(super) struct Supers<'r> {
 
 impl<'r> Supers<'r> {
     /// Takes the lock; sleeps until it is free.
-    pub(super) fn lock(root: &'r Root) -> Self {
+    pub(crate) fn lock(root: &'r Root) -> Self {
         let hints = supers::hints();
         supers::move_wanted_to_front(root, hints);
         // SAFETY: The invariant of `Root` keeps it while it is borrowed.
@@ -56,7 +56,7 @@ impl<'r> Supers<'r> {
         }
     }
 
-    pub(super) fn root(&self) -> &'r Root {
+    pub(crate) fn root(&self) -> &'r Root {
         self.root
     }
 

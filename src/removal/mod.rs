@@ -20,20 +20,20 @@
 mod batch;
 mod deferral;
 mod dentry;
-mod entry;
-mod inode;
-mod locks;
+pub(crate) mod entry;
+pub(crate) mod inode;
+pub(crate) mod locks;
 mod names;
 mod nlink;
 mod node;
 mod release;
 pub(crate) mod stats;
-mod supers;
+pub(crate) mod supers;
 mod walk;
 
 #[cfg(compile_fail)]
 #[path = "../../selftests/compile_fail/cases.rs"]
 mod compile_fail;
 
-pub(crate) use entry::{remove, remove_by_name, remove_self, Enabled};
+pub(crate) use entry::{remove, remove_by_name, remove_self, Removal};
 pub(crate) use locks::RemovalsExcluded;

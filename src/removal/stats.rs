@@ -7,7 +7,7 @@ use core::ffi::CStr;
 
 macro_rules! counters {
     ($($(#[$doc:meta])* $name:ident = $label:literal,)*) => {
-        $($(#[$doc])* pub(super) static $name: Counter = Counter(Atomic::new(0));)*
+        $($(#[$doc])* pub(crate) static $name: Counter = Counter(Atomic::new(0));)*
 
         /// Every counter with the name that users see.
         pub(crate) static ALL: &[(&CStr, &Counter)] = &[$(($label, &$name)),*];
@@ -18,7 +18,7 @@ macro_rules! counters {
 pub(crate) struct Counter(Atomic<u64>);
 
 impl Counter {
-    pub(super) fn add(&self, n: u64) {
+    pub(crate) fn add(&self, n: u64) {
         self.0.add(n, Relaxed);
     }
 
@@ -39,6 +39,8 @@ counters! {
     INODES_CLEARED = c"inodes_cleared",
     /// Inodes made in order to report them to a mark on the whole superblock.
     INODES_MADE = c"inodes_made",
+    /// Inodes made in order to report a change to a watch of the superblock or the directory.
+    NOTIFY_INODES_MADE = c"notify_inodes_made",
     /// Inodes that could not be made, for lack of memory; `FAN_Q_OVERFLOW` was sent.
     OVERFLOWS = c"overflows",
     /// Inodes that VFS ended before the release stage came to them, or that were left to it as

@@ -33,13 +33,13 @@ const FS_DELETE_SELF: u32 = 0x400;
 /// # Invariants
 ///
 /// `info` is on the list of a root whose `kernfs_supers_rwsem` is held for `'s`.
-pub(super) struct Super<'s> {
+pub(crate) struct Super<'s> {
     info: NonNull<shim::kernfs_super_info>,
     _supers: PhantomData<&'s Supers<'s>>,
 }
 
 impl Super<'_> {
-    pub(super) fn sb(&self) -> *mut bindings::super_block {
+    pub(crate) fn sb(&self) -> *mut bindings::super_block {
         // SAFETY: The type's invariant keeps it.
         unsafe { shim::rkernfs_super_sb(self.info.as_ptr()) }
     }
@@ -51,7 +51,7 @@ impl Super<'_> {
     }
 
     /// Whether the superblock shows `node`.
-    fn shows(&self, node: &Node) -> bool {
+    pub(crate) fn shows(&self, node: &Node) -> bool {
         let shown_in = ShownIn::of(node).ns;
         shown_in.is_null() || shown_in == self.ns()
     }
@@ -77,7 +77,7 @@ impl Super<'_> {
 
 impl Supers<'_> {
     /// All superblocks.
-    fn iter(&self) -> impl Iterator<Item = Super<'_>> + '_ {
+    pub(crate) fn iter(&self) -> impl Iterator<Item = Super<'_>> + '_ {
         let mut info = ptr::null_mut();
         core::iter::from_fn(move || {
             // SAFETY: The lock keeps the list as it is; `info` is null or on it.

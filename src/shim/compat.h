@@ -9,6 +9,7 @@
 
 #include <linux/fs.h>
 #include <linux/version.h>
+#include <linux/wait.h>
 #include "kernfs-internal.h"
 
 #if LINUX_VERSION_CODE < KERNEL_VERSION(6, 12, 0)
@@ -80,6 +81,16 @@ static inline u64 compat_ns_key(compat_ns ns)
 	return (unsigned long)ns;
 }
 #endif
+
+/*
+ * Private to fs/kernfs/file.c: what an open file's node has, as far as its
+ * pollers need it.
+ */
+struct kernfs_open_node {
+	struct rcu_head rcu_head;
+	atomic_t event;
+	wait_queue_head_t poll;
+};
 
 /* The dentries of an inode; a newer kernel has a macro for all of them. */
 #ifdef for_each_alias

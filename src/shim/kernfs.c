@@ -130,6 +130,16 @@ bool rkernfs_supers_is_contended(struct kernfs_root *root)
 	return rwsem_is_contended(&root->kernfs_supers_rwsem);
 }
 
+void rkernfs_tree_down_read(struct kernfs_root *root)
+{
+	down_read(&root->kernfs_rwsem);
+}
+
+void rkernfs_tree_up_read(struct kernfs_root *root)
+{
+	up_read(&root->kernfs_rwsem);
+}
+
 void rkernfs_tree_down_write(struct kernfs_root *root)
 {
 	down_write(&root->kernfs_rwsem);

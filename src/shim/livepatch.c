@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * What is replaced in the running kernel, and the parameter that says for
- * whom. The replacements come from src/removal/entry.rs.
+ * whom. The replacements come from src/livepatch.rs.
  */
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
 
@@ -24,6 +24,7 @@ static struct klp_func funcs[] = {
 	{ .old_name = "kernfs_remove" },
 	{ .old_name = "kernfs_remove_self" },
 	{ .old_name = "kernfs_remove_by_name_ns" },
+	{ .old_name = "kernfs_notify" },
 	COMPAT_KLP_FIND_BY_ID
 	{ }
 };
@@ -45,6 +46,7 @@ static int enable(const struct rkernfs_replacements *by)
 		by->remove,
 		by->remove_self,
 		by->remove_by_name_ns,
+		by->notify,
 		by->find_and_get_node_by_id,
 	};
 

@@ -54,6 +54,8 @@ void rkernfs_supers_down_write(struct kernfs_root *root);
 void rkernfs_supers_up_write(struct kernfs_root *root);
 bool rkernfs_supers_down_write_trylock(struct kernfs_root *root);
 bool rkernfs_supers_is_contended(struct kernfs_root *root);
+void rkernfs_tree_down_read(struct kernfs_root *root);
+void rkernfs_tree_up_read(struct kernfs_root *root);
 void rkernfs_tree_down_write(struct kernfs_root *root);
 void rkernfs_tree_up_write(struct kernfs_root *root);
 bool rkernfs_tree_is_contended(struct kernfs_root *root);
@@ -124,6 +126,7 @@ void rkernfs_iterate_supers(void (*f)(struct super_block *sb, void *arg));
 bool rkernfs_is_kernfs(struct super_block *sb);
 struct inode *rkernfs_get_inode(struct super_block *sb, struct kernfs_node *kn);
 void rkernfs_queue_overflow(struct super_block *sb);
+void rkernfs_queue_modify_overflow(struct super_block *sb, struct inode *dir);
 bool rkernfs_should_drain_open_files(struct kernfs_node *kn);
 void rkernfs_drain_open_files(struct kernfs_node *kn);
 void rkernfs_break_active_protection(struct kernfs_node *kn);
@@ -185,12 +188,27 @@ struct rkernfs_probes {
 int rkernfs_probes_start(const struct rkernfs_probes *probes);
 void rkernfs_probes_stop(void);
 
+/* notify.c: how watches are told that a file changed */
+int rkernfs_notify_init(void (*run)(void));
+void rkernfs_notify_exit(void);
+void rkernfs_notify_schedule(void);
+unsigned long rkernfs_notify_lock(void);
+void rkernfs_notify_unlock(unsigned long flags);
+void rkernfs_warn_not_file(struct kernfs_node *kn);
+void rkernfs_wake_pollers(struct kernfs_node *kn);
+bool rkernfs_modify_is_asked(struct super_block *sb, struct kernfs_node *kn);
+bool rkernfs_sb_reports_modify(struct super_block *sb);
+bool rkernfs_dir_reports_modify(struct inode *dir);
+void rkernfs_fsnotify_modify(struct inode *inode, struct inode *dir,
+			     const char *name);
+
 /* livepatch.c: what is replaced in the running kernel, by what */
 struct rkernfs_replacements {
 	void (*remove)(struct kernfs_node *kn);
 	bool (*remove_self)(struct kernfs_node *kn);
 	int (*remove_by_name_ns)(struct kernfs_node *parent, const char *name,
 				 const void *ns);
+	void (*notify)(struct kernfs_node *kn);
 	struct kernfs_node *(*find_and_get_node_by_id)(struct kernfs_root *root,
 						       u64 id);
 };
