@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * What a user without rights can do to who watches: the user removes what a
- * monitor watches and then does not get back to user space, by being stopped or
- * by a system call that goes on. The monitor is told meanwhile.
+ * What a user without rights can do to who watches. It removes what a monitor
+ * watches and then does not get back to user space, by being stopped or by a
+ * system call that goes on: the monitor is told meanwhile. It does its worst
+ * beside: who watches something else is told once, all the same.
  */
 #include <fcntl.h>
 #include <linux/rtnetlink.h>
@@ -15,6 +16,7 @@
 #include <sys/wait.h>
 
 #include "kselftest_harness.h"
+#include "hostile/hostile.h"
 #include "lib/events.h"
 #include "lib/expect.h"
 #include "lib/netdev.h"
@@ -22,6 +24,7 @@
 #include "lib/user.h"
 
 #define GROUP		0x7570
+#define ROUNDS		15
 
 /* What the user's process and the test share */
 struct shared {
@@ -301,6 +304,97 @@ TEST_F(blocked, remover_holds_no_event_up)
 	ASSERT_TOLD(wd);
 	EXPECT_FALSE(self->shared->returned);
 	EXPECT_FALSE(exists(path));
+}
+
+/* Beside an attack, others watch what others remove. */
+
+FIXTURE(beside) {
+	struct ground ground;
+	char parent[PATH_MAX];
+	char child[PATH_MAX];
+	char control[PATH_MAX];
+	pid_t pid;
+	int inotify;
+	struct events events;
+};
+
+FIXTURE_VARIANT(beside) {
+	const char *attack;
+};
+
+#define ATTACK(name)	\
+	FIXTURE_VARIANT_ADD(beside, name) {	\
+		.attack = #name,		\
+	}
+
+ATTACK(watches);
+ATTACK(reopening);
+ATTACK(queue);
+ATTACK(killed);
+ATTACK(stopped);
+ATTACK(moving);
+
+static const struct attack *find_attack(const char *name)
+{
+	for (size_t i = 0; i < nr_attacks; i++)
+		if (!strcmp(attacks[i].name, name))
+			return &attacks[i];
+	return NULL;
+}
+
+FIXTURE_SETUP(beside)
+{
+	const char *reason = why_no_cgroup();
+
+	if (!reason)
+		reason = why_no_user();
+	if (!reason)
+		reason = why_no_memory_controller();
+	if (!reason && !load_dummy())
+		reason = "no dummy network driver";
+	if (reason)
+		SKIP(return, "%s", reason);
+	format_path(self->parent, "%.3900s/parent", cgroup_base());
+	format_path(self->child, "%.3900s/child", self->parent);
+	format_path(self->control, "%.3900s/cgroup.subtree_control", self->parent);
+	ASSERT_EQ(mkdir(self->parent, 0755), 0);
+	ASSERT_TRUE(make_ground(&self->ground));
+	self->inotify = open_inotify();
+	ASSERT_GE(self->inotify, 0);
+	self->pid = start_attack(find_attack(variant->attack), &self->ground);
+	ASSERT_GT(self->pid, 0);
+}
+
+FIXTURE_TEARDOWN(beside)
+{
+	if (self->pid > 0)
+		end_attack(&self->ground, self->pid);
+	if (self->ground.folder[0])
+		remove_ground(&self->ground);
+	remove_cgroup(self->child);
+	remove_cgroup(self->parent);
+	cgroup_base_remove();
+	if (may_unload_dummy())
+		unload_dummy();
+}
+
+TEST_F(beside, others_are_told_once)
+{
+	char file[PATH_MAX];
+
+	format_path(file, "%.3900s/memory.events", self->child);
+	for (int i = 0; i < ROUNDS; i++) {
+		int wd[2];
+
+		self->events.nr = 0;
+		ASSERT_TRUE(write_text(self->control, "+memory"));
+		ASSERT_EQ(mkdir(self->child, 0755), 0);
+		wd[0] = inotify_add_watch(self->inotify, file, IN_DELETE_SELF);
+		wd[1] = inotify_add_watch(self->inotify, self->child, IN_DELETE_SELF);
+		ASSERT_TRUE(write_text(self->control, "-memory"));
+		ASSERT_EQ(remove_cgroup(self->child), 0);
+		ASSERT_TOLD(wd[0], wd[1]);
+	}
 }
 
 TEST_HARNESS_MAIN
