@@ -14,7 +14,7 @@ $(foreach s,$(settings),$(call literally,$s))
 qemu := selftests/qemu
 
 .DEFAULT_GOAL := module
-.PHONY: module kernel cgwatch bench lost clean install uninstall deb vm shell demo test stress test-cgwatch test-package test-debian test-clients \
+.PHONY: module kernel cgwatch bench hostile lost clean install uninstall deb vm shell demo test stress test-cgwatch test-package test-debian test-clients \
 	rust-analyzer doc fmt lint help
 
 ##@ Build
@@ -73,6 +73,9 @@ test-clients: ## programs that others wrote, with the patch disabled and enabled
 ##@ Measure
 lost: ## which watches the kernels lose by themselves: tables for README and Documentation
 	@$(qemu)/lost.sh
+
+hostile: ## how long a user without rights holds others up: tables for Documentation; KERNEL= ROUNDS=
+	@$(qemu)/hostile.sh
 
 bench: ## what the patch costs on KERNEL=: build/bench/; FULL=1 all sizes
 	@selftests/bench/run.sh

@@ -6,6 +6,7 @@
 #include <fcntl.h>
 #include <pthread.h>
 #include <stdatomic.h>
+#include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/types.h>
 
@@ -13,6 +14,7 @@
 #include "lib/events.h"
 #include "lib/expect.h"
 #include "lib/handle.h"
+#include "lib/module.h"
 #include "lib/pseudofs.h"
 #include "lib/system.h"
 
@@ -236,6 +238,91 @@ TEST_F_TIMEOUT(handles, nested_object_opened_by_handle_while_it_goes, 120)
 	}
 	close(base);
 	unmount_pseudofs(root);
+}
+
+/*
+ * The same, but the opener is in one function as the cgroup goes: a module of
+ * the tests keeps it there.
+ */
+struct delayed {
+	int base;
+	int inotify;
+	struct handle *handle;
+	int wd;
+};
+
+static void *open_watch_close(void *arg)
+{
+	struct delayed *delayed = arg;
+	int fd;
+
+	prctl(PR_SET_NAME, "delayed");
+	fd = open_handle(delayed->base, delayed->handle);
+	delayed->wd = fd < 0 ? -1 : watch_fd(delayed->inotify, fd);
+	close(fd);
+	return NULL;
+}
+
+static void remove_meanwhile(struct __test_metadata *_metadata, FIXTURE_DATA(handles) *self,
+			     const char *function, const char *opened, bool is_watched)
+{
+	struct delayed delayed = { .base = self->base, .inotify = self->inotify };
+	struct handle handle;
+	char parameters[64];
+	int wds[2], nr = 0;
+	pthread_t thread;
+
+	ASSERT_EQ(mkdir(self->path, 0755), 0);
+	ASSERT_TRUE(get_handle(opened, &handle));
+	if (is_watched)
+		wds[nr++] = inotify_add_watch(self->inotify, opened, IN_DELETE_SELF);
+	ASSERT_TRUE(drop_dentries());
+	snprintf(parameters, sizeof(parameters), "function=%s ms=30", function);
+	ASSERT_EQ(insert_test_module("delay", parameters), 0);
+	delayed.handle = &handle;
+	pthread_create(&thread, NULL, open_watch_close, &delayed);
+	sleep_ms(10);
+	EXPECT_EQ(remove_cgroup(self->path), 0);
+	pthread_join(thread, NULL);
+	/* A mark that is there already is not added. */
+	if (!is_watched)
+		EXPECT_GE(module_parameter("delay", "hits"), 1)
+			TH_LOG("nobody was in %s()", function);
+	EXPECT_EQ(remove_test_module("delay"), 0);
+	/* On the same inode, and before that went, it is the same watch. */
+	if (delayed.wd >= 0 && !(nr && wds[0] == delayed.wd))
+		wds[nr++] = delayed.wd;
+	self->events.nr = 0;
+	assert_told(_metadata, self->inotify, &self->events, wds, nr);
+	ASSERT_EQ(count_marks(self->inotify), 0);
+}
+
+/* Before the inode is found or made, before it has a dentry, and with a watch */
+static const char *const functions[] = {
+	"kernfs_get_inode", "d_obtain_alias", "fsnotify_add_mark_locked",
+};
+
+static void remove_in_each(struct __test_metadata *_metadata, FIXTURE_DATA(handles) *self,
+			   const char *opened)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(functions); i++) {
+		remove_meanwhile(_metadata, self, functions[i], opened, false);
+		remove_meanwhile(_metadata, self, functions[i], opened, true);
+	}
+}
+
+TEST_F_TIMEOUT(handles, file_removed_in_each_step_of_opening_it, 60)
+{
+	if (!has_test_module("delay"))
+		SKIP(return, "no modules of the tests");
+	remove_in_each(_metadata, self, self->file);
+}
+
+TEST_F_TIMEOUT(handles, directory_removed_in_each_step_of_opening_it, 60)
+{
+	if (!has_test_module("delay"))
+		SKIP(return, "no modules of the tests");
+	remove_in_each(_metadata, self, self->path);
 }
 
 TEST_HARNESS_MAIN

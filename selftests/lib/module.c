@@ -59,15 +59,19 @@ bool return_module(void)
 	return !load_module(found_parameters) && (!exists(PATCH) || await_patched());
 }
 
-int load_module(const char *parameters)
+static int insert(const char *path, const char *parameters)
 {
-	int fd = open(module_file(), O_RDONLY | O_CLOEXEC), error;
+	int fd = open(path, O_RDONLY | O_CLOEXEC), error = 0;
 
-	if (fd < 0)
-		return errno;
-	error = syscall(SYS_finit_module, fd, parameters, 0) ? errno : 0;
+	if (fd < 0 || syscall(SYS_finit_module, fd, parameters, 0))
+		error = errno;
 	close(fd);
 	return error;
+}
+
+int load_module(const char *parameters)
+{
+	return insert(module_file(), parameters);
 }
 
 int unload_module(void)
@@ -111,4 +115,37 @@ static bool is_unpatched(void)
 bool await_unpatched(void)
 {
 	return await(is_unpatched);
+}
+
+static char *test_module(char path[PATH_MAX], const char *name)
+{
+	return format_path(path, "/lib/modules/%s.ko", name);
+}
+
+bool has_test_module(const char *name)
+{
+	char path[PATH_MAX];
+
+	return exists(test_module(path, name));
+}
+
+int insert_test_module(const char *name, const char *parameters)
+{
+	char path[PATH_MAX];
+
+	return insert(test_module(path, name), parameters);
+}
+
+int remove_test_module(const char *name)
+{
+	return syscall(SYS_delete_module, name, O_NONBLOCK) ? errno : 0;
+}
+
+long module_parameter(const char *module, const char *name)
+{
+	char path[PATH_MAX], text[32];
+
+	read_text(format_path(path, "/sys/module/%s/parameters/%s", module, name), text,
+		  sizeof(text));
+	return atol(text);
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* rkernfs.ko itself, to be loaded and unloaded by a test */
+/* rkernfs.ko itself, and the modules of the tests, to be loaded and unloaded */
 #ifndef SELFTESTS_LIB_MODULE_H
 #define SELFTESTS_LIB_MODULE_H
 
@@ -25,5 +25,11 @@ bool is_patched(void);
 bool await_patched(void);
 /* The patch is out, and the module can be unloaded. */
 bool await_unpatched(void);
+
+/* A module of selftests/modules, and its parameters; 0, or the error */
+bool has_test_module(const char *name);
+int insert_test_module(const char *name, const char *parameters);
+int remove_test_module(const char *name);
+long module_parameter(const char *module, const char *name);
 
 #endif

@@ -61,7 +61,7 @@ key() {
 
 link_sources() { # FOLDER
 	local file
-	(cd "$root" && find Kbuild src samples selftests/compile_fail \( -name '*.mod.c' -o -name '*_generated.rs' \) -prune -o \
+	(cd "$root" && find Kbuild src samples selftests/modules selftests/compile_fail \( -name '*.mod.c' -o -name '*_generated.rs' \) -prune -o \
 		\( -name Kbuild -o -name '*.rs' -o -name '*.[chS]' \) -print) |
 		while read -r file; do
 			[ ! -L "$1/$file" ] || continue

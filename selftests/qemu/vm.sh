@@ -60,7 +60,7 @@ run_files() {
 	if [ -n "$KO" ]; then
 		cp "$KO" "$tree/rkernfs.ko"
 		mkdir -p "$tree/lib/modules"
-		cp "${KO%/*}"/samples/*.ko "$tree/lib/modules/" 2>/dev/null || :
+		cp "${KO%/*}"/{samples,selftests/modules}/*.ko "$tree/lib/modules/" 2>/dev/null || :
 	fi
 	for file in $ADD; do
 		to=$tree/add/${file##*/}

@@ -19,7 +19,7 @@ mod queue;
 use crate::{
     compat::c_ptr,
     node::{Kind, Node},
-    removal::{inode::Inode, locks::Supers, stats, supers::Super},
+    removal::{entry::on_its_stack, inode::Inode, locks::Supers, stats, supers::Super},
     shim,
 };
 use kernel::{bindings, error::to_result, prelude::*};
@@ -37,9 +37,11 @@ pub(crate) unsafe extern "C" fn kernfs_notify(kn: *mut bindings::kernfs_node) {
         // SAFETY: It warns, and does nothing else.
         return unsafe { shim::rkernfs_warn_not_file(kn) };
     }
-    // SAFETY: The caller holds a reference; it is a file.
-    unsafe { shim::rkernfs_wake_pollers(kn) };
-    queue::push(file);
+    on_its_stack(|| {
+        // SAFETY: The caller holds a reference; it is a file.
+        unsafe { shim::rkernfs_wake_pollers(kn) };
+        queue::push(file);
+    });
 }
 
 /// Tells the watches of all files that are queued.

@@ -21,6 +21,7 @@ use crate::{
 use core::{
     ffi::{c_void, CStr},
     ptr::{self, NonNull},
+    sync::atomic::{compiler_fence, Ordering},
 };
 use kernel::{
     bindings,
@@ -28,6 +29,17 @@ use kernel::{
     ffi::{c_char, c_int},
     prelude::*,
 };
+
+/// Does the work of a replacement.
+///
+/// livepatch lets the module go when no task has a replacement on its stack. So the call that does
+/// the work must return to it: were it the last thing there, the compiler would make a jump of it.
+#[inline(always)]
+pub(crate) fn on_its_stack<R>(work: impl FnOnce() -> R) -> R {
+    let ret = work();
+    compiler_fence(Ordering::SeqCst);
+    ret
+}
 
 /// Removes `kn` and what is below it.
 ///
@@ -37,7 +49,7 @@ use kernel::{
 pub(crate) unsafe extern "C" fn kernfs_remove(kn: *mut bindings::kernfs_node) {
     if !kn.is_null() {
         // SAFETY: The caller has a reference, or the right to the creation reference.
-        remove(unsafe { Node::from_raw(kn) });
+        on_its_stack(|| remove(unsafe { Node::from_raw(kn) }));
     }
 }
 
@@ -49,7 +61,7 @@ pub(crate) unsafe extern "C" fn kernfs_remove(kn: *mut bindings::kernfs_node) {
 pub(crate) unsafe extern "C" fn kernfs_remove_self(kn: *mut bindings::kernfs_node) -> bool {
     // SAFETY: An active reference keeps the node from being removed, and so its creation reference;
     // the caller is in such an operation.
-    unsafe { remove_self(Node::from_raw(kn)) }
+    on_its_stack(|| unsafe { remove_self(Node::from_raw(kn)) })
 }
 
 /// Finds a node and removes it.
@@ -63,7 +75,7 @@ pub(crate) unsafe extern "C" fn kernfs_remove_by_name_ns(
     name: *const c_char,
     ns: *const kernel::ffi::c_void,
 ) -> c_int {
-    from_result(|| {
+    let removed = || {
         if parent.is_null() {
             // SAFETY: The caller gives a string.
             unsafe { shim::rkernfs_warn_no_parent(name) };
@@ -74,7 +86,8 @@ pub(crate) unsafe extern "C" fn kernfs_remove_by_name_ns(
         // SAFETY: The caller promises what `ns` is.
         unsafe { remove_by_name_ns(parent, name, ns.cast()) }?;
         Ok(0)
-    })
+    };
+    on_its_stack(|| from_result(removed))
 }
 
 /// Finds a node by its number. Before 7.3, so that
@@ -88,7 +101,7 @@ pub(crate) unsafe extern "C" fn kernfs_find_and_get_node_by_id(
     id: u64,
 ) -> *mut bindings::kernfs_node {
     // SAFETY: The caller keeps the hierarchy.
-    let node = find_by_id(unsafe { Root::from_raw(root) }, id);
+    let node = on_its_stack(|| find_by_id(unsafe { Root::from_raw(root) }, id));
     node.map_or(ptr::null_mut(), |node| ARef::into_raw(node).as_ptr().cast())
 }
 

@@ -1,0 +1,466 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * The patch beside others who patch, probe or trace the same functions, and
+ * with a task that sleeps in one of them for ever.
+ */
+#include <fcntl.h>
+#include <signal.h>
+#include <sys/mount.h>
+#include <sys/prctl.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+
+#include "kselftest_harness.h"
+#include "lib/events.h"
+#include "lib/module.h"
+#include "lib/system.h"
+#include "lib/user.h"
+
+#define MODULES		"/lib/modules/"
+#define PATCH		"/sys/kernel/livepatch/rkernfs"
+#define SLEEPER		"/sys/kernel/sleeper/"
+#define FTRACE		"/proc/sys/kernel/ftrace_enabled"
+/* livepatch looks at a task once a second. */
+#define LIMIT_MS	60000
+#define STUCK_MS	2500
+/* Without the patch no event comes, and nobody waits for it longer. */
+#define NONE_MS		300
+
+/* Modules */
+
+static bool await_text(const char *path, const char *wanted)
+{
+	char text[32];
+
+	for (int ms = 0; ms < LIMIT_MS; ms += 5) {
+		if (read_text(path, text, sizeof(text)) < 0)
+			return !wanted;
+		if (wanted && text[0] == wanted[0])
+			return true;
+		sleep_ms(5);
+	}
+	return false;
+}
+
+static bool insert_rival(const char *parameters)
+{
+	return !insert_test_module("rival", parameters) &&
+	       await_text("/sys/kernel/livepatch/rival/transition", "0");
+}
+
+/* True as well if it is not there. */
+static bool take_rival_out(void)
+{
+	if (exists("/sys/kernel/livepatch/rival") &&
+	    (!write_text("/sys/kernel/livepatch/rival/enabled", "0") ||
+	     !await_text("/sys/kernel/livepatch/rival/transition", NULL)))
+		return false;
+	for (int ms = 0; ms < LIMIT_MS && exists("/sys/module/rival"); ms += 5)
+		if (remove_test_module("rival"))
+			sleep_ms(5);
+	return !exists("/sys/module/rival");
+}
+
+/* Removals */
+
+static char parent[PATH_MAX], child[PATH_MAX], control[PATH_MAX];
+
+static bool make_cgroups(void)
+{
+	format_path(parent, "%.3900s/company", cgroup_base());
+	format_path(child, "%.3900s/child", parent);
+	format_path(control, "%.3900s/cgroup.subtree_control", parent);
+	return !mkdir(parent, 0755) && !mkdir(child, 0755);
+}
+
+/* Is a watch told of a removal? One of which no kernel tells without the patch */
+static bool is_told(int timeout_ms)
+{
+	int inotify = open_inotify(), wd;
+	struct events events = {};
+	char file[PATH_MAX];
+
+	format_path(file, "%.3900s/memory.events", child);
+	if (!write_text(control, "+memory"))
+		return false;
+	wd = inotify_add_watch(inotify, file, IN_DELETE_SELF);
+	if (!write_text(control, "-memory"))
+		return false;
+	if (timeout_ms == NONE_MS) {
+		sleep_ms(timeout_ms);
+		read_events(inotify, &events);
+	} else {
+		await_events(inotify, &events, 2);
+	}
+	close(inotify);
+	return told_once(&events, wd) && events.nr == 2;
+}
+
+#define EXPECT_TOLD()		EXPECT_TRUE(is_told(EVENT_TIMEOUT_MS))
+#define EXPECT_UNTOLD()		EXPECT_FALSE(is_told(NONE_MS))
+
+static int load_patched(void)
+{
+	int error = load_module("");
+
+	if (!error && !await_patched())
+		error = ETIMEDOUT;
+	return error;
+}
+
+static int unload_patched(void)
+{
+	if (!disable_patch() || !await_unpatched())
+		return ETIMEDOUT;
+	return unload_module();
+}
+
+FIXTURE(company) {
+	bool borrowed;
+};
+
+FIXTURE_SETUP(company)
+{
+	const char *reason = why_no_cgroup();
+
+	if (!reason)
+		reason = why_no_memory_controller();
+	if (!reason && !has_test_module("rival"))
+		reason = "no modules of the tests in " MODULES;
+	if (!reason)
+		reason = borrow_module();
+	if (reason)
+		SKIP(return, "%s", reason);
+	self->borrowed = true;
+	ASSERT_TRUE(make_cgroups());
+}
+
+FIXTURE_TEARDOWN(company)
+{
+	if (!self->borrowed)
+		return;
+	write_text(SLEEPER "wake", "1");
+	remove_test_module("sleeper");
+	remove_test_module("probe");
+	EXPECT_TRUE(take_rival_out());
+	if (exists("/sys/module/rkernfs"))
+		EXPECT_EQ(unload_patched(), 0);
+	EXPECT_TRUE(return_module());
+	remove_cgroup(child);
+	remove_cgroup(parent);
+	cgroup_base_remove();
+}
+
+/* Another livepatch: who came last has the functions. */
+
+TEST_F(company, rival_that_comes_later_has_the_functions_and_gives_them_back)
+{
+	ASSERT_EQ(load_patched(), 0);
+	EXPECT_TOLD();
+	ASSERT_TRUE(insert_rival(""));
+	EXPECT_UNTOLD();
+	EXPECT_GT(module_parameter("rival", "calls"), 0);
+	ASSERT_TRUE(take_rival_out());
+	EXPECT_TOLD();
+}
+
+TEST_F(company, rival_that_came_before_is_overruled)
+{
+	long calls;
+
+	ASSERT_TRUE(insert_rival(""));
+	EXPECT_UNTOLD();
+	calls = module_parameter("rival", "calls");
+	EXPECT_GT(calls, 0);
+	ASSERT_EQ(load_patched(), 0);
+	calls = module_parameter("rival", "calls");
+	EXPECT_TOLD();
+	EXPECT_EQ(module_parameter("rival", "calls"), calls);
+	ASSERT_EQ(unload_patched(), 0);
+	EXPECT_UNTOLD();
+	EXPECT_GT(module_parameter("rival", "calls"), calls);
+}
+
+TEST_F(company, rival_below_can_go)
+{
+	ASSERT_TRUE(insert_rival(""));
+	ASSERT_EQ(load_patched(), 0);
+	ASSERT_TRUE(take_rival_out());
+	EXPECT_TOLD();
+}
+
+TEST_F(company, can_go_from_below_a_rival)
+{
+	ASSERT_EQ(load_patched(), 0);
+	ASSERT_TRUE(insert_rival(""));
+	ASSERT_EQ(unload_patched(), 0);
+	EXPECT_UNTOLD();
+	EXPECT_GT(module_parameter("rival", "calls"), 0);
+}
+
+TEST_F(company, cumulative_rival_ends_the_patch_and_the_module_can_go)
+{
+	ASSERT_EQ(load_patched(), 0);
+	ASSERT_TRUE(insert_rival("cumulative=1"));
+	EXPECT_TRUE(await_unpatched());
+	EXPECT_FALSE(exists(PATCH));
+	EXPECT_UNTOLD();
+	EXPECT_EQ(unload_module(), 0);
+	ASSERT_EQ(load_patched(), 0);
+	EXPECT_TOLD();
+}
+
+TEST_F(company, cumulative_rival_that_came_before_is_overruled)
+{
+	ASSERT_TRUE(insert_rival("cumulative=1"));
+	ASSERT_EQ(load_patched(), 0);
+	EXPECT_TOLD();
+	ASSERT_TRUE(take_rival_out());
+	EXPECT_TOLD();
+}
+
+/* Probes: a post handler changes where the function goes on, as a livepatch does. */
+
+TEST_F(company, probe_sees_the_calls_while_the_patch_comes_and_goes)
+{
+	long hits;
+
+	ASSERT_EQ(insert_test_module("probe", ""), 0);
+	ASSERT_EQ(load_patched(), 0);
+	hits = module_parameter("probe", "hits");
+	EXPECT_TOLD();
+	EXPECT_GT(module_parameter("probe", "hits"), hits);
+	ASSERT_EQ(unload_patched(), 0);
+	hits = module_parameter("probe", "hits");
+	EXPECT_UNTOLD();
+	EXPECT_GT(module_parameter("probe", "hits"), hits);
+}
+
+TEST_F(company, probe_can_come_and_go_while_patched)
+{
+	ASSERT_EQ(load_patched(), 0);
+	ASSERT_EQ(insert_test_module("probe", ""), 0);
+	EXPECT_TOLD();
+	EXPECT_GT(module_parameter("probe", "hits"), 0);
+	ASSERT_EQ(remove_test_module("probe"), 0);
+	EXPECT_TOLD();
+}
+
+TEST_F(company, loading_under_a_post_handler_fails_and_leaves_nothing)
+{
+	ASSERT_EQ(insert_test_module("probe", "post=1"), 0);
+	EXPECT_EQ(load_module(""), EBUSY);
+	EXPECT_FALSE(exists("/sys/module/rkernfs"));
+	EXPECT_FALSE(exists(PATCH));
+	EXPECT_UNTOLD();
+	ASSERT_EQ(remove_test_module("probe"), 0);
+	ASSERT_EQ(load_patched(), 0);
+	EXPECT_TOLD();
+}
+
+TEST_F(company, post_handler_does_not_get_under_the_patch)
+{
+	ASSERT_EQ(load_patched(), 0);
+	if (!insert_test_module("probe", "post=1")) {
+		/* Some kernels do not say that it could not be armed. */
+		EXPECT_TOLD();
+		EXPECT_EQ(module_parameter("probe", "hits"), 0);
+	}
+	EXPECT_TOLD();
+}
+
+/* Tracing */
+
+static bool trace(const char *tracefs, const char *tracer)
+{
+	char path[PATH_MAX];
+
+	return write_text(format_path(path, "%.3900s/set_ftrace_filter", tracefs),
+			  "kernfs_remove_by_name_ns") &&
+	       write_text(format_path(path, "%.3900s/current_tracer", tracefs), tracer);
+}
+
+TEST_F(company, function_is_traced_while_the_patch_comes_and_goes)
+{
+	char tracefs[PATH_MAX], path[PATH_MAX];
+
+	ASSERT_TRUE(make_mount_point(tracefs));
+	if (mount("none", tracefs, "tracefs", 0, NULL)) {
+		remove_mount_point(tracefs);
+		SKIP(return, "no tracefs");
+	}
+	format_path(path, "%.3900s/trace", tracefs);
+	ASSERT_TRUE(trace(tracefs, "function"));
+	ASSERT_EQ(load_patched(), 0);
+	ASSERT_TRUE(write_text(path, "\n"));
+	EXPECT_TOLD();
+	EXPECT_TRUE(file_has_line(path, "kernfs_remove_by_name_ns <-"));
+	ASSERT_EQ(unload_patched(), 0);
+	ASSERT_EQ(load_patched(), 0);
+	ASSERT_TRUE(trace(tracefs, "nop"));
+	EXPECT_TOLD();
+	remove_mount_point(tracefs);
+}
+
+TEST_F(company, loading_without_ftrace_fails_and_leaves_nothing)
+{
+	if (!write_text(FTRACE, "0"))
+		SKIP(return, "this kernel does not have ftrace turned off");
+	EXPECT_EQ(load_module(""), EBUSY);
+	EXPECT_FALSE(exists("/sys/module/rkernfs"));
+	EXPECT_FALSE(exists(PATCH));
+	ASSERT_TRUE(write_text(FTRACE, "1"));
+	ASSERT_EQ(load_patched(), 0);
+	EXPECT_TOLD();
+}
+
+TEST_F(company, ftrace_cannot_be_turned_off_while_patched)
+{
+	ASSERT_EQ(load_patched(), 0);
+	EXPECT_FALSE(write_text(FTRACE, "0"));
+	EXPECT_TOLD();
+}
+
+/* Who may turn it off */
+
+static int open_as_user(const char *path, int flags)
+{
+	pid_t pid = fork();
+	int status;
+
+	if (!pid) {
+		if (setresuid(USER_ID, USER_ID, USER_ID))
+			_exit(255);
+		_exit(open(path, flags) < 0 ? errno : 0);
+	}
+	waitpid(pid, &status, 0);
+	return WEXITSTATUS(status);
+}
+
+static int mode_of(const char *path)
+{
+	struct stat st;
+
+	return stat(path, &st) ? -1 : st.st_mode & 07777;
+}
+
+TEST_F(company, only_root_may_turn_it_off)
+{
+	ASSERT_EQ(load_patched(), 0);
+	EXPECT_EQ(mode_of(PATCH "/enabled"), 0644);
+	EXPECT_EQ(mode_of(PATCH "/transition"), 0444);
+	EXPECT_EQ(mode_of(PATCH "/force"), 0200);
+	EXPECT_EQ(mode_of("/sys/module/rkernfs/parameters/cover"), 0444);
+	EXPECT_EQ(open_as_user(PATCH "/enabled", O_WRONLY), EACCES);
+	EXPECT_EQ(open_as_user(PATCH "/force", O_WRONLY), EACCES);
+	EXPECT_EQ(open_as_user(PATCH "/enabled", O_RDONLY), 0);
+}
+
+/* A task that sleeps in the function that is to be replaced, or in its replacement */
+
+struct sleepers {
+	pid_t reader, remover;
+};
+
+static bool sleeps(pid_t pid)
+{
+	char path[PATH_MAX], text[256];
+
+	for (int ms = 0; ms < EVENT_TIMEOUT_MS; ms++) {
+		read_text(format_path(path, "/proc/%d/stat", pid), text, sizeof(text));
+		if (strstr(text, ") D "))
+			return true;
+		sleep_ms(1);
+	}
+	return false;
+}
+
+static pid_t start_reader(void)
+{
+	char text[32];
+	pid_t pid = fork();
+
+	if (!pid)
+		_exit(read_text(SLEEPER "file", text, sizeof(text)) < 0);
+	return pid;
+}
+
+static pid_t start_remover(void)
+{
+	pid_t pid = fork();
+
+	if (!pid)
+		_exit(!write_text(SLEEPER "remove", "1"));
+	return pid;
+}
+
+static bool put_to_sleep(struct sleepers *sleepers)
+{
+	if (insert_test_module("sleeper", ""))
+		return false;
+	sleepers->reader = start_reader();
+	if (!sleeps(sleepers->reader))
+		return false;
+	sleepers->remover = start_remover();
+	return sleeps(sleepers->remover);
+}
+
+/* Both end, and well. */
+static bool wake(const struct sleepers *sleepers)
+{
+	int status[2] = { 1, 1 };
+
+	write_text(SLEEPER "wake", "1");
+	waitpid(sleepers->reader, &status[0], 0);
+	waitpid(sleepers->remover, &status[1], 0);
+	return !status[0] && !status[1] && !exists(SLEEPER "file");
+}
+
+TEST_F(company, sleeper_in_the_old_function_stalls_the_transition_alone)
+{
+	struct sleepers sleepers;
+
+	ASSERT_TRUE(put_to_sleep(&sleepers));
+	EXPECT_EQ(load_module(""), 0);
+	sleep_ms(STUCK_MS);
+	EXPECT_FALSE(is_patched());
+	EXPECT_TRUE(await_text(PATCH "/transition", "1"));
+	/* All others have moved over. */
+	EXPECT_TOLD();
+	EXPECT_TRUE(wake(&sleepers));
+	EXPECT_TRUE(await_patched());
+	EXPECT_TOLD();
+}
+
+TEST_F(company, stalled_transition_can_be_taken_back)
+{
+	struct sleepers sleepers;
+
+	ASSERT_TRUE(put_to_sleep(&sleepers));
+	EXPECT_EQ(load_module(""), 0);
+	sleep_ms(STUCK_MS);
+	EXPECT_FALSE(is_patched());
+	EXPECT_EQ(unload_patched(), 0);
+	EXPECT_TRUE(wake(&sleepers));
+	EXPECT_UNTOLD();
+}
+
+TEST_F(company, sleeper_in_the_replacement_keeps_the_module)
+{
+	struct sleepers sleepers;
+
+	ASSERT_EQ(load_patched(), 0);
+	ASSERT_TRUE(put_to_sleep(&sleepers));
+	ASSERT_TRUE(disable_patch());
+	sleep_ms(STUCK_MS);
+	EXPECT_TRUE(await_text(PATCH "/transition", "1"));
+	EXPECT_NE(unload_module(), 0);
+	EXPECT_TRUE(enable_patch());
+	EXPECT_TRUE(await_patched());
+	EXPECT_TOLD();
+	EXPECT_TRUE(wake(&sleepers));
+	EXPECT_EQ(unload_patched(), 0);
+}
+
+TEST_HARNESS_MAIN

@@ -1,0 +1,49 @@
+#!/bin/sh
+# SPDX-License-Identifier: GPL-2.0
+#
+#   guest.sh SECONDS TURNS [ATTACK...]
+#
+# Runs hostile, which lies beside this file, with the patch disabled and
+# enabled in turns, and puts before its lines which.
+
+here=$(cd "$(dirname "$0")" && pwd)
+seconds=$1 turns=$2
+shift 2
+patch=/sys/kernel/livepatch/rkernfs
+
+await() { # STATE
+	for _ in $(seq 600); do
+		[ "$(cat $patch/transition 2>/dev/null || echo none)" != "$1" ] || return 0
+		sleep 0.1
+	done
+	echo "the patch does not come to be: $1" >&2
+	exit 1
+}
+
+enable() {
+	insmod /rkernfs.ko && await 0
+}
+
+disable() {
+	await 0
+	echo 0 >$patch/enabled
+	await none
+	rmmod rkernfs
+}
+
+measure() { # SECONDS PATCH [ATTACK...]
+	seconds=$1 state=$2
+	shift 2
+	echo "[$(cut -d ' ' -f 1 /proc/uptime)] $state" >/dev/console
+	"$here/hostile" "$seconds" "$@" | sed "s/^/$state,/"
+}
+
+# The first time is different: caches and slabs fill.
+disable
+measure 1 warm "$@"
+for _ in $(seq "$turns"); do
+	measure "$seconds" disabled "$@"
+	enable
+	measure "$seconds" enabled "$@"
+	disable
+done
