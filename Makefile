@@ -90,7 +90,7 @@ doc: ## rustdoc of the module: build/doc/rkernfs/index.html
 fmt: ## format the Rust sources
 	@scripts/fmt.sh
 
-lint: ## rustfmt, clippy, sparse, checkpatch, shellcheck and more: all clean?
+lint: ## rustfmt, clippy, sparse, checkpatch, shellcheck, examples and more: all clean?
 	@scripts/lint.sh
 
 ##@ Help

@@ -9,20 +9,10 @@ use core::{
     sync::atomic::{AtomicI64, Ordering::Relaxed},
 };
 use kernel::prelude::*;
-use kernfs::{
+use rkernfs::kernfs::{
     Active, Dir, DirOperations, File, FileOperations, FileSystem, Flags, Hierarchy, Mode, Owner,
     Registration, Rename, SeqFile,
 };
-
-// The abstractions, of which this needs a part.
-#[allow(dead_code)]
-#[path = "../src/compat.rs"]
-mod compat;
-#[path = "../src/kernfs/mod.rs"]
-mod kernfs;
-#[allow(dead_code, unused_imports, unused_macros)]
-#[path = "../src/shim/mod.rs"]
-mod shim;
 
 module! {
     type: CountersModule,

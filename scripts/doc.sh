@@ -3,6 +3,9 @@
 #
 # rustdoc of the module, private items too, as it is compiled for one kernel
 # (KERNEL=, KDIR=). A warning is an error. Prints the path of the first page.
+#
+#   doc.sh examples     instead: compiles each example in the documentation,
+#                       as a module of its own with examples_prelude.rs
 set -euo pipefail
 # shellcheck source=../selftests/qemu/lib.sh
 . "$(dirname "$0")/../selftests/qemu/lib.sh"
@@ -12,29 +15,62 @@ export KDIR
 out=$(dirname "$("$here/module.sh")")
 doc=$root/build/doc
 
-# What Kbuild told rustc, for rustdoc
-document() {
-	local words args=() n
+# flags OBJECT: what Kbuild told rustc but for what it writes, a word a line
+flags() {
+	local words n
 	read -ra words < <(sed -n 's/^savedcmd_[^ ]* := .* rustc \(--edition.*\)/\1/p' \
-		"$out/src/.rkernfs.o.cmd" | tr -d "'")
+		"$out/$(dirname "$1")/.$(basename "$1").cmd" | tr -d "'")
 	for ((n = 0; n < ${#words[@]}; n++)); do
 		case ${words[n]} in
 		--out-dir | --crate-name) n=$((n + 1)) ;;
-		--emit=* | -C* | -Zbinary_dep_depinfo=*) ;;
+		--emit=*) ;;
 		\;) break ;;
-		*) args+=("${words[n]}") ;;
+		*) echo "${words[n]}" ;;
 		esac
 	done
-	# Where it ran; since 6.13 that is the module's folder.
-	case ${words[*]} in
-	*" $out/src/rkernfs.rs"*) cd "$KDIR" ;;
+}
+
+# Where rustc ran; since 6.13 that is the module's folder.
+enter_folder() { # SOURCE
+	case $1 in
+	"$out"/*) cd "$KDIR" ;;
 	*) cd "$out" ;;
 	esac
-	OBJTREE=$KDIR RUSTC_BOOTSTRAP=1 RUST_MODFILE=rkernfs rustdoc "${args[@]}" \
-		--crate-name rkernfs --out-dir "$doc" --document-private-items \
+}
+
+rustdoc_of_module() { # OPTION...
+	local args
+	mapfile -t args < <(flags src/rkernfs.o | grep -vE '^(-C|-Zbinary_dep_depinfo=)')
+	enter_folder "${args[-1]}"
+	OBJTREE=$KDIR RUSTC_BOOTSTRAP=1 RUST_MODFILE=rkernfs rustdoc "${args[@]}" --crate-name rkernfs "$@"
+}
+
+document() {
+	rustdoc_of_module --out-dir "$doc" --document-private-items \
 		-Dwarnings -Arustdoc::private_intra_doc_links
 }
 
-rm -rf "$doc"
-step doc "documentation" : document
-echo "$doc/rkernfs/index.html"
+# rustdoc finds the examples, and gives them to a command instead of rustc.
+examples() {
+	local words
+	mapfile -t words < <(flags samples/counters.o)
+	enter_folder "${words[-1]}"
+	unset 'words[-1]'
+	printf '%s\n' '#!/bin/bash' "cd '$PWD'" \
+		"sed '/^#!\[/d' | cat '$root/scripts/examples_prelude.rs' - |" \
+		"OBJTREE='$KDIR' RUSTC_BOOTSTRAP=1 RUST_MODFILE=examples \\" \
+		"rustc$(printf " '%s'" "${words[@]}") --crate-name examples -Aunused -Amissing_docs --emit=metadata -o '$work/out' -" \
+		>"$work/rustc"
+	chmod +x "$work/rustc"
+	rustdoc_of_module --test --no-run -Zunstable-options --test-builder "$work/rustc"
+}
+
+if [ "${1:-}" = examples ]; then
+	work=$(mktemp -d)
+	trap 'rm -rf "$work"' EXIT
+	examples
+else
+	rm -rf "$doc"
+	step doc "documentation" : document
+	echo "$doc/rkernfs/index.html"
+fi

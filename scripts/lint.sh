@@ -5,7 +5,7 @@
 # what is not clean and how many checks passed, and ends non-zero unless all.
 #
 #   lint.sh [CHECK...]    some of: spdx space rustfmt shellcheck checkpatch
-#                         python cgwatch clippy sparse doc
+#                         python cgwatch clippy sparse doc examples
 #
 # clippy has the lints of KERNEL=7.3 (default): more than the others.
 #
@@ -31,7 +31,7 @@ scripts_in() { # LANGUAGE
 	done
 }
 
-kernel_rust() { sources 'src/*.rs' 'samples/*.rs' ':!samples/cgwatch'; }
+kernel_rust() { sources '*.rs' ':!samples/cgwatch' ':!selftests/clients'; }
 
 # --- the checks; what they print is what is wrong ------------------------
 
@@ -106,11 +106,16 @@ check_doc() {
 	scripts/doc.sh 2>&1 >/dev/null | grep -v '^documentation'
 }
 
+check_examples() {
+	local log
+	log=$(scripts/doc.sh examples 2>&1) || echo "$log"
+}
+
 # --- one after the other -------------------------------------------------
 
 checks=("$@")
 [ $# -gt 0 ] ||
-	checks=(spdx space rustfmt shellcheck checkpatch python cgwatch clippy sparse doc)
+	checks=(spdx space rustfmt shellcheck checkpatch python cgwatch clippy sparse doc examples)
 "$here/deps.sh" build lint || exit
 KDIR=$("$here/kernel.sh") && src=$(source_of "$KDIR") && ko=$("$here/module.sh") || exit
 export KDIR

@@ -60,7 +60,7 @@ static bool counters_add_up(void)
 	for (int ms = 0; ms < 10000 && counter("work_pending") > 0; ms += 10)
 		sleep_ms(10);
 	cleared = counter("inodes_cleared");
-	ended = counter("ended_by_vfs") + counter("dentries_invalidated") +
+	ended = counter("ended_by_vfs") + counter("dentries_uncached") +
 		counter("events_sent");
 	ksft_print_msg("inodes cleared: %lld, ended: %lld\n", cleared, ended);
 	return cleared == ended;

@@ -169,7 +169,7 @@ impl<'a> Type<'a> {
 fn of_kernel() -> Option<&'static [u8]> {
     // SAFETY: Unexported symbols were resolved before; the names are strings.
     let start = unsafe { shim::rkernfs_address_of(c_ptr(c"__start_BTF")) };
-    // SAFETY: As for `start`.
+    // SAFETY: Unexported symbols were resolved before; the name is a string.
     let stop = unsafe { shim::rkernfs_address_of(c_ptr(c"__stop_BTF")) };
     let (start, stop) = (start as usize, stop as usize);
     if start == 0 || stop <= start {
@@ -193,12 +193,12 @@ unsafe fn name_of<'a>(name: *const kernel::ffi::c_char) -> &'a str {
 /// Compares one layout with that of `found`, the kernel's structure of this name. What differs goes
 /// to the log.
 fn compare(found: Option<Type<'_>>, layout: &shim::rkernfs_layout) -> Result {
-    // SAFETY: `type_` is never null.
+    // SAFETY: `layout` is of the table, in which `type_` is never null.
     let name = unsafe { name_of(layout.type_) };
     let (what, ours, kernels) = if layout.member.is_null() {
         ("size", layout.size, found.and_then(|t| t.size()))
     } else {
-        // SAFETY: Not null.
+        // SAFETY: `layout` is of the table, and the name was just seen not to be null.
         let member = unsafe { name_of(layout.member) };
         let kernels = found.and_then(|t| t.offset_of(member.as_bytes(), 0));
         (member, layout.offset, kernels)
@@ -232,7 +232,7 @@ pub(crate) fn check_layouts() -> Result {
     let mut found = None;
     for layout in layouts {
         // Members of one structure follow each other in the table.
-        // SAFETY: `type_` is never null.
+        // SAFETY: `layout` is of the table, in which `type_` is never null.
         let name = unsafe { name_of(layout.type_) };
         if !found.is_some_and(|t: Type<'_>| t.is_called(name)) {
             found = btf.find(name);

@@ -2,9 +2,14 @@
 
 //! Tells watchers of kernfs nodes (cgroup, sysfs, …) when what they watch is removed.
 //!
-//! - [`kernfs`]: safe abstractions over kernfs. No policy.
-//! - [`removal`]: the removal path that replaces the kernel's own.
+//! Who uses whom, from top to bottom:
+//!
 //! - [`pseudofs`]: a file system to see it at work.
+//! - [`kernfs`]: safe abstractions over kernfs, for file systems. No policy.
+//! - [`livepatch`]: what replaces the kernel's own functions, of the next two.
+//! - [`notify`]: how watches are told that a file changed.
+//! - [`removal`]: the removal path.
+//! - [`node`], [`data`]: a node, its hierarchy, and what it carries.
 //! - [`btf`]: whether the running kernel's structures are those that it was compiled with.
 //! - [`shim`]: what only C can do: livepatch tables, unexported functions, macros.
 
@@ -12,7 +17,11 @@ use kernel::prelude::*;
 
 mod btf;
 mod compat;
-mod kernfs;
+mod data;
+pub mod kernfs;
+mod livepatch;
+mod node;
+mod notify;
 mod pseudofs;
 mod removal;
 mod shim;
@@ -27,16 +36,19 @@ module! {
 /// Dropped in this order: the file system's nodes are removed by the path that follows.
 struct Rkernfs {
     _pseudofs: kernfs::Registration<pseudofs::PseudoFs>,
-    _removal: removal::Enabled,
+    _notify: notify::Notify,
+    _removal: removal::Removal,
 }
 
 impl kernel::Module for Rkernfs {
     fn init(module: &'static ThisModule) -> Result<Self> {
-        let removal = removal::Enabled::new()?;
+        let removal = removal::Removal::new()?;
+        let notify = notify::Notify::new()?;
         let pseudofs = pseudofs::register(module)?;
-        removal.patch()?;
+        livepatch::enable(&removal, &notify)?;
         Ok(Self {
             _pseudofs: pseudofs,
+            _notify: notify,
             _removal: removal,
         })
     }

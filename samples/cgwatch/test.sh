@@ -34,14 +34,20 @@ cp "target/$host/release/cgwatch" "$programs/"
 for kernel in $kernels; do
 	for module in 0 1; do
 		without='' removals=told
+		default=one-mark
 		if [ $module = 0 ]; then
 			without="without "
+			default=watches
 			at_least "$kernel" 7.1 || removals=not-told
 		fi
-		say "testing: cgwatch on $kernel, ${without}rkernfs ..."
-		KERNEL=$kernel MODULE=$module ADD="$programs/cgwatch $programs/cgwatch-tests" \
-			RUN="CGWATCH=/add/cgwatch REMOVALS=$removals /add/cgwatch-tests --test-threads=1" \
-			run "$here/vm.sh"
+		for means in one-mark watches; do
+			told=$removals
+			[ $means = watches ] || told=told
+			say "testing: cgwatch on $kernel, ${without}rkernfs, $means ..."
+			KERNEL=$kernel MODULE=$module ADD="$programs/cgwatch $programs/cgwatch-tests" \
+				RUN="CGWATCH=/add/cgwatch REMOVALS=$told MEANS=$means DEFAULT=$default /add/cgwatch-tests --test-threads=1" \
+				run "$here/vm.sh"
+		done
 	done
 done
 awk -v status=$status '

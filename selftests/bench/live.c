@@ -1,11 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * What stat, open, a path walk and readdir of nodes that stay cost.
+ * What stat, open, a path walk and readdir of nodes that stay cost, and that the
+ * kernel changes one while nobody watches.
  */
 #include <dirent.h>
 #include <fcntl.h>
+#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/inotify.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -13,6 +16,8 @@
 #include "lib/system.h"
 
 #define BATCH	50
+/* Longer than the kernel puts changes of one file together */
+#define APART_MS	20
 
 struct place {
 	const char *name;
@@ -77,6 +82,39 @@ static void measure_place(const struct place *place, int rounds)
 	}
 }
 
+/*
+ * cgroup.events changes as an empty cgroup is frozen and is not; it is read
+ * before, or never. The work that tells watches runs when this task lets it.
+ * Somebody watches elsewhere in the file system, as on most machines.
+ */
+static void measure_notify(const char *name, const char *dir, bool seen, int rounds)
+{
+	static struct samples samples;
+	char path[PATH_MAX], text[64];
+	int fd = open(format_path(path, "%.4000s/cgroup.freeze", dir), O_WRONLY | O_CLOEXEC);
+	int inotify = inotify_init1(IN_CLOEXEC);
+
+	check(fd >= 0 && drop_dentries(), path);
+	format_path(path, "%.3900s/cgroup.events", memory_base());
+	check(inotify_add_watch(inotify, path, IN_MODIFY) >= 0, path);
+	if (seen)
+		read_text(format_path(path, "%.4000s/cgroup.events", dir), text, sizeof(text));
+	samples.nr = 0;
+	for (int i = 0; i < rounds; i++) {
+		uint64_t start;
+
+		sleep_ms(APART_MS);
+		start = now_ns();
+		check(write(fd, i % 2 ? "0" : "1", 1) == 1, path);
+		sched_yield();
+		sched_yield();
+		add_sample(&samples, now_ns() - start);
+	}
+	close(fd);
+	close(inotify);
+	report_samples("live", name, 1, "ns", &samples);
+}
+
 /* live ROUNDS, of BATCH operations each */
 void bench_live(char **args)
 {
@@ -99,7 +137,10 @@ void bench_live(char **args)
 
 	measure_place(&cgroup, rounds);
 	measure_place(&sysfs, rounds);
-	rmdir(format_path(cgroup.deep, "%.3900s/b/c", cgroup.dir));
+	format_path(cgroup.deep, "%.3900s/b/c", cgroup.dir);
+	measure_notify("cgroup/change-unseen", cgroup.deep, false, 4 * rounds);
+	measure_notify("cgroup/change-seen", cgroup.deep, true, 4 * rounds);
+	rmdir(cgroup.deep);
 	rmdir(format_path(cgroup.deep, "%.3900s/b", cgroup.dir));
 	rmdir(cgroup.dir);
 	rmdir(memory_base());

@@ -8,9 +8,11 @@
  *	pidfd	a pidfd for the process in the cgroup, in an epoll set
  *	procfs	/proc/PID/cgroup of each is read once a second
  *	parent	a second watch, on the parent directory
+ *	mark	no watch: one mark on all of cgroup2 tells of changes and of ends
  *
  * There is one process in each cgroup and a parent for each ten.
  */
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/sched.h>
@@ -23,6 +25,7 @@
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/inotify.h>
+#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -31,6 +34,7 @@
 #include <unistd.h>
 
 #include "bench/bench.h"
+#include "lib/onemark.h"
 #include "lib/system.h"
 
 #define PER_PARENT	10
@@ -38,8 +42,15 @@
 #define PATIENCE_MS	5000
 #define LEAST_GONE	5
 
+/* A breach: so much memory, where so much is a lot; more than is charged at once */
+#define BREACH_BYTES	(1 << 20)
+#define HIGH		"65536"
+/* The kernel holds the task up, for 2 s at most. */
+#define BREACH_MS	2500
+
 struct cgroup {
 	_Atomic uint64_t known;
+	atomic_int breaches;		/* told */
 	uint64_t gone;
 	pid_t pid;
 	int wd;
@@ -48,18 +59,21 @@ struct cgroup {
 
 struct way {
 	const char *name;
-	uint32_t mask;
+	uint32_t mask;			/* of a watch for each; 0: none */
+	void (*start)(void);		/* before all else */
 	void (*add)(int nr);
 	void (*monitor)(void);
 	/* Is it the process whose end is noticed, or the cgroup's? */
 	bool process;
+	/* Does it read what it is told of memory.events? */
+	bool reads;
 };
 
 static struct cgroup *cgroups;
 static int nr_cgroups, *cgroup_of_wd, max_wd, nr_watches, nr_fds;
-static int inotify, epoll;
+static int inotify, epoll, fanotify;
 static atomic_bool stop;
-static atomic_int nr_known;
+static atomic_int nr_known, nr_breaches;
 
 static char *cgroup_path(char path[PATH_MAX], int nr, const char *file)
 {
@@ -74,6 +88,14 @@ static char *parent_path(char path[PATH_MAX], int parent)
 
 /* The cgroups */
 
+/* Breaches the limit of the cgroup that the process is in. */
+static void breach(int signal)
+{
+	int flags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE;
+
+	munmap(mmap(NULL, BREACH_BYTES, PROT_READ | PROT_WRITE, flags, -1, 0), BREACH_BYTES);
+}
+
 static pid_t start_in(int cgroup)
 {
 	struct clone_args args = {
@@ -85,6 +107,7 @@ static pid_t start_in(int cgroup)
 
 	if (!pid) {
 		prctl(PR_SET_PDEATHSIG, SIGKILL);
+		signal(SIGUSR2, breach);
 		for (;;)
 			pause();
 	}
@@ -186,16 +209,30 @@ static void take_events(void (*take)(const struct inotify_event *event))
 		}
 }
 
+static void know_breach(int nr)
+{
+	cgroups[nr].breaches++;
+	nr_breaches++;
+}
+
 static void take_removal(const struct inotify_event *event)
 {
+	if (event->mask & IN_MODIFY)
+		know_breach(cgroup_of_wd[event->wd]);
 	if (event->mask & IN_DELETE_SELF)
 		know(cgroup_of_wd[event->wd]);
 }
 
 static void take_removal_in_parent(const struct inotify_event *event)
 {
+	if (event->mask & IN_MODIFY)
+		know_breach(cgroup_of_wd[event->wd]);
 	if (event->mask & IN_DELETE)
 		forget(cgroup_of_wd[event->wd] * PER_PARENT + atoi(event->name));
+}
+
+static void start_nothing(void)
+{
 }
 
 static void add_nothing(int nr)
@@ -272,11 +309,91 @@ static void monitor_parent(void)
 			take_events(take_removal_in_parent);
 }
 
+/*
+ * One mark. Its events have numbers of nodes, whose lower halves the kernel
+ * deals out in turn: they are an index. 0: not one of ours; a new cgroup has a
+ * new number.
+ */
+static int *nr_of_node;
+static uint32_t max_node;
+
+static void learn(uint64_t node, int nr)
+{
+	uint32_t at = node;
+
+	if (at >= max_node) {
+		uint32_t size = at + at / 2 + 1024;
+
+		nr_of_node = realloc(nr_of_node, size * sizeof(*nr_of_node));
+		memset(nr_of_node + max_node, 0, (size - max_node) * sizeof(*nr_of_node));
+		max_node = size;
+	}
+	nr_of_node[at] = nr + 1;
+}
+
+static int find_node(uint64_t node)
+{
+	return (uint32_t)node < max_node ? nr_of_node[(uint32_t)node] - 1 : -1;
+}
+
+/* From here on nothing is missed. */
+static void start_mark(void)
+{
+	fanotify = open_fanotify(FAN_REPORT_DFID_NAME_TARGET);
+	check(fanotify >= 0, "fanotify_init");
+	check(!fanotify_mark(fanotify, FAN_MARK_ADD | FAN_MARK_FILESYSTEM,
+			     FAN_MODIFY | FAN_DELETE | FAN_ONDIR, AT_FDCWD, cgroup_base()),
+	      "fanotify_mark");
+}
+
+/* One walk over what is there: a directory tells the numbers of what is in it. */
+static void walk_parent(int nr)
+{
+	char path[PATH_MAX];
+	struct dirent *entry;
+	DIR *dir;
+
+	if (nr % PER_PARENT)
+		return;
+	dir = opendir(parent_path(path, nr / PER_PARENT));
+	check(dir, path);
+	while ((entry = readdir(dir)))
+		if (entry->d_type == DT_DIR && entry->d_name[0] != '.')
+			learn(entry->d_ino, nr + atoi(entry->d_name));
+	closedir(dir);
+}
+
+static void take_from_mark(const struct told *told, void *unused)
+{
+	int nr;
+
+	if (told->mask & FAN_MODIFY) {
+		nr = find_node(told->dir);
+		if (nr >= 0 && !strcmp(told->name, "memory.events"))
+			know_breach(nr);
+	} else if (told->mask & FAN_DELETE) {
+		nr = find_node(told->node);
+		if (nr >= 0)
+			know(nr);
+	}
+}
+
+static void monitor_mark(void)
+{
+	struct pollfd pollfd = { .fd = fanotify, .events = POLLIN };
+
+	while (!stop)
+		if (poll(&pollfd, 1, -1) == 1)
+			read_fanotify(fanotify, take_from_mark, NULL);
+}
+
 static const struct way ways[] = {
-	{ "inotify", IN_MODIFY | IN_DELETE_SELF, add_nothing, monitor_inotify, false },
-	{ "pidfd", IN_MODIFY, add_pidfd, monitor_pidfd, true },
-	{ "procfs", IN_MODIFY, add_nothing, monitor_procfs, true },
-	{ "parent", IN_MODIFY, add_parent, monitor_parent, false },
+	{ "inotify", IN_MODIFY | IN_DELETE_SELF, start_nothing, add_nothing, monitor_inotify,
+	  .reads = true },
+	{ "pidfd", IN_MODIFY, start_nothing, add_pidfd, monitor_pidfd, .process = true },
+	{ "procfs", IN_MODIFY, start_nothing, add_nothing, monitor_procfs, .process = true },
+	{ "parent", IN_MODIFY, start_nothing, add_parent, monitor_parent, .reads = true },
+	{ "mark", 0, start_mark, walk_parent, monitor_mark, .reads = true },
 };
 
 /* The measure */
@@ -309,12 +426,17 @@ static void set_up(const struct way *way)
 
 	inotify = inotify_init1(IN_NONBLOCK | IN_CLOEXEC);
 	epoll = epoll_create1(EPOLL_CLOEXEC);
+	fanotify = -1;
 	nr_fds = way->add == add_pidfd ? 2 : 1;
 	nr_watches = 0;
+	way->start();
 	for (int i = 0; i < nr_cgroups; i++) {
 		cgroups[i].pidfd = -1;
 		cgroups[i].known = 0;
-		cgroups[i].wd = add_watch(cgroup_path(path, i, "/memory.events"), way->mask, i);
+		cgroups[i].breaches = 0;
+		if (way->mask)
+			cgroups[i].wd = add_watch(cgroup_path(path, i, "/memory.events"),
+						  way->mask, i);
 		way->add(i);
 	}
 }
@@ -326,6 +448,8 @@ static void take_down(void)
 			close(cgroups[i].pidfd);
 	close(epoll);
 	close(inotify);
+	if (fanotify >= 0)
+		close(fanotify);
 }
 
 static void let_one_go(const struct way *way, int nr)
@@ -364,14 +488,37 @@ static void measure_going(const struct way *way, int gone)
 	report_samples("monitor", way->name, nr_cgroups, "delay_ns", &delay);
 }
 
+/* Each of so many cgroups breaches its limit; the kernel may tell that more than once. */
+static void measure_breaches(const struct way *way, int breached)
+{
+	int step = nr_cgroups / breached, missed = 0;
+	uint64_t cpu = monitor_cpu();
+	char path[PATH_MAX];
+
+	nr_breaches = 0;
+	for (int i = 0; i < breached; i++) {
+		check(write_text(cgroup_path(path, i * step, "/memory.high"), HIGH), path);
+		kill(cgroups[i * step].pid, SIGUSR2);
+		sleep_ms(50);
+	}
+	sleep_ms(BREACH_MS);
+	for (int i = 0; i < breached; i++)
+		missed += !cgroups[i * step].breaches;
+	report("monitor", way->name, nr_cgroups, "breaches_missed", missed);
+	report("monitor", way->name, nr_cgroups, "cpu_ns_each_event",
+	       (double)(monitor_cpu() - cpu) / nr_breaches);
+}
+
 static void measure_way(const struct way *way, int idle_ms)
 {
 	int gone = nr_cgroups / 100 < LEAST_GONE ? LEAST_GONE : nr_cgroups / 100;
 	long long slab = slab_bytes();
+	uint64_t cpu, start;
 	pthread_t thread;
-	uint64_t cpu;
 
+	start = now_ns();
 	set_up(way);
+	report("monitor", way->name, nr_cgroups, "setup_ns", now_ns() - start);
 	report("monitor", way->name, nr_cgroups, "kernel_bytes_each",
 	       (double)(slab_bytes() - slab) / nr_cgroups);
 	report("monitor", way->name, nr_cgroups, "fds", nr_fds);
@@ -385,6 +532,8 @@ static void measure_way(const struct way *way, int idle_ms)
 	sleep_ms(idle_ms);
 	report("monitor", way->name, nr_cgroups, "idle_cpu_ns_per_s",
 	       (monitor_cpu() - cpu) * 1000.0 / idle_ms);
+	if (way->reads)
+		measure_breaches(way, gone);
 	measure_going(way, gone);
 	stop = true;
 	do

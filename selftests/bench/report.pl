@@ -17,6 +17,7 @@ my ($folder, $tree) = @ARGV;
 my %values;	# clock, patch, measure, case, size, stat: the turns' values
 my %of;		# measure, case: sizes
 my %ways = (	# to learn of the end of a cgroup
+	mark => 'one mark (rkernfs)',
 	inotify => 'one watch (rkernfs)', pidfd => 'watch + pidfd',
 	procfs => 'watch + /proc every second', parent => 'watch + watch of the parent');
 
@@ -169,7 +170,7 @@ sub rmdir_table {
 sub live_table {
 	my @rows;
 	for my $place (qw(cgroup sysfs)) {
-		for my $operation (qw(stat open-close walk readdir)) {
+		for my $operation (qw(stat open-close walk readdir change-unseen change-seen)) {
 			push @rows, comparison("$place: $operation", 'P5', '<= 1.02',
 				sub { sprintf '%.2f', $_[0] / 1000 }, 'live', "$place/$operation", 1, 'ns_median');
 		}
@@ -243,18 +244,25 @@ sub load_table {
 	return rst_table('P10: size and start', @rows);
 }
 
+sub monitor {
+	my ($way, $size, $stat) = @_;
+	return get('icount', 'enabled', 'monitor', $way, $size, $stat) // get('plain', 'enabled', 'monitor', $way, $size, $stat);
+}
+
 sub monitor_table {
-	my @rows = ['cgroups', 'learns of the end by', 'descriptors + watches', 'kernel bytes each', 'idle CPU, µs/s', 'CPU for each that goes, µs', 'delay, ms'];
+	my @rows = ['cgroups', 'learns of the end by', 'descriptors + watches', 'kernel bytes each', 'set up, ms', 'idle CPU, µs/s', 'CPU for each event, µs', 'for each that goes', 'delay, ms'];
 	for my $size (sizes('monitor', 'inotify')) {
-		for my $way (qw(inotify parent pidfd procfs)) {
-			my %v = map { $_ => get('icount', 'enabled', 'monitor', $way, $size, $_) // get('plain', 'enabled', 'monitor', $way, $size, $_) // 0 }
-				qw(fds watches kernel_bytes_each idle_cpu_ns_per_s cpu_ns_each_gone delay_ns_median missed);
-			push @rows, [$size, $way eq 'inotify' ? "**$ways{$way}**" : $ways{$way}, "$v{fds} + $v{watches}",
-				sprintf('%.0f', $v{kernel_bytes_each}), us($v{idle_cpu_ns_per_s}), us($v{cpu_ns_each_gone}),
-				$v{missed} ? "never ($v{missed})" : ms($v{delay_ns_median})];
+		for my $way (qw(mark inotify parent pidfd procfs)) {
+			my %v = map { $_ => monitor($way, $size, $_) } qw(fds watches kernel_bytes_each setup_ns idle_cpu_ns_per_s
+				cpu_ns_each_event breaches_missed cpu_ns_each_gone delay_ns_median missed);
+			next unless defined $v{fds};
+			push @rows, [$size, $ways{$way} =~ /rkernfs/ ? "**$ways{$way}**" : $ways{$way}, "$v{fds} + $v{watches}",
+				sprintf('%.0f', $v{kernel_bytes_each}), defined $v{setup_ns} ? ms($v{setup_ns}) : '', us($v{idle_cpu_ns_per_s}),
+				$v{breaches_missed} ? "missed $v{breaches_missed}" : defined $v{cpu_ns_each_event} ? us($v{cpu_ns_each_event}) : '',
+				us($v{cpu_ns_each_gone} // 0), $v{missed} ? "never ($v{missed})" : ms($v{delay_ns_median})];
 		}
 	}
-	return rst_table('P9: a monitor of ``memory.events`` in so many cgroups, one process in each, ten to a parent; 1 % (at least 5) go', @rows);
+	return rst_table('P9: a monitor of ``memory.events`` in so many cgroups, one process in each, ten to a parent; 1 % (at least 5) breach ``memory.high``, then go', @rows);
 }
 
 sub make_tables {
@@ -337,6 +345,7 @@ sub plot_monitor {
 	my @plots = (
 		['kernel-bytes', ['kernel_bytes_each'], 'kernel bytes for each cgroup', 'set yrange [0:*]'],
 		['descriptors', ['fds', 'watches'], 'descriptors and watches', 'set logscale y'],
+		['setup', ['setup_ns'], 'time to set up, µs', 'set logscale y'],
 		['idle', ['idle_cpu_ns_per_s'], 'idle: CPU µs per second', 'set yrange [-100:*]'],
 		['cpu', ['cpu_ns_each_gone'], 'CPU µs for each that goes', 'set logscale y'],
 		['delay', ['delay_ns_median'], 'delay, µs', 'set logscale y'],
@@ -344,7 +353,7 @@ sub plot_monitor {
 	for my $plot (@plots) {
 		my ($name, $stats, $label, $scale) = @$plot;
 		my @series;
-		for my $way (qw(procfs pidfd parent inotify)) {
+		for my $way (qw(procfs pidfd parent inotify mark)) {
 			my @points;
 			for my $size (sizes('monitor', $way)) {
 				my @v = grep { defined } map { get('icount', 'enabled', 'monitor', $way, $size, $_) } @$stats;
@@ -355,6 +364,22 @@ sub plot_monitor {
 		plot_lines("$folder/$kernel-monitor-$name.svg", "$kernel: a monitor of many cgroups", 'cgroups', $label,
 			"$scale\nset key outside top center maxrows 2", @series);
 	}
+}
+
+# Bars side by side: what the ways to follow the most cgroups take
+sub plot_follow {
+	my ($kernel) = @_;
+	my $size = (sizes('monitor', 'mark'))[-1] or return;
+	my $data = '';
+	for my $way (qw(mark inotify parent pidfd procfs)) {
+		my ($bytes, $setup) = map { monitor($way, $size, $_) } qw(kernel_bytes_each setup_ns);
+		$data .= sprintf "\"%s\" %f %f\n", $ways{$way} =~ s/ \+ /\\n+ /r, $bytes * $size / 2 ** 20, $setup / 1e6 if defined $setup;
+	}
+	gnuplot("$folder/$kernel-follow.svg", "\$data << EOD\n${data}EOD\nset style data histogram\nset style fill solid 0.8 border -1\n" .
+		"set boxwidth 0.8\nset yrange [0:*]\nset xtics rotate by -30\nset bmargin 7\nset key off\n" .
+		"set multiplot layout 1,2 title '$kernel: ways to follow $size cgroups' noenhanced\n" .
+		"set title 'kernel memory, MiB'\nplot \$data using 2:xtic(1)\n" .
+		"set title 'time to set up, ms (instructions / 10^6)'\nplot \$data using 3:xtic(1)\n");
 }
 
 # Pairs of bars: disabled, enabled
@@ -374,11 +399,12 @@ sub plot_all {
 		sizes('rmdir', $case) } map { ("memory/$_", "all/$_") } qw(unwatched burst looked-up watched);
 	plot_pairs("$folder/$kernel-rmdir.svg", "$kernel: rmdir of an empty cgroup", 'µs (instructions / 1000)', @rmdir);
 	my @live = map { my $case = $_; [$case, map { my $v = get('icount', $_, 'live', $case, 1, 'ns_median'); $v && $v / 1000 } @both] }
-		map { my $place = $_; map { "$place/$_" } qw(stat open-close walk readdir) } qw(cgroup sysfs);
+		map { my $place = $_; map { "$place/$_" } qw(stat open-close walk readdir change-unseen change-seen) } qw(cgroup sysfs);
 	plot_pairs("$folder/$kernel-live.svg", "$kernel: nodes that stay", 'µs (instructions / 1000)', @live);
 	plot_netdev($kernel);
 	plot_directory($kernel);
 	plot_monitor($kernel);
+	plot_follow($kernel);
 }
 
 # --- all -----------------------------------------------------------------

@@ -8,7 +8,8 @@
 #   KDIR=                 only this built kernel
 #   TESTS='pattern'       only the programs with such a name (harness: the
 #                         tests of the harness itself; negative: that tests
-#                         fail when the module leaves out a step)
+#                         fail when the module leaves out a step; compile_fail:
+#                         that the types refuse what they promise to)
 set -euo pipefail
 kernels=${KERNEL:-6.12 7.3} variants=${DEBUG:-0 1} pattern=${TESTS:-*}
 # Debian's is as it is.
@@ -115,13 +116,22 @@ for debug in $variants; do
 		on "$kernel" "$debug" "$name" run_on "$name" "$root/build/selftests-$kernel"
 	done
 	await
-	! selected negative || [ "$debug" = 1 ] && continue
-	for kernel in $kernels; do
-		# With the programs that were built for it.
-		name=negative-$kernel
-		on "$kernel" 0 "$name" tests "$name" "$here/negative_test.sh" "$root/build/selftests-$kernel"
-	done
-	await
+	[ "$debug" = 0 ] || continue
+	if selected negative; then
+		for kernel in $kernels; do
+			# With the programs that were built for it.
+			name=negative-$kernel
+			on "$kernel" 0 "$name" tests "$name" "$here/negative_test.sh" "$root/build/selftests-$kernel"
+		done
+		await
+	fi
+	if selected compile_fail; then
+		for kernel in $kernels; do
+			name=compile_fail-$kernel
+			on "$kernel" 0 "$name" tests "$name" "$root/selftests/compile_fail/test.sh"
+		done
+		await
+	fi
 done
 shopt -s nullglob
 results=()

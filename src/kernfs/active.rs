@@ -5,7 +5,10 @@
 //! C header: `include/linux/kernfs.h` (`kernfs_break_active_protection()`).
 
 use super::Node;
-use crate::compat::{ARef, AlwaysRefCounted};
+use crate::{
+    compat::{ARef, AlwaysRefCounted},
+    shim,
+};
 use core::{borrow::Borrow, cell::Cell, ops::Deref};
 
 /// A node while one of its operations runs.
@@ -18,8 +21,8 @@ use core::{borrow::Borrow, cell::Cell, ops::Deref};
 ///
 /// # Examples
 ///
-/// ```ignore
-/// fn rmdir(dir: Active<'_, Dir<Self>>) -> Result {
+/// ```
+/// fn rmdir(dir: Active<'_, Dir<Groups>>) -> Result {
 ///     if dir.has_subdirs() {
 ///         return Err(EBUSY);
 ///     }
@@ -30,7 +33,7 @@ use core::{borrow::Borrow, cell::Cell, ops::Deref};
 /// # Invariants
 ///
 /// The caller of the operation holds an active reference of `node`, unless `broken`.
-pub(crate) struct Active<'a, N> {
+pub struct Active<'a, N> {
     node: &'a N,
     // A shared `Cell` also keeps the value from being sent to another task.
     broken: &'a Cell<bool>,
@@ -44,14 +47,14 @@ impl<'a, N: AlwaysRefCounted + Borrow<Node>> Active<'a, N> {
     /// The caller must hold an active reference of `node` until this returns.
     pub(super) unsafe fn enter<R>(node: &N, operation: impl FnOnce(Active<'_, N>) -> R) -> R {
         let broken = Cell::new(false);
-        // INVARIANT: By the safety requirements.
+        // INVARIANT: The caller holds the active reference.
         let ret = operation(Active {
             node,
             broken: &broken,
         });
         if broken.get() {
-            // SAFETY: The operation broke it.
-            unsafe { node.borrow().unbreak_active_protection() };
+            // SAFETY: `break_protection()` broke it in this operation.
+            unsafe { shim::rkernfs_unbreak_active_protection(node.borrow().as_ptr()) };
         }
         ret
     }
@@ -61,10 +64,11 @@ impl<'a, N: AlwaysRefCounted + Borrow<Node>> Active<'a, N> {
     ///
     /// Wraps `kernfs_break_active_protection()`. `kernfs_unbreak_active_protection()` is called
     /// when the operation has returned.
-    pub(crate) fn break_protection(self) -> ARef<N> {
+    pub fn break_protection(self) -> ARef<N> {
         self.broken.set(true);
-        // SAFETY: By the type invariant; the value is consumed, so this is done once.
-        unsafe { self.node.borrow().break_active_protection() };
+        // SAFETY: The type's invariant has an active reference; the value is consumed, so this is
+        // done once.
+        unsafe { shim::rkernfs_break_active_protection(self.node.borrow().as_ptr()) };
         self.node.into()
     }
 

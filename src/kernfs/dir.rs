@@ -5,13 +5,13 @@
 //! C header: `include/linux/kernfs.h` (`struct kernfs_syscall_ops`).
 
 use super::{
-    data::Data,
     file::{File, FileOperations},
-    locks::Additions,
     Active, Node, Owner,
 };
 use crate::{
     compat::{c_ptr, c_str, ARef, AlwaysRefCounted},
+    data::Data,
+    removal::{self, RemovalsExcluded},
     shim,
 };
 use core::{
@@ -23,7 +23,7 @@ use core::{
 };
 use kernel::{
     bindings,
-    error::{from_err_ptr, to_result, VTABLE_DEFAULT_ERROR},
+    error::{from_err_ptr, from_result, to_result, VTABLE_DEFAULT_ERROR},
     ffi::{c_char, c_int},
     prelude::*,
 };
@@ -32,12 +32,15 @@ use kernel::{
 ///
 /// # Examples
 ///
-/// ```ignore
+/// ```
+/// # fn example(dir: &Dir<Groups>) -> Result {
 /// const READ_ONLY: Mode = 0o444;
 ///
 /// dir.create_file(c"level", READ_ONLY, Owner::ROOT, Level::new())?;
+/// # Ok(())
+/// # }
 /// ```
-pub(crate) type Mode = u16;
+pub type Mode = u16;
 
 /// A directory of a hierarchy with operations `T`, each of which carries a `T::Data`.
 ///
@@ -46,17 +49,20 @@ pub(crate) type Mode = u16;
 ///
 /// # Examples
 ///
-/// ```ignore
-/// let dir = parent.create_dir(c"eth0", 0o755, Owner::ROOT, Interface::new()?)?;
-/// dir.create_file(c"mtu", 0o644, Owner::ROOT, Mtu::new())?;
+/// ```
+/// # fn example(parent: &Dir<Groups>) -> Result {
+/// let dir = parent.create_dir(c"users", 0o755, Owner::ROOT, ())?;
+/// dir.create_file(c"level", 0o644, Owner::ROOT, Level::new())?;
 /// Dir::remove(&dir)?;
+/// # Ok(())
+/// # }
 /// ```
 ///
 /// # Invariants
 ///
 /// The node is a directory that was created with data of type `Data<T::Data>`.
 #[repr(transparent)]
-pub(crate) struct Dir<T>(Node, PhantomData<fn() -> T>);
+pub struct Dir<T>(Node, PhantomData<fn() -> T>);
 
 // SAFETY: References are counted by `Node`.
 unsafe impl<T> AlwaysRefCounted for Dir<T> {
@@ -65,7 +71,7 @@ unsafe impl<T> AlwaysRefCounted for Dir<T> {
     }
 
     unsafe fn dec_ref(obj: NonNull<Self>) {
-        // SAFETY: By the caller; the layout is that of `Node`.
+        // SAFETY: The caller gives up a reference that it owns; the layout is that of `Node`.
         unsafe { Node::dec_ref(obj.cast()) };
     }
 }
@@ -89,8 +95,8 @@ impl<T: DirOperations> Dir<T> {
     ///
     /// As for [`Node::from_raw`]; the type's invariant must hold.
     pub(super) unsafe fn from_raw<'a>(kn: *mut bindings::kernfs_node) -> &'a Self {
-        // SAFETY: By the safety requirements; the layout is that of the C type.
-        // INVARIANT: The same.
+        // SAFETY: The caller promises a node that lives for `'a`; the layout is that of the C type.
+        // INVARIANT: The caller promises a directory with such data.
         unsafe { &*kn.cast() }
     }
 
@@ -99,7 +105,7 @@ impl<T: DirOperations> Dir<T> {
     /// # Errors
     ///
     /// `EEXIST` if the name is taken, `ENOENT` if `self` is removed, `ENOMEM`.
-    pub(crate) fn create_dir(
+    pub fn create_dir(
         &self,
         name: &CStr,
         mode: Mode,
@@ -118,7 +124,7 @@ impl<T: DirOperations> Dir<T> {
     /// # Errors
     ///
     /// As for [`Dir::create_dir`].
-    pub(crate) fn create_file<F: FileOperations<Dir = T>>(
+    pub fn create_file<F: FileOperations<Dir = T>>(
         &self,
         name: &CStr,
         mode: Mode,
@@ -127,7 +133,7 @@ impl<T: DirOperations> Dir<T> {
     ) -> Result<ARef<File<F>>> {
         let (name, ops, class) = (c_ptr(name), File::<F>::OPS, File::<F>::lock_class());
         self.create(data, |parent, data| {
-            // SAFETY: As in `create_dir()`; `ops` is for data of type `F`.
+            // SAFETY: `parent` is a directory and `name` a string; `ops` is for data of type `F`.
             unsafe {
                 shim::rkernfs_create_file(
                     parent, name, mode, owner.uid, owner.gid, ops, data, class,
@@ -151,15 +157,15 @@ impl<T: DirOperations> Dir<T> {
     {
         let data = Data::into_raw(Data::new(data)?);
         // Nobody can remove the new node before there is a reference of it.
-        let additions = Additions::lock(self.root());
+        let removals_excluded = RemovalsExcluded::lock(self.root());
         let made = from_err_ptr(make(self.as_ptr(), data)).map(|kn| {
             // SAFETY: `kn` is not null, and the layout of `N` that of the C type.
             let node: &N = unsafe { &*kn.cast() };
             ARef::from(node)
         });
-        drop(additions);
+        drop(removals_excluded);
         if made.is_err() {
-            // SAFETY: Nobody took it over.
+            // SAFETY: The creation failed, so nobody took the data over.
             unsafe { Data::<D>::release(data) };
         }
         made
@@ -167,17 +173,17 @@ impl<T: DirOperations> Dir<T> {
 
     /// Finds a file or directory in this one, also one that is hidden. Wraps
     /// `kernfs_find_and_get()`.
-    pub(crate) fn find(&self, name: &CStr) -> Option<ARef<Node>> {
-        // SAFETY: By the type invariant; `name` is a string.
+    pub fn find_and_get(&self, name: &CStr) -> Option<ARef<Node>> {
+        // SAFETY: The invariant of `Node` keeps the directory; `name` is a string.
         let kn =
             unsafe { bindings::kernfs_find_and_get_ns(self.as_ptr(), c_ptr(name), ptr::null()) };
-        // SAFETY: C returned a reference.
+        // SAFETY: `kernfs_find_and_get_ns()` returned a reference, which becomes the value's.
         NonNull::new(kn).map(|kn| unsafe { ARef::from_raw(kn.cast()) })
     }
 
     /// Whether there are directories in this one, as its link count says.
-    pub(crate) fn has_subdirs(&self) -> bool {
-        // SAFETY: By the type invariant. As in C, read without a lock.
+    pub fn has_subdirs(&self) -> bool {
+        // SAFETY: The invariant of `Node` keeps the directory. As in C, read without a lock.
         let subdirs =
             unsafe { ptr::addr_of!((*self.as_ptr()).__bindgen_anon_1.dir.subdirs).read_volatile() };
         subdirs > 0
@@ -192,12 +198,11 @@ impl<T: DirOperations> Dir<T> {
     /// # Errors
     ///
     /// `EBUSY` for the root of a hierarchy: only the [`Hierarchy`](super::Hierarchy) removes it.
-    pub(crate) fn remove(this: &ARef<Self>) -> Result {
+    pub fn remove(this: &ARef<Self>) -> Result {
         if this.is_root() {
             return Err(EBUSY);
         }
-        // SAFETY: By the type invariant.
-        unsafe { shim::rkernfs_remove(this.as_ptr()) };
+        removal::remove(this);
         Ok(())
     }
 
@@ -207,17 +212,14 @@ impl<T: DirOperations> Dir<T> {
     /// # Errors
     ///
     /// `ENOENT` if there is none with that name.
-    pub(crate) fn remove_by_name(&self, name: &CStr) -> Result {
-        // SAFETY: By the type invariant; `name` is a string.
-        to_result(unsafe {
-            shim::rkernfs_remove_by_name_ns(self.as_ptr(), c_ptr(name), ptr::null_mut())
-        })
+    pub fn remove_by_name(&self, name: &CStr) -> Result {
+        removal::remove_by_name(self, name)
     }
 }
 
 impl<T: DirOperations> Active<'_, Dir<T>> {
     /// What the directory carries.
-    pub(crate) fn data(&self) -> &T::Data {
+    pub fn data(&self) -> &T::Data {
         // SAFETY: By the invariant of `Dir`. The data is there while an active reference is, which
         // giving up consumes `self`.
         unsafe { Data::of(self.as_ptr()) }.value()
@@ -229,7 +231,7 @@ impl<T: DirOperations> Active<'_, Dir<T>> {
 ///
 /// # Examples
 ///
-/// ```ignore
+/// ```
 /// struct Groups;
 ///
 /// #[vtable]
@@ -242,7 +244,7 @@ impl<T: DirOperations> Active<'_, Dir<T>> {
 /// }
 /// ```
 #[vtable]
-pub(crate) trait DirOperations: Sized + 'static {
+pub trait DirOperations: Sized + 'static {
     /// What each directory carries.
     type Data: Send + Sync + 'static;
 
@@ -269,15 +271,15 @@ pub(crate) trait DirOperations: Sized + 'static {
 ///
 /// # Examples
 ///
-/// ```ignore
-/// fn rename(rename: Rename<'_, Self>) -> Result {
+/// ```
+/// fn rename(rename: Rename<'_, Groups>) -> Result {
 ///     if rename.node().kind() != Kind::Dir {
 ///         return Err(EPERM);
 ///     }
 ///     rename.commit()
 /// }
 /// ```
-pub(crate) struct Rename<'a, T> {
+pub struct Rename<'a, T> {
     node: Active<'a, Node>,
     new_parent: Active<'a, Dir<T>>,
     new_name: &'a CStr,
@@ -285,17 +287,17 @@ pub(crate) struct Rename<'a, T> {
 
 impl<T: DirOperations> Rename<'_, T> {
     /// What is renamed.
-    pub(crate) fn node(&self) -> &Active<'_, Node> {
+    pub fn node(&self) -> &Active<'_, Node> {
         &self.node
     }
 
     /// The directory where it goes, which may be the one where it is.
-    pub(crate) fn new_parent(&self) -> &Active<'_, Dir<T>> {
+    pub fn new_parent(&self) -> &Active<'_, Dir<T>> {
         &self.new_parent
     }
 
     /// Its name there.
-    pub(crate) fn new_name(&self) -> &CStr {
+    pub fn new_name(&self) -> &CStr {
         self.new_name
     }
 
@@ -304,17 +306,10 @@ impl<T: DirOperations> Rename<'_, T> {
     /// # Errors
     ///
     /// `EEXIST` if the name is taken, `ENOENT` if either is being removed, `ENOMEM`.
-    pub(crate) fn commit(self) -> Result {
+    pub fn commit(self) -> Result {
         let (node, parent) = (self.node.as_ptr(), self.new_parent.as_ptr());
         // SAFETY: Both are nodes of one hierarchy, as VFS does not rename between superblocks.
         to_result(unsafe { shim::rkernfs_rename(node, parent, c_ptr(self.new_name)) })
-    }
-}
-
-fn to_errno(result: Result) -> c_int {
-    match result {
-        Ok(()) => 0,
-        Err(e) => e.to_errno(),
     }
 }
 
@@ -328,22 +323,24 @@ impl<T: DirOperations> Dir<T> {
         name: *const c_char,
         mode: bindings::umode_t,
     ) -> c_int {
-        // SAFETY: By the safety requirements.
+        // SAFETY: kernfs calls it with a directory of the hierarchy, and a reference.
         let parent = unsafe { Self::from_raw(parent) };
-        // SAFETY: VFS gives a string.
+        // SAFETY: VFS gives a terminated string, which stays until this returns.
         let name = unsafe { c_str(name) };
-        // SAFETY: kernfs_iop_mkdir() holds an active reference.
-        to_errno(unsafe { Active::enter(parent, |parent| T::mkdir(parent, name, mode)) })
+        // SAFETY: `kernfs_iop_mkdir()` holds an active reference until this returns.
+        let made = unsafe { Active::enter(parent, |parent| T::mkdir(parent, name, mode)) };
+        from_result(|| made.map(|()| 0))
     }
 
     /// # Safety
     ///
     /// kernfs must call it, for a hierarchy with operations `T`.
     unsafe extern "C" fn rmdir_op(kn: *mut bindings::kernfs_node) -> c_int {
-        // SAFETY: By the safety requirements; VFS checked that it is a directory.
+        // SAFETY: kernfs calls it with a reference; VFS checked that it is a directory.
         let dir = unsafe { Self::from_raw(kn) };
-        // SAFETY: kernfs_iop_rmdir() holds an active reference.
-        to_errno(unsafe { Active::enter(dir, T::rmdir) })
+        // SAFETY: `kernfs_iop_rmdir()` holds an active reference until this returns.
+        let removed = unsafe { Active::enter(dir, T::rmdir) };
+        from_result(|| removed.map(|()| 0))
     }
 
     /// # Safety
@@ -354,14 +351,14 @@ impl<T: DirOperations> Dir<T> {
         new_parent: *mut bindings::kernfs_node,
         new_name: *const c_char,
     ) -> c_int {
-        // SAFETY: By the safety requirements.
+        // SAFETY: kernfs calls it with a reference of the node.
         let node = unsafe { Node::from_raw(kn) };
-        // SAFETY: By the safety requirements, it is a directory.
+        // SAFETY: kernfs calls it with a directory of the hierarchy, and a reference.
         let new_parent = unsafe { Self::from_raw(new_parent) };
-        // SAFETY: VFS gives a string.
+        // SAFETY: VFS gives a terminated string, which stays until this returns.
         let new_name = unsafe { c_str(new_name) };
-        // SAFETY: kernfs_iop_rename() holds active references of both.
-        to_errno(unsafe {
+        // SAFETY: `kernfs_iop_rename()` holds active references of both until this returns.
+        let renamed = unsafe {
             Active::enter(node, |node| {
                 Active::enter(new_parent, |new_parent| {
                     T::rename(Rename {
@@ -371,7 +368,8 @@ impl<T: DirOperations> Dir<T> {
                     })
                 })
             })
-        })
+        };
+        from_result(|| renamed.map(|()| 0))
     }
 
     pub(super) const SYSCALL_OPS: &'static bindings::kernfs_syscall_ops =

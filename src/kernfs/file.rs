@@ -4,10 +4,11 @@
 //!
 //! C header: `include/linux/kernfs.h` (`struct kernfs_ops`).
 
-use super::{data::Data, Active, Dir, DirOperations, Node, SeqFile};
+use super::{Active, Dir, DirOperations, Node, SeqFile};
 use crate::{
     compat::{ARef, AlwaysRefCounted},
-    shim,
+    data::Data,
+    removal, shim,
 };
 use core::{
     borrow::Borrow,
@@ -18,7 +19,7 @@ use core::{
 };
 use kernel::{
     bindings,
-    error::VTABLE_DEFAULT_ERROR,
+    error::{from_result, VTABLE_DEFAULT_ERROR},
     ffi::{c_char, c_int, c_void},
     prelude::*,
 };
@@ -29,17 +30,20 @@ use kernel::{
 ///
 /// # Examples
 ///
-/// ```ignore
+/// ```
+/// # fn example(dir: &Dir<Groups>) -> Result {
 /// let file = dir.create_file(c"level", 0o444, Owner::ROOT, Level::new())?;
 /// // Later, when the level has changed:
 /// file.notify();
+/// # Ok(())
+/// # }
 /// ```
 ///
 /// # Invariants
 ///
 /// The node is a file that was created with data of type `Data<F>`.
 #[repr(transparent)]
-pub(crate) struct File<F>(Node, PhantomData<fn() -> F>);
+pub struct File<F>(Node, PhantomData<fn() -> F>);
 
 // SAFETY: References are counted by `Node`.
 unsafe impl<F> AlwaysRefCounted for File<F> {
@@ -48,7 +52,7 @@ unsafe impl<F> AlwaysRefCounted for File<F> {
     }
 
     unsafe fn dec_ref(obj: NonNull<Self>) {
-        // SAFETY: By the caller; the layout is that of `Node`.
+        // SAFETY: The caller gives up a reference that it owns; the layout is that of `Node`.
         unsafe { Node::dec_ref(obj.cast()) };
     }
 }
@@ -70,8 +74,8 @@ impl<F> Deref for File<F> {
 impl<F: FileOperations> File<F> {
     /// Says that the content has changed: wakes who polls for `EPOLLPRI`, and tells watchers
     /// `IN_MODIFY`. Wraps `kernfs_notify()`; may be called from any context.
-    pub(crate) fn notify(&self) {
-        // SAFETY: By the type invariant.
+    pub fn notify(&self) {
+        // SAFETY: The invariant of `Node` keeps it; `kernfs_notify()` takes any file from any context.
         unsafe { bindings::kernfs_notify(self.as_ptr()) };
     }
 
@@ -88,30 +92,30 @@ impl<F: FileOperations> File<F> {
 
 impl<'a, F: FileOperations> Active<'a, File<F>> {
     /// What the file carries.
-    pub(crate) fn data(&self) -> &F {
+    pub fn data(&self) -> &F {
         // SAFETY: By the invariant of `File`. The data is there while an active reference is, which
         // giving up consumes `self`.
         unsafe { Data::of(self.as_ptr()) }.value()
     }
 
     /// The directory that the file is in.
-    pub(crate) fn parent(&self) -> Parent<'_, F::Dir> {
+    pub fn parent(&self) -> Parent<'_, F::Dir> {
         Parent(parent(self), PhantomData)
     }
 
     /// Removes the file from within its own operation. Of several operations that try, one does,
     /// and gets the directory that the file was in, which it may remove as well. The others get
     /// `None` when that one has returned.
-    pub(crate) fn remove_self(self) -> Option<ARef<Dir<F::Dir>>> {
+    pub fn remove_self(self) -> Option<ARef<Dir<F::Dir>>> {
         let file = self.into_node();
         let parent = parent(file);
         // SAFETY: An operation of the file runs, with an active reference.
-        unsafe { shim::rkernfs_remove_self(file.as_ptr()) }.then_some(parent)
+        unsafe { removal::remove_self(file) }.then_some(parent)
     }
 }
 
 fn parent<F: FileOperations>(file: &File<F>) -> ARef<Dir<F::Dir>> {
-    // SAFETY: By the type invariant. A file has a parent, which its node keeps a reference of.
+    // SAFETY: The invariant of `Node` keeps it. A file has a parent, of which it has a reference.
     let kn = unsafe { NonNull::new_unchecked(shim::rkernfs_get_parent(file.as_ptr())) };
     // SAFETY: C returned a reference; the directories of a hierarchy are of one type.
     unsafe { ARef::from_raw(kn.cast()) }
@@ -122,13 +126,13 @@ fn parent<F: FileOperations>(file: &File<F>) -> ARef<Dir<F::Dir>> {
 ///
 /// # Examples
 ///
-/// ```ignore
-/// fn write(file: Active<'_, File<Self>>, data: &[u8], _offset: u64) -> Result<usize> {
+/// ```
+/// fn write(file: Active<'_, File<Level>>, data: &[u8], _offset: u64) -> Result<usize> {
 ///     file.parent().remove_by_name(c"level")?;
 ///     Ok(data.len())
 /// }
 /// ```
-pub(crate) struct Parent<'a, T: DirOperations>(ARef<Dir<T>>, PhantomData<&'a ()>);
+pub struct Parent<'a, T: DirOperations>(ARef<Dir<T>>, PhantomData<&'a ()>);
 
 impl<T: DirOperations> Deref for Parent<'_, T> {
     type Target = Dir<T>;
@@ -145,7 +149,7 @@ impl<T: DirOperations> Deref for Parent<'_, T> {
 ///
 /// # Examples
 ///
-/// ```ignore
+/// ```
 /// struct Level(AtomicU32);
 ///
 /// #[vtable]
@@ -159,7 +163,7 @@ impl<T: DirOperations> Deref for Parent<'_, T> {
 /// }
 /// ```
 #[vtable]
-pub(crate) trait FileOperations: Sized + Send + Sync + 'static {
+pub trait FileOperations: Sized + Send + Sync + 'static {
     /// The operations of the directories that the files are in.
     type Dir: DirOperations;
 
@@ -198,11 +202,11 @@ pub(crate) trait FileOperations: Sized + Send + Sync + 'static {
 ///
 /// # Examples
 ///
-/// ```ignore
-/// fn poll(file: Active<'_, File<Self>>, poll: Poll<'_>) -> u32 {
+/// ```
+/// fn poll(file: Active<'_, File<Level>>, poll: Poll<'_>) -> u32 {
 ///     // Wait first: what changes after the look at the data wakes up.
 ///     let events = poll.wait();
-///     if file.data().is_empty() {
+///     if file.data().0.load(Relaxed) == 0 {
 ///         return events & !Poll::READABLE;
 ///     }
 ///     events
@@ -211,8 +215,8 @@ pub(crate) trait FileOperations: Sized + Send + Sync + 'static {
 ///
 /// # Invariants
 ///
-/// Both are what VFS polls with for `'a`.
-pub(crate) struct Poll<'a> {
+/// Both are what VFS polls an open file with, for `'a`.
+pub struct Poll<'a> {
     of: *mut bindings::kernfs_open_file,
     table: *mut bindings::poll_table_struct,
     _poll: PhantomData<&'a ()>,
@@ -220,20 +224,13 @@ pub(crate) struct Poll<'a> {
 
 impl Poll<'_> {
     /// `EPOLLIN | EPOLLRDNORM`, which bindgen does not find behind their casts.
-    pub(crate) const READABLE: u32 = 0x41;
+    pub const READABLE: u32 = 0x41;
 
     /// Waits for [`File::notify`]. The file is readable and writable; `EPOLLPRI` and `EPOLLERR` are
     /// there if that was called since the content was read. Wraps `kernfs_generic_poll()`.
-    pub(crate) fn wait(&self) -> u32 {
-        // SAFETY: By the type invariant.
+    pub fn wait(&self) -> u32 {
+        // SAFETY: The type's invariant has what VFS polls with, for as long as it does.
         unsafe { shim::rkernfs_generic_poll(self.of, self.table) }
-    }
-}
-
-fn to_ssize(result: Result<usize>) -> isize {
-    match result {
-        Ok(n) => n as isize,
-        Err(e) => e.to_errno() as isize,
     }
 }
 
@@ -247,9 +244,9 @@ impl<F: FileOperations> File<F> {
         of: *mut bindings::kernfs_open_file,
         operation: impl FnOnce(Active<'_, Self>) -> R,
     ) -> R {
-        // SAFETY: By the safety requirements; the layout is that of the C type.
+        // SAFETY: The caller promises an open file of a node with an `F`; the layout is that of the C type.
         let file: &Self = unsafe { &*(*of).kn.cast() };
-        // SAFETY: By the safety requirements.
+        // SAFETY: The caller holds an active reference until this returns.
         unsafe { Active::enter(file, operation) }
     }
 
@@ -257,15 +254,13 @@ impl<F: FileOperations> File<F> {
     ///
     /// kernfs must call it, for an open file of a node that carries an `F`.
     unsafe extern "C" fn show_op(m: *mut bindings::seq_file, _pos: *mut c_void) -> c_int {
-        // SAFETY: kernfs_fop_open() put it there.
+        // SAFETY: `kernfs_fop_open()` put the open file there, which outlives its `seq_file`.
         let of = unsafe { (*m).private }.cast();
-        // SAFETY: seq_file holds its lock.
+        // SAFETY: `seq_read_iter()` holds the lock of `m` until the operation returns.
         let m = unsafe { SeqFile::from_raw(m) };
-        // SAFETY: kernfs_seq_start() took an active reference.
-        match unsafe { Self::enter(of, |file| F::show(file, m)) } {
-            Ok(()) => 0,
-            Err(e) => e.to_errno(),
-        }
+        // SAFETY: `kernfs_seq_start()` took an active reference, which `kernfs_seq_stop()` puts.
+        let shown = unsafe { Self::enter(of, |file| F::show(file, m)) };
+        from_result(|| shown.map(|()| 0))
     }
 
     /// # Safety
@@ -277,13 +272,13 @@ impl<F: FileOperations> File<F> {
         len: usize,
         offset: bindings::loff_t,
     ) -> isize {
-        // SAFETY: kernfs_file_read_iter() allocated `len` bytes.
+        // SAFETY: `kernfs_file_read_iter()` allocated `len` bytes, of which it is the only user.
         unsafe { ptr::write_bytes(buf, 0, len) };
-        // SAFETY: They are initialized now, and nobody else has them.
+        // SAFETY: The bytes are initialized now, and nobody else has them until this returns.
         let buf = unsafe { slice::from_raw_parts_mut(buf, len) };
-        // SAFETY: kernfs_file_read_iter() holds an active reference.
+        // SAFETY: `kernfs_file_read_iter()` holds an active reference until this returns.
         let read = unsafe { Self::enter(of, |file| F::read(file, buf, offset as u64)) };
-        to_ssize(read.map(|n| n.min(len)))
+        from_result(|| read.map(|n| n.min(len) as isize))
     }
 
     /// # Safety
@@ -295,11 +290,11 @@ impl<F: FileOperations> File<F> {
         len: usize,
         offset: bindings::loff_t,
     ) -> isize {
-        // SAFETY: kernfs_fop_write_iter() filled `len` bytes.
+        // SAFETY: `kernfs_fop_write_iter()` filled `len` bytes, and leaves them alone until this returns.
         let data = unsafe { slice::from_raw_parts(buf, len) };
-        // SAFETY: kernfs_fop_write_iter() holds an active reference.
+        // SAFETY: `kernfs_fop_write_iter()` holds an active reference until this returns.
         let written = unsafe { Self::enter(of, |file| F::write(file, data, offset as u64)) };
-        to_ssize(written.map(|n| n.min(len)))
+        from_result(|| written.map(|n| n.min(len) as isize))
     }
 
     /// # Safety
@@ -309,13 +304,13 @@ impl<F: FileOperations> File<F> {
         of: *mut bindings::kernfs_open_file,
         table: *mut bindings::poll_table_struct,
     ) -> u32 {
-        // INVARIANT: By the safety requirements.
+        // INVARIANT: `kernfs_fop_poll()` gives both for this call.
         let poll = Poll {
             of,
             table,
             _poll: PhantomData,
         };
-        // SAFETY: kernfs_fop_poll() holds an active reference.
+        // SAFETY: `kernfs_fop_poll()` holds an active reference until this returns.
         unsafe { Self::enter(of, |file| F::poll(file, poll)) }
     }
 

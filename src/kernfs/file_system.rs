@@ -6,15 +6,10 @@
 
 use super::{Dir, DirOperations, Hierarchy};
 use crate::{
-    compat::{c_ptr, ARef},
+    compat::{c_ptr, ARef, Atomic, Relaxed},
     shim,
 };
-use core::{
-    cell::UnsafeCell,
-    ffi::CStr,
-    mem,
-    sync::atomic::{AtomicBool, Ordering},
-};
+use core::{cell::UnsafeCell, ffi::CStr, mem};
 use kernel::{
     bindings,
     error::to_result,
@@ -31,8 +26,12 @@ use kernel::{
 ///
 /// # Examples
 ///
-/// ```ignore
+/// ```
 /// static GROUPS: FileSystem<Groups> = FileSystem::new(c"groups", 0x67727073);
+///
+/// struct GroupsModule {
+///     _registration: Registration<Groups>,
+/// }
 ///
 /// impl kernel::Module for GroupsModule {
 ///     fn init(module: &'static ThisModule) -> Result<Self> {
@@ -43,11 +42,11 @@ use kernel::{
 /// ```
 // `fs_type` comes first, so that a pointer to it is one to the whole.
 #[repr(C)]
-pub(crate) struct FileSystem<T: DirOperations> {
+pub struct FileSystem<T: DirOperations> {
     fs_type: Opaque<bindings::file_system_type>,
     name: &'static CStr,
     magic: c_ulong,
-    registered: AtomicBool,
+    registered: Atomic<bool>,
     /// What to mount; see `with_root()`.
     root: UnsafeCell<Option<ARef<Dir<T>>>>,
 }
@@ -57,13 +56,13 @@ unsafe impl<T: DirOperations> Sync for FileSystem<T> {}
 
 impl<T: DirOperations> FileSystem<T> {
     /// Describes a type called `name`, whose superblocks statfs(2) tells by `magic`.
-    pub(crate) const fn new(name: &'static CStr, magic: u32) -> Self {
+    pub const fn new(name: &'static CStr, magic: u32) -> Self {
         Self {
             // SAFETY: All pointers in the C type may be null, and numbers 0.
             fs_type: Opaque::new(unsafe { mem::zeroed() }),
             name,
             magic: magic as c_ulong,
-            registered: AtomicBool::new(false),
+            registered: Atomic::new(false),
             root: UnsafeCell::new(None),
         }
     }
@@ -75,12 +74,12 @@ impl<T: DirOperations> FileSystem<T> {
     /// # Errors
     ///
     /// `EBUSY` if there is a type of that name, or if this was called before.
-    pub(crate) fn register(
+    pub fn register(
         &'static self,
         module: &'static ThisModule,
         root: Hierarchy<T>,
     ) -> Result<Registration<T>> {
-        if self.registered.swap(true, Ordering::Relaxed) {
+        if self.registered.xchg(true, Relaxed) {
             return Err(EBUSY);
         }
         let fs_type = self.fs_type.get();
@@ -104,9 +103,9 @@ impl<T: DirOperations> FileSystem<T> {
     fn with_root<R>(&self, f: impl FnOnce(&mut Option<ARef<Dir<T>>>) -> R) -> R {
         // SAFETY: Only called where sleeping is fine; `f` does not call this.
         unsafe { shim::rkernfs_fs_lock() };
-        // SAFETY: The lock is held.
+        // SAFETY: The lock is held, so this is the only reference to the slot.
         let ret = f(unsafe { &mut *self.root.get() });
-        // SAFETY: Locked above.
+        // SAFETY: This task locked it above.
         unsafe { shim::rkernfs_fs_unlock() };
         ret
     }
@@ -115,7 +114,7 @@ impl<T: DirOperations> FileSystem<T> {
     ///
     /// VFS must call it, for a context of a type that is embedded in a `FileSystem<T>`.
     unsafe extern "C" fn init_fs_context(fc: *mut bindings::fs_context) -> c_int {
-        // SAFETY: By the safety requirements; types are static.
+        // SAFETY: VFS gives a context of the type, which is static and begins a `FileSystem<T>`.
         let fs: &Self = unsafe { &*shim::rkernfs_fs_type(fc).cast() };
         let Some(root) = fs.with_root(|root| root.clone()) else {
             return ENODEV.to_errno();
@@ -134,25 +133,27 @@ impl<T: DirOperations> FileSystem<T> {
 ///
 /// # Examples
 ///
-/// ```ignore
+/// ```
 /// struct GroupsModule {
 ///     groups: Registration<Groups>,
 /// }
 ///
 /// impl GroupsModule {
-///     fn add_level(&self) -> Result<ARef<File<Level>>> {
-///         self.groups.root().create_file(c"level", 0o444, Owner::ROOT, Level::new())
+///     fn add_level(&self) -> Result {
+///         let root = self.groups.root();
+///         root.create_file(c"level", 0o444, Owner::ROOT, Level::new())?;
+///         Ok(())
 ///     }
 /// }
 /// ```
-pub(crate) struct Registration<T: DirOperations> {
+pub struct Registration<T: DirOperations> {
     fs: &'static FileSystem<T>,
     _root: Hierarchy<T>,
 }
 
 impl<T: DirOperations> Registration<T> {
     /// The root directory.
-    pub(crate) fn root(&self) -> &Dir<T> {
+    pub fn root(&self) -> &Dir<T> {
         &self._root
     }
 }

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Hierarchies of these abstractions' own.
+//! Hierarchies that these abstractions create.
 //!
 //! C header: `include/linux/kernfs.h` (`kernfs_create_root()`).
 
-use super::{data::Data, Dir, DirOperations};
-use crate::{compat::ARef, shim};
+use super::{Dir, DirOperations};
+use crate::{compat::ARef, data::Data, removal, shim};
 use core::ops::{BitOr, Deref};
 use kernel::{bindings, error::from_err_ptr, prelude::*};
 
@@ -18,26 +18,29 @@ use kernel::{bindings, error::from_err_ptr, prelude::*};
 ///
 /// # Examples
 ///
-/// ```ignore
+/// ```
+/// # fn example() -> Result {
 /// let root = Hierarchy::<Groups>::new(Flags::NONE, ())?;
-/// root.create_file(c"version", 0o444, Owner::ROOT, Version)?;
+/// root.create_file(c"level", 0o444, Owner::ROOT, Level::new())?;
+/// # Ok(())
+/// # }
 /// ```
 ///
 /// # Invariants
 ///
 /// `dir` is the root directory of a hierarchy that nobody else removes.
-pub(crate) struct Hierarchy<T: DirOperations> {
+pub struct Hierarchy<T: DirOperations> {
     dir: ARef<Dir<T>>,
 }
 
 impl<T: DirOperations> Hierarchy<T> {
     /// Creates a hierarchy whose root directory carries `data`. Wraps `kernfs_create_root()`.
-    pub(crate) fn new(flags: Flags, data: T::Data) -> Result<Self> {
+    pub fn new(flags: Flags, data: T::Data) -> Result<Self> {
         let data = Data::into_raw(Data::new(data)?);
         // SAFETY: The operations are for directories that carry a `T::Data`, as this one does.
         let root = unsafe { shim::rkernfs_create_root(Dir::<T>::SYSCALL_OPS, flags.0, data) };
         let root = from_err_ptr(root).inspect_err(|_| {
-            // SAFETY: Nobody took it over.
+            // SAFETY: The creation failed, so nobody took the data over.
             unsafe { Data::<T::Data>::release(data) }
         })?;
         // SAFETY: The root was just created, so it is there.
@@ -61,8 +64,8 @@ impl<T: DirOperations> Deref for Hierarchy<T> {
 
 impl<T: DirOperations> Drop for Hierarchy<T> {
     fn drop(&mut self) {
-        // SAFETY: By the type invariant. As in kernfs_destroy_root(), with a reference.
-        unsafe { shim::rkernfs_remove(self.dir.as_ptr()) };
+        // As in kernfs_destroy_root(), with a reference.
+        removal::remove(&self.dir);
     }
 }
 
@@ -70,25 +73,22 @@ impl<T: DirOperations> Drop for Hierarchy<T> {
 ///
 /// # Examples
 ///
-/// ```ignore
+/// ```
 /// let flags = Flags::EXTRA_OPEN_PERM_CHECK | Flags::SUPPORT_EXPORTOP;
 /// ```
 #[derive(Clone, Copy)]
-pub(crate) struct Flags(u32);
+pub struct Flags(u32);
 
 impl Flags {
     /// None of the following.
-    pub(crate) const NONE: Self = Self(0);
+    pub const NONE: Self = Self(0);
     /// Opening for what a file's mode or operations do not allow fails with `EACCES`, also for the
     /// superuser.
-    pub(crate) const EXTRA_OPEN_PERM_CHECK: Self =
+    pub const EXTRA_OPEN_PERM_CHECK: Self =
         Self(bindings::kernfs_root_flag_KERNFS_ROOT_EXTRA_OPEN_PERM_CHECK);
     /// Nodes can be opened by file handle.
-    pub(crate) const SUPPORT_EXPORTOP: Self =
+    pub const SUPPORT_EXPORTOP: Self =
         Self(bindings::kernfs_root_flag_KERNFS_ROOT_SUPPORT_EXPORTOP);
-    /// Users can set extended attributes.
-    pub(crate) const SUPPORT_USER_XATTR: Self =
-        Self(bindings::kernfs_root_flag_KERNFS_ROOT_SUPPORT_USER_XATTR);
 }
 
 impl BitOr for Flags {

@@ -10,24 +10,27 @@ use crate::shim;
 ///
 /// # Examples
 ///
-/// ```ignore
-/// parent.create_dir(name, mode, Owner::current(), data)?;
+/// ```
+/// fn mkdir(parent: Active<'_, Dir<Groups>>, name: &CStr, mode: Mode) -> Result {
+///     parent.create_dir(name, mode, Owner::current(), ())?;
+///     Ok(())
+/// }
 /// ```
 #[derive(Clone, Copy)]
-pub(crate) struct Owner {
+pub struct Owner {
     pub(super) uid: u32,
     pub(super) gid: u32,
 }
 
 impl Owner {
     /// The superuser.
-    pub(crate) const ROOT: Self = Self { uid: 0, gid: 0 };
+    pub const ROOT: Self = Self { uid: 0, gid: 0 };
 
     /// Whom files belong to that the current task makes. Wraps `current_fsuid_fsgid()`.
-    pub(crate) fn current() -> Self {
+    pub fn current() -> Self {
         // SAFETY: A task may always read its own credentials.
         let uid = unsafe { shim::rkernfs_current_fsuid() };
-        // SAFETY: As above.
+        // SAFETY: A task may always read its own credentials.
         let gid = unsafe { shim::rkernfs_current_fsgid() };
         Self { uid, gid }
     }

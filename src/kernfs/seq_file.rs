@@ -14,9 +14,9 @@ use kernel::{bindings, types::Opaque};
 ///
 /// # Examples
 ///
-/// ```ignore
-/// fn show(file: Active<'_, File<Self>>, m: &SeqFile) -> Result {
-///     m.print(format_args!("{}\n", file.data().number()));
+/// ```
+/// fn show(file: Active<'_, File<Level>>, m: &SeqFile) -> Result {
+///     m.print(format_args!("{}\n", file.data().0.load(Relaxed)));
 ///     Ok(())
 /// }
 /// ```
@@ -25,26 +25,26 @@ use kernel::{bindings, types::Opaque};
 ///
 /// The C object is valid and used by the current task only.
 #[repr(transparent)]
-pub(crate) struct SeqFile(Opaque<bindings::seq_file>);
+pub struct SeqFile(Opaque<bindings::seq_file>);
 
 impl SeqFile {
     /// # Safety
     ///
     /// `ptr` must be valid, and used by the current task only, for `'a`.
     pub(super) unsafe fn from_raw<'a>(ptr: *mut bindings::seq_file) -> &'a Self {
-        // SAFETY: By the safety requirements; the layout is that of the C type.
-        // INVARIANT: The same.
+        // SAFETY: The caller promises a valid object; the layout is that of the C type.
+        // INVARIANT: The caller promises that this task is the only user.
         unsafe { &*ptr.cast() }
     }
 
     /// Adds bytes as they are. Wraps `seq_write()`.
-    pub(crate) fn write(&self, bytes: &[u8]) {
-        // SAFETY: By the type invariant; `bytes` is a slice.
+    pub fn write(&self, bytes: &[u8]) {
+        // SAFETY: The type's invariant has the object for this task; `bytes` is a slice.
         unsafe { bindings::seq_write(self.0.get(), bytes.as_ptr().cast(), bytes.len()) };
     }
 
     /// Adds formatted text.
-    pub(crate) fn print(&self, args: fmt::Arguments<'_>) {
+    pub fn print(&self, args: fmt::Arguments<'_>) {
         // Never fails, as `write_str()` does not.
         let _ = (&mut &*self).write_fmt(args);
     }

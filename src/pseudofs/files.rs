@@ -124,7 +124,7 @@ impl FileOperations for Hide {
     type Dir = PseudoFs;
 
     fn show(file: Active<'_, File<Self>>, m: &SeqFile) -> Result {
-        let value = file.parent().find(VALUE).ok_or(ENODEV)?;
+        let value = file.parent().find_and_get(VALUE).ok_or(ENODEV)?;
         m.print(format_args!("{}\n", u8::from(value.is_hidden())));
         Ok(())
     }
@@ -135,7 +135,10 @@ impl FileOperations for Hide {
             b"1" => false,
             _ => return Err(EINVAL),
         };
-        file.parent().find(VALUE).ok_or(ENODEV)?.show(show)?;
+        file.parent()
+            .find_and_get(VALUE)
+            .ok_or(ENODEV)?
+            .show(show)?;
         Ok(data.len())
     }
 }

@@ -2,8 +2,10 @@
 
 //! Objects: what a directory and the files in it have in common.
 
-use crate::{compat::errno, shim};
-use core::sync::atomic::{AtomicBool, AtomicU32, Ordering::Relaxed};
+use crate::{
+    compat::{errno, Atomic, Relaxed},
+    shim,
+};
 use kernel::{
     bindings, new_mutex,
     prelude::*,
@@ -18,7 +20,7 @@ const MAX_VALUE: usize = 4095;
 pub(crate) struct Object {
     #[pin]
     value: Mutex<KVec<u8>>,
-    removal_claimed: AtomicBool,
+    removal_claimed: Atomic<bool>,
     _slot: Slot,
 }
 
@@ -32,7 +34,7 @@ impl Object {
         let taken = Slot::take()?;
         let object = pin_init!(Self {
             value <- new_mutex!(KVec::new(), "Object::value"),
-            removal_claimed: AtomicBool::new(false),
+            removal_claimed: Atomic::new(false),
             _slot: taken,
         });
         Arc::pin_init(object, GFP_KERNEL)
@@ -64,7 +66,7 @@ impl Object {
     ///
     /// `ENODEV` for all but one.
     pub(super) fn claim_removal(&self) -> Result {
-        if self.removal_claimed.swap(true, Relaxed) {
+        if self.removal_claimed.xchg(true, Relaxed) {
             return Err(ENODEV);
         }
         Ok(())
@@ -74,15 +76,16 @@ impl Object {
 /// One of the `max_objects` that there may be.
 struct Slot(());
 
-static TAKEN: AtomicU32 = AtomicU32::new(0);
+static TAKEN: Atomic<u32> = Atomic::new(0);
 
 impl Slot {
     fn take() -> Result<Self> {
-        let max = shim::max_objects();
-        TAKEN
-            .fetch_update(Relaxed, Relaxed, |n| (n < max).then_some(n + 1))
-            .map(|_| Self(()))
-            .map_err(|_| ENOSPC)
+        let taken = Self(());
+        if TAKEN.fetch_add(1, Relaxed) >= shim::max_objects() {
+            // Dropping it gives it back.
+            return Err(ENOSPC);
+        }
+        Ok(taken)
     }
 }
 

@@ -2,14 +2,12 @@
 
 //! Counters of the removal path, since the module was loaded.
 
-use core::{
-    ffi::CStr,
-    sync::atomic::{AtomicU64, Ordering},
-};
+use crate::compat::{Atomic, Relaxed};
+use core::ffi::CStr;
 
 macro_rules! counters {
     ($($(#[$doc:meta])* $name:ident = $label:literal,)*) => {
-        $($(#[$doc])* pub(super) static $name: Counter = Counter(AtomicU64::new(0));)*
+        $($(#[$doc])* pub(crate) static $name: Counter = Counter(Atomic::new(0));)*
 
         /// Every counter with the name that users see.
         pub(crate) static ALL: &[(&CStr, &Counter)] = &[$(($label, &$name)),*];
@@ -17,16 +15,16 @@ macro_rules! counters {
 }
 
 /// A number of things that happened.
-pub(crate) struct Counter(AtomicU64);
+pub(crate) struct Counter(Atomic<u64>);
 
 impl Counter {
-    pub(super) fn add(&self, n: u64) {
-        self.0.fetch_add(n, Ordering::Relaxed);
+    pub(crate) fn add(&self, n: u64) {
+        self.0.add(n, Relaxed);
     }
 
     /// The number so far.
     pub(crate) fn get(&self) -> u64 {
-        self.0.load(Ordering::Relaxed)
+        self.0.load(Relaxed)
     }
 }
 
@@ -35,19 +33,21 @@ counters! {
     NODES_REMOVED = c"nodes_removed",
     /// Calls of `ilookup()`.
     LOOKUPS = c"lookups",
-    /// Nodes that needed none, as no superblock had an inode of them.
-    LOOKUPS_SKIPPED = c"lookups_skipped",
+    /// Nodes that superblocks were looked at for; the others had no inode.
+    NODES_LOOKED_UP = c"nodes_looked_up",
     /// Inodes whose link count was cleared. Each is ended once, by one of the next three.
     INODES_CLEARED = c"inodes_cleared",
     /// Inodes made in order to report them to a mark on the whole superblock.
     INODES_MADE = c"inodes_made",
+    /// Inodes made in order to report a change to a watch of the superblock or the directory.
+    NOTIFY_INODES_MADE = c"notify_inodes_made",
     /// Inodes that could not be made, for lack of memory; `FAN_Q_OVERFLOW` was sent.
     OVERFLOWS = c"overflows",
     /// Inodes that VFS ended before the release stage came to them, or that were left to it as
     /// nobody could watch them.
     ENDED_BY_VFS = c"ended_by_vfs",
-    /// Inodes whose dentries the release stage invalidated, so that the last reference ends them.
-    DENTRIES_INVALIDATED = c"dentries_invalidated",
+    /// Inodes whose dentries the release stage had go with their last reference.
+    DENTRIES_UNCACHED = c"dentries_uncached",
     /// Inodes without a dentry that the release stage had reported.
     EVENTS_SENT = c"events_sent",
     /// Looks at an inode that somebody else was still busy with.

@@ -9,6 +9,7 @@
 
 #include <linux/fs.h>
 #include <linux/version.h>
+#include <linux/wait.h>
 #include "kernfs-internal.h"
 
 #if LINUX_VERSION_CODE < KERNEL_VERSION(6, 12, 0)
@@ -49,6 +50,19 @@ static inline const char *compat_name(struct kernfs_node *kn)
 }
 #endif
 
+/* As kernfs_root(), which before 6.15 follows a parent that a rename may free. */
+static inline struct kernfs_root *compat_root(struct kernfs_node *kn)
+{
+	struct kernfs_root *root;
+
+	if (kernfs_type(kn) == KERNFS_DIR)
+		return kn->dir.root;
+	rcu_read_lock();
+	root = compat_parent_rcu(kn)->dir.root;
+	rcu_read_unlock();
+	return root;
+}
+
 /* Since 7.1 names are hashed and compared by the namespace's id. */
 #if LINUX_VERSION_CODE >= KERNEL_VERSION(7, 1, 0)
 #include <linux/ns_common.h>
@@ -68,11 +82,30 @@ static inline u64 compat_ns_key(compat_ns ns)
 }
 #endif
 
-/* The dentries of an inode, under its i_lock; a newer kernel has the macro. */
-#ifndef for_each_alias
-#define for_each_alias(dentry, inode) \
-	hlist_for_each_entry(dentry, &(inode)->i_dentry, d_u.d_alias)
+/*
+ * Private to fs/kernfs/file.c: what an open file's node has, as far as its
+ * pollers need it.
+ */
+struct kernfs_open_node {
+	struct rcu_head rcu_head;
+	atomic_t event;
+	wait_queue_head_t poll;
+};
+
+/* The dentries of an inode; a newer kernel has a macro for all of them. */
+#ifdef for_each_alias
+#define compat_alias	d_alias
+#else
+#define compat_alias	d_u.d_alias
 #endif
+
+static inline struct dentry *compat_next_alias(struct inode *inode,
+					       struct dentry *dentry)
+{
+	return hlist_entry_safe(dentry ? dentry->compat_alias.next :
+					 inode->i_dentry.first,
+				struct dentry, compat_alias);
+}
 
 /*
  * The hunk of kernfs_refresh_inode() in patch 1. Since 7.1 the kernel leaves
@@ -101,10 +134,7 @@ static inline bool compat_handles_bypass_rwsem(struct kernfs_root *root)
 
 #if LINUX_VERSION_CODE < KERNEL_VERSION(7, 3, 0)
 #define COMPAT_KLP_FIND_BY_ID						\
-	{								\
-		.old_name = "kernfs_find_and_get_node_by_id",		\
-		.new_func = rkernfs_find_and_get_node_by_id,		\
-	},
+	{ .old_name = "kernfs_find_and_get_node_by_id" },
 #else
 #define COMPAT_KLP_FIND_BY_ID
 #endif

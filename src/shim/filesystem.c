@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * File systems of src/kernfs: what VFS calls with structures that Rust has no
- * bindings for (struct fs_context).
+ * File systems of src/kernfs: what VFS calls with a struct fs_context, for
+ * which Rust has no bindings.
  */
 #include <linux/fs_context.h>
 #include <linux/mutex.h>
@@ -26,18 +26,6 @@ void rkernfs_fs_lock(void)
 void rkernfs_fs_unlock(void)
 {
 	mutex_unlock(&fs_mutex);
-}
-
-void rkernfs_data_release(struct rkernfs_data *data)
-{
-	data->release(data);
-}
-
-/* What src/kernfs gave a node to carry; NULL for nodes of all other users */
-struct rkernfs_data *rkernfs_data_of(struct kernfs_root *root,
-				     struct kernfs_node *kn)
-{
-	return root->flags & RKERNFS_OWNS_DATA ? kn->priv : NULL;
 }
 
 static void free_context(struct fs_context *fc)
@@ -76,9 +64,4 @@ int rkernfs_fs_init_context(struct fs_context *fc, struct kernfs_node *root,
 	fc->ops = &context_ops;
 	fc->global = true;
 	return 0;
-}
-
-struct kernfs_node *rkernfs_root_node(struct kernfs_root *root)
-{
-	return root->kn;
 }

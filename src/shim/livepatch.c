@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * What is replaced in the running kernel, and the parameter that says for
- * whom. The replacements are src/removal.
+ * whom. The replacements come from src/livepatch.rs.
  */
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
 
@@ -21,12 +21,10 @@ MODULE_PARM_DESC(cover, "all: patch kernfs for every user (default); own: leave 
 MODULE_INFO(livepatch, "Y");
 
 static struct klp_func funcs[] = {
-	{ .old_name = "kernfs_remove", .new_func = rkernfs_remove },
-	{ .old_name = "kernfs_remove_self", .new_func = rkernfs_remove_self },
-	{
-		.old_name = "kernfs_remove_by_name_ns",
-		.new_func = rkernfs_remove_by_name_ns,
-	},
+	{ .old_name = "kernfs_remove" },
+	{ .old_name = "kernfs_remove_self" },
+	{ .old_name = "kernfs_remove_by_name_ns" },
+	{ .old_name = "kernfs_notify" },
 	COMPAT_KLP_FIND_BY_ID
 	{ }
 };
@@ -41,24 +39,35 @@ static struct klp_patch patch = {
 	.objs = objs,
 };
 
-static int enable(void)
+static int enable(const struct rkernfs_replacements *by)
 {
+	/* in the order of @funcs */
+	void *const new_funcs[] = {
+		by->remove,
+		by->remove_self,
+		by->remove_by_name_ns,
+		by->notify,
+		by->find_and_get_node_by_id,
+	};
+
+	for (int i = 0; funcs[i].old_name; i++)
+		funcs[i].new_func = new_funcs[i];
 	return klp_enable_patch(&patch);
 }
 #else
-static int enable(void)
+static int enable(const struct rkernfs_replacements *by)
 {
 	pr_err("this kernel has no CONFIG_LIVEPATCH: load with cover=own\n");
 	return -EOPNOTSUPP;
 }
 #endif
 
-int rkernfs_livepatch_enable(void)
+int rkernfs_livepatch_enable(const struct rkernfs_replacements *by)
 {
 	if (!strcmp(cover, "own"))
 		return 0;
 	if (!strcmp(cover, "all"))
-		return enable();
+		return enable(by);
 	pr_err("cover=%s: must be all or own\n", cover);
 	return -EINVAL;
 }

@@ -11,6 +11,7 @@ pub(crate) use bindings::*;
     improper_ctypes,
     missing_docs,
     non_camel_case_types,
+    non_upper_case_globals,
     unreachable_pub,
     unused_imports
 )]
@@ -21,17 +22,20 @@ mod bindings {
 
 /// The parameter `max_objects`.
 pub(crate) fn max_objects() -> u32 {
-    // SAFETY: Only reads a variable.
+    // SAFETY: It only reads a variable, which is there as long as the module.
     unsafe { rkernfs_max_objects() }
 }
 
-/// Checks at compile time that functions are what `shim.h` tells C. A `_` for each argument:
-/// rust-analyzer does not find the type of two functions by itself.
-macro_rules! export {
-    ($($name:ident($($arg:tt),*)),* $(,)?) => {
-        const _: () = {
-            $(let _: [unsafe extern "C" fn($($arg),*) -> _; 2] = [$name, crate::shim::$name];)*
-        };
-    };
+/// Steps of a long loop between two scheduling points.
+const RESCHED_INTERVAL: usize = 64;
+
+/// Lets others have the CPU, in each [`RESCHED_INTERVAL`]th step of a loop: the `n`th. Only where
+/// sleeping is fine. Returns whether this was such a step.
+pub(crate) fn resched_every(n: usize) -> bool {
+    let due = n % RESCHED_INTERVAL == 0;
+    if due {
+        // SAFETY: The caller may sleep; a debug kernel reports who may not.
+        unsafe { rkernfs_cond_resched() };
+    }
+    due
 }
-pub(crate) use export;

@@ -1,8 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * The line between C and Rust: every function that one side defines and the
- * other one calls. bindgen reads this file to make the Rust declarations, so
- * it includes nothing that needs the compiler flags of kernel code.
+ * What Rust needs C for: macros, inline functions, private structures, and
+ * what only C can declare. bindgen reads this file to make the Rust
+ * declarations, so it includes nothing that needs the compiler flags of kernel
+ * code.
+ *
+ * C never calls Rust by a name: what it is to call comes as a pointer.
  */
 #ifndef _RKERNFS_SHIM_H
 #define _RKERNFS_SHIM_H
@@ -13,6 +16,7 @@ struct callback_head;
 struct dentry;
 struct file_system_type;
 struct fs_context;
+struct idr;
 struct inode;
 struct kernfs_node;
 struct kernfs_open_file;
@@ -21,64 +25,108 @@ struct kernfs_root;
 struct kernfs_super_info;
 struct kernfs_syscall_ops;
 struct poll_table_struct;
+struct spinlock;
 struct super_block;
+struct wait_queue_head;
 
 /*
- * helpers.c: what kernel headers offer as macros, inline functions or private
- * structures only. Each does what the thing that it is named after does.
+ * kernfs.c, tasks.c, vfs.c: each does what the macro, the inline function or the
+ * member of a private structure does that it is named after.
  */
 struct kernfs_root *rkernfs_root(struct kernfs_node *kn);
 struct kernfs_node *rkernfs_parent(struct kernfs_node *kn);
+struct kernfs_node *rkernfs_parent_rcu(struct kernfs_node *kn);
 const char *rkernfs_name(struct kernfs_node *kn);
 u64 rkernfs_ns_key(const void *ns);
-unsigned int rkernfs_name_hash(const char *name, u64 ns_key, size_t *size);
 bool rkernfs_same_name(const char *a, const char *b, size_t size);
-void rkernfs_warn_ns(struct kernfs_node *parent, const char *name);
-void rkernfs_warn_no_parent(const char *name);
+void rkernfs_set_times(struct kernfs_node *kn);
+void rkernfs_keep_nlink_clear(struct kernfs_node *kn);
+bool rkernfs_handles_bypass_rwsem(struct kernfs_root *root);
+
+struct kernfs_node *rkernfs_root_node(struct kernfs_root *root);
+unsigned int rkernfs_root_flags(struct kernfs_root *root);
+struct idr *rkernfs_root_idr(struct kernfs_root *root);
+struct wait_queue_head *rkernfs_deactivate_waitq(struct kernfs_root *root);
 
 void rkernfs_supers_down_read(struct kernfs_root *root);
 void rkernfs_supers_up_read(struct kernfs_root *root);
 void rkernfs_supers_down_write(struct kernfs_root *root);
 void rkernfs_supers_up_write(struct kernfs_root *root);
+bool rkernfs_supers_down_write_trylock(struct kernfs_root *root);
+bool rkernfs_supers_is_contended(struct kernfs_root *root);
+void rkernfs_tree_down_read(struct kernfs_root *root);
+void rkernfs_tree_up_read(struct kernfs_root *root);
 void rkernfs_tree_down_write(struct kernfs_root *root);
 void rkernfs_tree_up_write(struct kernfs_root *root);
+bool rkernfs_tree_is_contended(struct kernfs_root *root);
+void rkernfs_tree_assert_held(struct kernfs_root *root);
 void rkernfs_iattr_down_write(struct kernfs_root *root);
 void rkernfs_iattr_up_write(struct kernfs_root *root);
-bool rkernfs_is_contended(struct kernfs_root *root);
+void rkernfs_drain_acquire(struct kernfs_node *kn);
+void rkernfs_drain_release(struct kernfs_node *kn);
 
+struct kernfs_super_info *rkernfs_next_super(struct kernfs_root *root,
+					     struct kernfs_super_info *info);
+void rkernfs_move_super_to_front(struct kernfs_root *root,
+				 struct kernfs_super_info *info);
 struct super_block *rkernfs_super_sb(struct kernfs_super_info *info);
 const void *rkernfs_super_ns(struct kernfs_super_info *info);
+struct kernfs_super_info *rkernfs_info(struct super_block *sb);
 
-void rkernfs_wait_drained(struct kernfs_node *kn);
-void rkernfs_wait_self_removed(struct kernfs_node *kn);
-void rkernfs_touch(struct kernfs_node *kn);
-void rkernfs_keep_nlink_clear(struct kernfs_node *kn);
+void rkernfs_rcu_read_lock(void);
+void rkernfs_rcu_read_unlock(void);
+void rkernfs_spin_lock(struct spinlock *lock);
+void rkernfs_spin_lock_nested(struct spinlock *lock);
+void rkernfs_spin_unlock(struct spinlock *lock);
 void rkernfs_cond_resched(void);
+void rkernfs_synchronize_rcu_tasks(void);
+void rkernfs_wait_var_zero(size_t *var);
+bool rkernfs_returns_to_user(void);
+int rkernfs_task_work_add(struct callback_head *head,
+			  void (*func)(struct callback_head *head));
 u32 rkernfs_current_fsuid(void);
 u32 rkernfs_current_fsgid(void);
-bool rkernfs_handles_bypass_rwsem(struct kernfs_root *root);
-struct kernfs_node *rkernfs_idr_find(struct kernfs_root *root, u64 id);
 
+void rkernfs_debug_removing(struct kernfs_node *kn);
+void rkernfs_warn_active(void);
+void rkernfs_warn_linked(void);
+void rkernfs_warn_ns(struct kernfs_node *parent, const char *name);
+void rkernfs_warn_no_parent(const char *name);
+
+struct list_head *rkernfs_inode_devices(struct inode *inode);
 struct inode *rkernfs_ilookup(struct super_block *sb, u64 ino);
-bool rkernfs_pin_inode(struct inode *inode);
-bool rkernfs_inode_is_pinned(struct inode *inode);
-struct super_block *rkernfs_unpin_inode(struct inode *inode);
-void rkernfs_inode_lock(struct inode *inode);
-void rkernfs_inode_unlock(struct inode *inode);
+bool rkernfs_get_active_super(struct super_block *sb);
 int rkernfs_inode_count(struct inode *inode);
-int rkernfs_inode_dentries(struct inode *inode, bool *used);
+bool rkernfs_inode_is_locked(struct inode *inode);
+bool rkernfs_is_locked_by_current(struct inode *inode);
+void rkernfs_set_dead(struct inode *dir);
+struct dentry *rkernfs_next_alias(struct inode *inode, struct dentry *dentry);
+struct dentry *rkernfs_next_child(struct dentry *dir, struct dentry *child);
+struct spinlock *rkernfs_dentry_lock(struct dentry *dentry);
+unsigned int rkernfs_dentry_count(struct dentry *dentry);
 bool rkernfs_dentry_unhashed(struct dentry *dentry);
-bool rkernfs_mark_dead(struct inode *dir);
-void rkernfs_drop_children(struct dentry *dir);
+bool rkernfs_dentry_is_negative(struct dentry *dentry);
 void rkernfs_inoderemove(struct inode *inode);
 
-/* unexported.c: functions that the kernel does not export. */
+/* work.c: two delayed works on a queue of the module's own */
+enum rkernfs_work {
+	RKERNFS_WORK_RELEASE,
+	RKERNFS_WORK_RETRY,
+	RKERNFS_WORKS,
+};
+
+int rkernfs_work_init(void (*run)(enum rkernfs_work which));
+void rkernfs_work_exit(void);
+void rkernfs_work_queue(enum rkernfs_work which, unsigned int delay_ms);
+
+/* unexported.c: functions that the kernel does not export */
 int rkernfs_resolve_unexported(void);
 unsigned long rkernfs_address_of(const char *name);
 void rkernfs_iterate_supers(void (*f)(struct super_block *sb, void *arg));
 bool rkernfs_is_kernfs(struct super_block *sb);
 struct inode *rkernfs_get_inode(struct super_block *sb, struct kernfs_node *kn);
 void rkernfs_queue_overflow(struct super_block *sb);
+void rkernfs_queue_modify_overflow(struct super_block *sb, struct inode *dir);
 bool rkernfs_should_drain_open_files(struct kernfs_node *kn);
 void rkernfs_drain_open_files(struct kernfs_node *kn);
 void rkernfs_break_active_protection(struct kernfs_node *kn);
@@ -121,44 +169,51 @@ int rkernfs_get_tree(struct fs_context *fc);
 void rkernfs_free_fs_context(struct fs_context *fc);
 void rkernfs_kill_sb(struct super_block *sb);
 
-/* filesystem.c: file systems of src/kernfs. */
-struct rkernfs_data *rkernfs_data_of(struct kernfs_root *root,
-				     struct kernfs_node *kn);
-void rkernfs_data_release(struct rkernfs_data *data);
-struct kernfs_node *rkernfs_root_node(struct kernfs_root *root);
+/* filesystem.c: struct fs_context, for which Rust has no bindings */
 void rkernfs_fs_lock(void);
 void rkernfs_fs_unlock(void);
 struct file_system_type *rkernfs_fs_type(struct fs_context *fc);
 int rkernfs_fs_init_context(struct fs_context *fc, struct kernfs_node *root,
 			    unsigned long magic);
 
-/* supers.c: what concerns all superblocks, of which there may be many. */
-int rkernfs_supers_init(void);
-void rkernfs_supers_exit(void);
-const void *rkernfs_shown_in(struct kernfs_node *kn, bool *was_moved);
-bool rkernfs_sb_reports_removal(struct super_block *sb);
-bool rkernfs_any_sb_reports_removal(struct kernfs_root *root);
-struct kernfs_super_info *rkernfs_next_super(struct kernfs_root *root,
-					     struct kernfs_super_info *info,
-					     const void *ns,
-					     unsigned int *passed);
-void rkernfs_bring_forward(struct kernfs_root *root, const void *ns);
+/* probes.c: functions of the kernel whose calls are noted */
+struct rkernfs_probes {
+	/* fsnotify_add_mark_locked(), for a mark on a whole superblock */
+	void (*super_mark_added)(void);
+	/* kernfs_rename_ns() */
+	void (*renamed)(struct kernfs_node *kn, struct kernfs_node *new_parent,
+			const void *new_ns);
+};
 
-/* livepatch.c: the module's parameters and what it replaces. */
-int rkernfs_livepatch_enable(void);
-void rkernfs_remove(struct kernfs_node *kn);
-bool rkernfs_remove_self(struct kernfs_node *kn);
-int rkernfs_remove_by_name_ns(struct kernfs_node *parent, const char *name,
-			      const void *ns);
-struct kernfs_node *rkernfs_find_and_get_node_by_id(struct kernfs_root *root,
-						    u64 id);
+int rkernfs_probes_start(const struct rkernfs_probes *probes);
+void rkernfs_probes_stop(void);
 
-/* deferral.c: when the release stage runs. */
-int rkernfs_deferral_init(void);
-void rkernfs_deferral_exit(void);
-void rkernfs_defer(struct callback_head *head);
-void rkernfs_defer_again(struct callback_head *head, unsigned int delay_ms);
-void rkernfs_deferred(struct callback_head *head);
+/* notify.c: how watches are told that a file changed */
+int rkernfs_notify_init(void (*run)(void));
+void rkernfs_notify_exit(void);
+void rkernfs_notify_schedule(void);
+unsigned long rkernfs_notify_lock(void);
+void rkernfs_notify_unlock(unsigned long flags);
+void rkernfs_warn_not_file(struct kernfs_node *kn);
+void rkernfs_wake_pollers(struct kernfs_node *kn);
+bool rkernfs_modify_is_asked(struct super_block *sb, struct kernfs_node *kn);
+bool rkernfs_sb_reports_modify(struct super_block *sb);
+bool rkernfs_dir_reports_modify(struct inode *dir);
+void rkernfs_fsnotify_modify(struct inode *inode, struct inode *dir,
+			     const char *name);
+
+/* livepatch.c: what is replaced in the running kernel, by what */
+struct rkernfs_replacements {
+	void (*remove)(struct kernfs_node *kn);
+	bool (*remove_self)(struct kernfs_node *kn);
+	int (*remove_by_name_ns)(struct kernfs_node *parent, const char *name,
+				 const void *ns);
+	void (*notify)(struct kernfs_node *kn);
+	struct kernfs_node *(*find_and_get_node_by_id)(struct kernfs_root *root,
+						       u64 id);
+};
+
+int rkernfs_livepatch_enable(const struct rkernfs_replacements *by);
 
 /* layouts.c: what the module was compiled with. @member NULL: all of @type. */
 struct rkernfs_layout {
@@ -170,7 +225,7 @@ struct rkernfs_layout {
 
 const struct rkernfs_layout *rkernfs_layouts(size_t *n);
 
-/* params.c: the module's other parameters. */
+/* params.c: the parameters of the pseudo file system */
 unsigned int rkernfs_max_objects(void);
 
 #endif /* _RKERNFS_SHIM_H */

@@ -113,25 +113,47 @@ struct inode *rkernfs_get_inode(struct super_block *sb, struct kernfs_node *kn)
 	return call(kernfs_get_inode)(sb, kn);
 }
 
-/* Tells whoever watches all of @sb that a removal got lost (FAN_Q_OVERFLOW). */
-void rkernfs_queue_overflow(struct super_block *sb)
+/* Tells whose marks at @connp ask for all of @events that one got lost. */
+static void queue_overflow(struct fsnotify_mark_connector __rcu **connp,
+			   u32 events)
 {
 	struct fsnotify_mark_connector *conn;
 	struct fsnotify_mark *mark;
 	int idx = srcu_read_lock(mark_srcu);
 
-	conn = srcu_dereference(fsnotify_sb_info(sb)->sb_marks, mark_srcu);
+	conn = srcu_dereference(*connp, mark_srcu);
 	if (conn)
 		hlist_for_each_entry_srcu(mark, &conn->list, obj_list,
 					  srcu_read_lock_held(mark_srcu)) {
 			struct fsnotify_group *group = mark->group;
 
-			if (!(mark->mask & FS_DELETE_SELF))
+			/* dnotify's has none */
+			if ((mark->mask & events) != events ||
+			    !group->overflow_event)
 				continue;
 			call(fsnotify_insert_event)(group, group->overflow_event,
 						    NULL, NULL);
 		}
 	srcu_read_unlock(mark_srcu, idx);
+}
+
+/* Tells whoever watches all of @sb that a removal got lost (FAN_Q_OVERFLOW). */
+void rkernfs_queue_overflow(struct super_block *sb)
+{
+	queue_overflow(&fsnotify_sb_info(sb)->sb_marks, FS_DELETE_SELF);
+}
+
+/*
+ * The same of FAN_MODIFY, and whoever watches the directory (IN_Q_OVERFLOW),
+ * whose inode may be NULL.
+ */
+void rkernfs_queue_modify_overflow(struct super_block *sb, struct inode *dir)
+{
+	if (fsnotify_sb_info(sb))
+		queue_overflow(&fsnotify_sb_info(sb)->sb_marks, FS_MODIFY);
+	if (dir)
+		queue_overflow(&dir->i_fsnotify_marks,
+			       FS_MODIFY | FS_EVENT_ON_CHILD);
 }
 
 bool rkernfs_should_drain_open_files(struct kernfs_node *kn)

@@ -34,6 +34,7 @@ struct Manner {
     reclaims: bool,
     longest_queue: usize,
     secret: bool,
+    one_mark: bool,
 }
 
 const PLAIN: Manner = Manner {
@@ -41,6 +42,7 @@ const PLAIN: Manner = Manner {
     reclaims: false,
     longest_queue: usize::MAX,
     secret: false,
+    one_mark: false,
 };
 
 struct World {
@@ -94,7 +96,11 @@ impl World {
     }
 
     fn send(&mut self, to: Id, flags: Flags, name: &str) {
-        let Some(watch) = self.node(to).watch else {
+        let watch = if self.manner.one_mark {
+            to
+        } else if let Some(watch) = self.node(to).watch {
+            watch
+        } else {
             return;
         };
         if self.queue.len() > self.manner.longest_queue {
@@ -102,7 +108,7 @@ impl World {
         }
         let event = if self.queue.len() == self.manner.longest_queue {
             Event {
-                watch: -1,
+                watch: 0,
                 flags: Flags::QUEUE_OVERFLOW,
                 name: OsString::new(),
             }
@@ -148,6 +154,10 @@ impl World {
         let name = self.node(id).name.clone();
         self.node(id).removed = true;
         self.node(parent).children.remove(&name);
+        if self.manner.one_mark {
+            // By its own handle, whoever holds it open.
+            return self.send(id, Flags::DELETE_SELF, "");
+        }
         if self.manner.tells_removals && self.node(id).opened == 0 {
             self.end_watch(id);
         }
@@ -199,7 +209,8 @@ impl Drop for FakeDir {
         let mut world = self.fake.0.borrow_mut();
         let node = world.node(self.id);
         node.opened -= 1;
-        if node.opened == 0 && node.removed && world.manner.tells_removals {
+        if node.opened == 0 && node.removed && world.manner.tells_removals && !world.manner.one_mark
+        {
             world.end_watch(self.id);
         }
     }
@@ -287,6 +298,9 @@ impl Kernel for Fake {
 
     fn watch(&mut self, dir: &FakeDir) -> rustix::io::Result<Watch> {
         let mut world = self.later();
+        if world.manner.one_mark {
+            return Ok(dir.id);
+        }
         world.next_watch += 1;
         let watch = world.next_watch;
         world.node(dir.id).watch = Some(watch);
@@ -360,7 +374,7 @@ impl Sink for Listener {
             What::Unwatched(_) => {
                 self.known.entry(id).or_default();
             }
-            What::Watching(_) | What::Frozen(_) | What::Overflow => {}
+            What::Watching(..) | What::Frozen(_) | What::Overflow => {}
         }
     }
 }
@@ -416,6 +430,10 @@ fn run(manner: Manner, seed: u64) {
     for (id, node) in &world.nodes {
         if node.removed {
             assert_eq!(node.watch, None, "seed {seed}: a watch is left");
+            assert!(
+                !follower.watched.contains_key(id) || !manner.one_mark,
+                "seed {seed}: {id} is left in the table"
+            );
         } else if world.in_sight(*id) && !world.is_secret(*id) {
             let mut state = state_of(node);
             state.memory.retain(|_, count| *count > 0);
@@ -423,16 +441,18 @@ fn run(manner: Manner, seed: u64) {
             known.memory.retain(|_, count| *count > 0);
             assert_eq!(known, state, "seed {seed}, cgroup {id}");
             assert!(
-                node.watch.is_some(),
+                node.watch.is_some() || manner.one_mark,
                 "seed {seed}: cgroup {id} is not watched"
             );
         }
     }
-    assert_eq!(
-        follower.watched.len(),
-        world.nodes.values().filter(|n| n.watch.is_some()).count(),
-        "seed {seed}"
-    );
+    let watches = world.nodes.values().filter(|n| n.watch.is_some()).count();
+    let watched = if manner.one_mark {
+        there.len()
+    } else {
+        watches
+    };
+    assert_eq!(follower.watched.len(), watched, "seed {seed}");
 }
 
 fn run_many(manner: Manner) {
@@ -464,6 +484,17 @@ fn knows_it_after_overflows() {
                 ..PLAIN
             });
         }
+    }
+}
+
+#[test]
+fn knows_it_by_one_mark() {
+    for longest_queue in [3, usize::MAX] {
+        run_many(Manner {
+            one_mark: true,
+            longest_queue,
+            ..PLAIN
+        });
     }
 }
 

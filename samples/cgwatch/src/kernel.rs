@@ -1,8 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! cgroup2 and inotify as the kernel offers them.
+//! cgroup2, inotify and fanotify as the kernel offers them.
 
-use crate::cgroup::{EVENTS, Id, MEMORY_EVENTS, SUBTREE_CONTROL, State};
+use crate::{
+    cgroup::{EVENTS, Id, MEMORY_EVENTS, SUBTREE_CONTROL, State},
+    mark::Mark,
+};
 use rustix::{
     fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd},
     fs::{
@@ -42,12 +45,13 @@ pub trait Kernel {
     fn unwatch(&mut self, watch: Watch);
 }
 
-/// A watch descriptor. -1, that of [`Flags::QUEUE_OVERFLOW`], is none.
-pub type Watch = i32;
+/// A watch descriptor of inotify, or the cgroup's number where one mark is for all. 0, that of
+/// [`Flags::QUEUE_OVERFLOW`], is neither.
+pub type Watch = u64;
 /// What an event tells.
 pub type Flags = ReadFlags;
 
-/// One inotify event.
+/// One event of inotify, or one of fanotify put in its words.
 #[derive(Clone, Debug)]
 pub struct Event {
     /// Which watch was told
@@ -58,37 +62,52 @@ pub struct Event {
     pub name: OsString,
 }
 
-/// The running kernel, with one inotify instance.
+/// The running kernel, and how it tells us of events.
 #[derive(Debug)]
-pub struct Running {
-    inotify: OwnedFd,
+pub enum Running {
+    /// An inotify instance, with a watch for each cgroup
+    Watches(OwnedFd),
+    /// One fanotify mark for all
+    Mark(Mark),
 }
 
 /// Longer paths are opened in steps.
 const LONGEST_PATH: usize = 4000;
 
 impl Running {
-    /// Makes the inotify instance.
-    pub fn new() -> Result<Self> {
+    /// With an inotify instance.
+    pub fn with_watches() -> Result<Self> {
         let inotify = inotify::init(CreateFlags::CLOEXEC | CreateFlags::NONBLOCK)?;
-        Ok(Self { inotify })
+        Ok(Self::Watches(inotify))
     }
 
-    /// Watches a file or directory for these events.
+    /// With one mark on all of the hierarchy that `top` is in.
+    pub fn with_mark(top: &Path) -> Result<Self> {
+        Ok(Self::Mark(Mark::new(top)?))
+    }
+
+    /// Watches a file or directory for these events. One mark hears of them anyway, of a directory.
     pub fn watch_for(&self, fd: BorrowedFd<'_>, events: WatchFlags) -> Result<Watch> {
+        let Self::Watches(inotify) = self else {
+            return Ok(fstat(fd)?.st_ino);
+        };
         let path = format!("/proc/self/fd/{}", fd.as_raw_fd());
-        inotify::add_watch(&self.inotify, path, events)
+        inotify::add_watch(inotify, path, events).map(watch_of)
     }
 
     /// The events that are queued, up to a buffer full of them; none: the queue is empty.
     pub fn events(&self) -> Result<Vec<Event>> {
+        let inotify = match self {
+            Self::Watches(inotify) => inotify,
+            Self::Mark(mark) => return mark.events(),
+        };
         let mut buffer = [MaybeUninit::uninit(); 16384];
-        let mut reader = Reader::new(self.inotify.as_fd(), &mut buffer);
+        let mut reader = Reader::new(inotify.as_fd(), &mut buffer);
         let mut events = Vec::new();
         loop {
             match reader.next() {
                 Ok(event) => events.push(Event {
-                    watch: event.wd(),
+                    watch: watch_of(event.wd()),
                     flags: event.events(),
                     name: event.file_name().map_or_else(OsString::new, |name| {
                         OsString::from_vec(name.to_bytes().to_vec())
@@ -112,7 +131,10 @@ impl Running {
 
 impl AsFd for Running {
     fn as_fd(&self) -> BorrowedFd<'_> {
-        self.inotify.as_fd()
+        match self {
+            Self::Watches(inotify) => inotify.as_fd(),
+            Self::Mark(mark) => mark.as_fd(),
+        }
     }
 }
 
@@ -120,14 +142,7 @@ impl Kernel for Running {
     type Dir = OwnedFd;
 
     fn open(&self, path: &Path) -> Result<OwnedFd> {
-        if path.as_os_str().len() < LONGEST_PATH {
-            return open_dir(CWD, path);
-        }
-        let mut dir = open_dir(CWD, Path::new("/"))?;
-        for component in path.iter().skip(1) {
-            dir = open_dir(dir.as_fd(), Path::new(component))?;
-        }
-        Ok(dir)
+        open(path)
     }
 
     fn open_in(&self, dir: &OwnedFd, name: &OsStr) -> Result<OwnedFd> {
@@ -179,15 +194,35 @@ impl Kernel for Running {
     }
 
     fn unwatch(&mut self, watch: Watch) {
+        let (Self::Watches(inotify), Ok(wd)) = (self, i32::try_from(watch)) else {
+            return;
+        };
         // The kernel may have been faster.
-        let _ = inotify::remove_watch(&self.inotify, watch);
+        let _ = inotify::remove_watch(inotify, wd);
     }
+}
+
+/// They begin with 1; an overflow has -1.
+fn watch_of(wd: i32) -> Watch {
+    u64::try_from(wd).unwrap_or(0)
 }
 
 /// Is that directory one of cgroup2?
 pub fn is_cgroup(dir: &OwnedFd) -> Result<bool> {
     // CGROUP2_SUPER_MAGIC, whose type is not the same everywhere
     Ok(fstatfs(dir)?.f_type == 0x6367_7270)
+}
+
+/// Opens the directory at an absolute path.
+pub fn open(path: &Path) -> Result<OwnedFd> {
+    if path.as_os_str().len() < LONGEST_PATH {
+        return open_dir(CWD, path);
+    }
+    let mut dir = open_dir(CWD, Path::new("/"))?;
+    for component in path.iter().skip(1) {
+        dir = open_dir(dir.as_fd(), Path::new(component))?;
+    }
+    Ok(dir)
 }
 
 fn open_dir(at: BorrowedFd<'_>, path: &Path) -> Result<OwnedFd> {

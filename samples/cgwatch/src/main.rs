@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! cgwatch: follow a cgroup subtree with one inotify watch for each cgroup.
+//! cgwatch: follow a cgroup subtree, with one fanotify mark or an inotify watch for each cgroup.
 //!
 //! - [`follow`]: what is known of the subtree, kept equal to what is there
-//! - [`kernel`]: cgroup2 and inotify as the kernel offers them
+//! - [`kernel`]: cgroup2, inotify and fanotify as the kernel offers them
+//! - [`mark`]: one fanotify mark for all of the hierarchy
 //! - [`cgroup`]: what a cgroup's files say
 //! - [`probe`]: does this kernel tell watchers of a removal?
 //! - [`reclaim`]: when to read files again although no event says so
@@ -14,6 +15,7 @@
 mod cgroup;
 mod follow;
 mod kernel;
+mod mark;
 mod probe;
 mod reclaim;
 mod report;
@@ -21,12 +23,12 @@ mod report;
 use anyhow::{Context, Result, bail, ensure};
 use clap::Parser;
 use follow::Follower;
-use kernel::{Flags, Kernel as _, Running, Watch};
+use kernel::{Flags, Running, Watch};
 use reclaim::Reclaim;
-use report::{Format, Printer, Removals, Sink, What};
+use report::{Format, Means, Printer, Removals, Sink, What};
 use rustix::{
     event::{PollFd, PollFlags, Timespec, poll},
-    fd::{AsFd, OwnedFd},
+    fd::AsFd,
     fs::{inotify::WatchFlags, stat},
     io::Errno,
 };
@@ -57,11 +59,21 @@ struct Args {
     #[arg(short, long)]
     json: bool,
 
+    /// Follow with one fanotify mark on the whole hierarchy: the default where rkernfs is loaded and
+    /// the process has CAP_SYS_ADMIN
+    #[arg(long, conflicts_with = "watches")]
+    one_mark: bool,
+
+    /// Follow with an inotify watch for each cgroup
+    #[arg(long)]
+    watches: bool,
+
     /// Don't try, by making and removing a cgroup, whether the kernel tells of removals
     #[arg(long)]
     no_probe: bool,
 
-    /// Seconds between two checks for events that memory reclaim swallowed; 0: none
+    /// Seconds between two checks for events that memory reclaim swallowed; 0: none. Where rkernfs
+    /// is loaded there are none to check for
     #[arg(long, value_name = "SECONDS", default_value_t = 1)]
     check: u32,
 }
@@ -94,18 +106,38 @@ fn run(args: &Args) -> Result<()> {
         None => find_hierarchy()?,
     };
     let mut watcher = Watcher::new(&top, args).with_context(|| top.display().to_string())?;
-    watcher.run(&stop, args.check)
+    let check = if tells_all() { 0 } else { args.check };
+    watcher.run(&stop, check)
+}
+
+/// Does rkernfs see to it that no event is lost for want of an inode?
+fn tells_all() -> bool {
+    let says = |name: &str, what: &str| {
+        fs::read_to_string(Path::new("/sys/kernel/livepatch/rkernfs").join(name))
+            .is_ok_and(|text| text.trim() == what)
+    };
+    says("enabled", "1") && says("transition", "0")
+}
+
+/// How to follow `top`. With a mark, what happens from here on is an event.
+fn choose_means(top: &Path, args: &Args) -> Result<(Means, Running)> {
+    if args.one_mark || !args.watches && tells_all() {
+        match Running::with_mark(top) {
+            Ok(kernel) => return Ok((Means::OneMark, kernel)),
+            Err(e) if args.one_mark => return Err(e).context("fanotify"),
+            // No right to, or fanotify is not there.
+            Err(_) => {}
+        }
+    }
+    let kernel = Running::with_watches().context("inotify_init1")?;
+    Ok((Means::Watches, kernel))
 }
 
 /// Where cgroup2 is mounted.
 fn find_hierarchy() -> Result<PathBuf> {
     for path in ["/sys/fs/cgroup", "/sys/fs/cgroup/unified"] {
         let path = Path::new(path);
-        let kernel = Running::new()?;
-        if kernel
-            .open(path)
-            .is_ok_and(|dir| kernel::is_cgroup(&dir) == Ok(true))
-        {
+        if kernel::open(path).is_ok_and(|dir| kernel::is_cgroup(&dir) == Ok(true)) {
             return Ok(path.to_owned());
         }
     }
@@ -124,11 +156,15 @@ struct Watcher {
 impl Watcher {
     fn new(top: &Path, args: &Args) -> Result<Self> {
         ensure!(Path::new("/proc/self/fd").exists(), "/proc must be mounted");
-        let kernel = Running::new().context("inotify_init1")?;
-        let dir = kernel.open(top)?;
+        let dir = kernel::open(top)?;
         ensure!(kernel::is_cgroup(&dir)?, "not a directory of cgroup2");
+        // First of all: nothing that happens during the walk is missed.
+        let (means, kernel) = choose_means(top, args)?;
 
-        let removals = if args.no_probe {
+        let removals = if means == Means::OneMark {
+            // By rmdir(2), on every kernel.
+            Removals::Told
+        } else if args.no_probe {
             Removals::Unknown("not tried".to_owned())
         } else {
             probe::try_removal(&dir).context("inotify")?
@@ -150,7 +186,7 @@ impl Watcher {
         let mut out = Printer::new(BufWriter::new(io::stdout()), format);
         let name = Path::new("/").join(top.strip_prefix(&root)?);
         let id = stat(top)?.st_ino;
-        out.tell(&name, Some(id), &What::Watching(removals));
+        out.tell(&name, Some(id), &What::Watching(means, removals));
         Ok(Self {
             reclaim: Reclaim::new(),
             follower: Follower::new(kernel, out, top, &name)?,
@@ -232,6 +268,6 @@ fn watch_above(kernel: &Running, top: &Path, root: &Path) -> Option<Watch> {
     if top == root {
         return None;
     }
-    let dir: OwnedFd = kernel.open(top.parent()?).ok()?;
+    let dir = kernel::open(top.parent()?).ok()?;
     kernel.watch_for(dir.as_fd(), WatchFlags::DELETE).ok()
 }

@@ -33,7 +33,7 @@ pub fn try_removal(dir: &OwnedFd) -> rustix::io::Result<Removals> {
             )));
         }
     };
-    let kernel = Running::new()?;
+    let kernel = Running::with_watches()?;
     let watches = scratch.watch(&kernel)?;
     if let Err(e) = scratch.remove() {
         return Ok(Removals::Unknown(format!("rmdir: {e}")));

@@ -6,7 +6,7 @@ use crate::cgroup::{Id, State};
 use serde::Serialize;
 use std::{
     ffi::OsStr,
-    fmt::Write as _,
+    fmt::{self, Write as _},
     io::{self, Write},
     path::Path,
     time::SystemTime,
@@ -23,11 +23,57 @@ pub enum Removals {
     Unknown(String),
 }
 
+impl Removals {
+    fn told(&self) -> Option<bool> {
+        match self {
+            Self::Told => Some(true),
+            Self::NotTold(_) => Some(false),
+            Self::Unknown(_) => None,
+        }
+    }
+
+    fn reason(&self) -> Option<&str> {
+        match self {
+            Self::Told => None,
+            Self::NotTold(reason) | Self::Unknown(reason) => Some(reason),
+        }
+    }
+}
+
+impl fmt::Display for Removals {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Told => write!(f, "delivered"),
+            Self::NotTold(reason) => write!(f, "not delivered ({reason})"),
+            Self::Unknown(reason) => write!(f, "unknown ({reason})"),
+        }
+    }
+}
+
+/// By what the kernel tells us of events.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Means {
+    /// One fanotify mark on the whole hierarchy
+    OneMark,
+    /// An inotify watch for each cgroup
+    Watches,
+}
+
+impl fmt::Display for Means {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::OneMark => "one mark",
+            Self::Watches => "a watch for each",
+        })
+    }
+}
+
 /// What happened to a cgroup.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum What {
     /// The first line: what is followed
-    Watching(Removals),
+    Watching(Means, Removals),
     /// It was there before
     Present(State),
     /// It was made
@@ -75,7 +121,8 @@ struct Line<'a> {
 #[serde(untagged)]
 enum Details<'a> {
     None {},
-    Removals {
+    Watching {
+        means: Means,
         removals_told: Option<bool>,
         #[serde(skip_serializing_if = "Option::is_none")]
         reason: Option<&'a str>,
@@ -99,7 +146,7 @@ enum Details<'a> {
 impl What {
     fn name(&self) -> String {
         match self {
-            Self::Watching(_) => "watching",
+            Self::Watching(..) => "watching",
             Self::Present(_) => "present",
             Self::Created => "created",
             Self::Populated(_) => "populated",
@@ -114,17 +161,10 @@ impl What {
 
     fn details(&self) -> Details<'_> {
         match self {
-            Self::Watching(Removals::Told) => Details::Removals {
-                removals_told: Some(true),
-                reason: None,
-            },
-            Self::Watching(Removals::NotTold(reason)) => Details::Removals {
-                removals_told: Some(false),
-                reason: Some(reason),
-            },
-            Self::Watching(Removals::Unknown(reason)) => Details::Removals {
-                removals_told: None,
-                reason: Some(reason),
+            Self::Watching(means, removals) => Details::Watching {
+                means: *means,
+                removals_told: removals.told(),
+                reason: removals.reason(),
             },
             Self::Present(state) => Details::State(state),
             Self::Populated(populated) => Details::Populated {
@@ -143,13 +183,7 @@ impl What {
     /// What a line of text says after the path.
     fn remark(&self) -> String {
         match self {
-            Self::Watching(Removals::Told) => "removal events: delivered".to_owned(),
-            Self::Watching(Removals::NotTold(reason)) => {
-                format!("removal events: not delivered ({reason})")
-            }
-            Self::Watching(Removals::Unknown(reason)) => {
-                format!("removal events: unknown ({reason})")
-            }
+            Self::Watching(means, removals) => format!("{means}, removal events: {removals}"),
             Self::Present(state) => describe(state),
             Self::Populated(on) | Self::Frozen(on) => u8::from(*on).to_string(),
             Self::Memory { added, total, .. } => format!("+{added} ({total})"),
@@ -294,9 +328,10 @@ mod tests {
             "{\"time\":\"T\",\"event\":\"present\",\"cgroup\":\"/a\\u001b[2J/b\",\"id\":7,\
              \"populated\":true,\"frozen\":false}\n"
         );
-        let unknown = What::Watching(Removals::Unknown("no right".to_owned()));
+        let unknown = What::Watching(Means::Watches, Removals::Unknown("no right".to_owned()));
         let line: serde_json::Value =
             serde_json::from_str(&print(Format::Json, &unknown)).expect("JSON");
+        assert_eq!(line["means"], "watches");
         assert_eq!(line["removals_told"], serde_json::Value::Null);
         assert_eq!(line["reason"], "no right");
     }

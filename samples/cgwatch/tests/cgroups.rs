@@ -3,7 +3,8 @@
 //! cgwatch on real cgroups. Needs root and cgroup2; elsewhere the tests say so and pass.
 //!
 //! In the environment: `CGWATCH`, the program, if it was moved; `REMOVALS=told` or `not-told`,
-//! what the kernel is known to do.
+//! what the kernel is known to do; `MEANS=one-mark` or `watches`, what cgwatch is to use;
+//! `DEFAULT`, the same, what it is to use when it may choose.
 
 use rustix::process::{Pid, Signal, geteuid, kill_process};
 use serde_json::Value;
@@ -26,6 +27,9 @@ use std::{
 /// How long an event may take, in a guest on a busy host
 const PATIENCE: Duration = Duration::from_secs(20);
 
+/// Somebody who may not do what root may
+const NOBODY: u32 = 65534;
+
 /// The tests change system settings.
 static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
 
@@ -39,6 +43,7 @@ struct Base {
 /// The cgroup, or `None` where tests of this kind can't run.
 fn base(test: &str) -> Option<Base> {
     let lock = ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner);
+    await_patched();
     let root = ["/sys/fs/cgroup", "/sys/fs/cgroup/unified"]
         .into_iter()
         .find(|root| Path::new(root).join("cgroup.controllers").exists());
@@ -59,6 +64,16 @@ fn base(test: &str) -> Option<Base> {
             println!("{test}: skipped, this needs root and cgroup2");
             None
         }
+    }
+}
+
+/// A patch that was just loaded is not in force before livepatch has moved all tasks over.
+fn await_patched() {
+    let deadline = Instant::now() + PATIENCE;
+    let transition = "/sys/kernel/livepatch/rkernfs/transition";
+    while fs::read_to_string(transition).is_ok_and(|text| text.trim() == "1") {
+        assert!(Instant::now() < deadline, "rkernfs stays in transition");
+        sleep(Duration::from_millis(20));
     }
 }
 
@@ -114,9 +129,13 @@ fn program() -> OsString {
 }
 
 impl Cgwatch {
-    /// Starts it, and waits until it watches.
+    /// Starts it with the means that are to be tested, and waits until it watches.
     fn start(path: &Path) -> Self {
-        Self::start_as(Command::new(program()).arg(path))
+        let mut command = Command::new(program());
+        if let Ok(means) = env::var("MEANS") {
+            command.arg(format!("--{means}"));
+        }
+        Self::start_as(command.arg(path))
     }
 
     fn start_as(command: &mut Command) -> Self {
@@ -193,7 +212,7 @@ impl Cgwatch {
         panic!("cgwatch does not end; there were {:#?}", self.seen);
     }
 
-    /// (descriptors, watches)
+    /// (descriptors, watches and marks)
     fn holds(&self) -> (usize, usize) {
         let proc = PathBuf::from(format!("/proc/{}", self.child.id()));
         let infos = fs::read_dir(proc.join("fdinfo")).expect("it runs");
@@ -201,9 +220,26 @@ impl Cgwatch {
             .flatten()
             .map(|entry| fs::read_to_string(entry.path()).unwrap_or_default())
             .collect();
-        let is_watch = |line: &&str| line.starts_with("inotify ");
+        let is_watch =
+            |line: &&str| line.starts_with("inotify ") || line.starts_with("fanotify sdev:");
         let watches = infos.iter().flat_map(|info| info.lines().filter(is_watch));
         (infos.len(), watches.count())
+    }
+
+    /// Does one mark stand for all watches?
+    fn has_one_mark(&mut self) -> bool {
+        let is_first = |line: &Value| line["event"] == "watching";
+        self.wait("watching", is_first)["means"] == "one-mark"
+    }
+
+    /// How often it had something to do
+    fn wakeups(&self) -> String {
+        let path = format!("/proc/{}/status", self.child.id());
+        let status = fs::read_to_string(path).expect("it runs");
+        let line = status
+            .lines()
+            .find(|line| line.starts_with("voluntary_ctxt_switches"));
+        line.expect("the kernel counts them").to_owned()
     }
 
     fn wait_until_holds(&self, watches: usize) {
@@ -328,16 +364,31 @@ fn notices_a_controller_that_comes_later() {
 }
 
 #[test]
-fn holds_one_watch_for_each_cgroup() {
+fn chooses_its_means() {
+    let Some(base) = base("means") else { return };
+    let mut cgwatch = Cgwatch::start_as(Command::new(program()).arg(&base.path));
+    let line = cgwatch.wait_for("watching", &base.named(""));
+    match env::var("DEFAULT") {
+        Ok(means) => assert_eq!(line["means"], means, "{line}"),
+        Err(_) => println!("{line}"),
+    }
+}
+
+#[test]
+fn holds_one_mark_or_one_watch_for_each_cgroup() {
     const CGROUPS: usize = 200;
     let Some(base) = base("watches") else { return };
     for n in 0..CGROUPS / 2 {
         base.make(&n.to_string());
     }
     let mut cgwatch = Cgwatch::start(&base.path);
+    let one_mark = cgwatch.has_one_mark();
     let told = cgwatch.wait_for("watching", &base.named(""))["removals_told"] == true;
     // Without removal events, one more for the end of the top
     let above = usize::from(!told);
+    let watches_of = |cgroups| {
+        if one_mark { 1 } else { cgroups + above }
+    };
     // Lines come when it has let go of the directories that they are about.
     for n in 0..CGROUPS / 2 {
         cgwatch.wait_for("present", &base.named(&n.to_string()));
@@ -348,7 +399,7 @@ fn holds_one_watch_for_each_cgroup() {
     }
     cgwatch.wait_for("created", &base.named(&(CGROUPS - 1).to_string()));
     let (descriptors, watches) = cgwatch.holds();
-    assert_eq!(watches, CGROUPS + 1 + above);
+    assert_eq!(watches, watches_of(CGROUPS + 1));
     println!(
         "{} cgroups: {descriptors} descriptors, {watches} watches",
         CGROUPS + 1
@@ -358,7 +409,10 @@ fn holds_one_watch_for_each_cgroup() {
     for n in 0..CGROUPS {
         rmdir(&base.path.join(n.to_string()));
     }
-    cgwatch.wait_until_holds(1 + above);
+    for n in 0..CGROUPS {
+        cgwatch.wait_for("removed", &base.named(&n.to_string()));
+    }
+    cgwatch.wait_until_holds(watches_of(1));
     let (descriptors, watches) = cgwatch.holds();
     println!("1 cgroup: {descriptors} descriptors, {watches} watches");
     assert_eq!(
@@ -400,21 +454,21 @@ fn follows_paths_that_are_too_long_for_the_kernel() {
 
 /// Puts a setting back.
 struct Setting {
-    path: &'static str,
+    path: String,
     before: String,
 }
 
 impl Setting {
-    fn new(path: &'static str, value: &str) -> Self {
-        let before = fs::read_to_string(path).expect("the setting");
-        fs::write(path, value).expect("root may");
+    fn new(path: String, value: &str) -> Self {
+        let before = fs::read_to_string(&path).expect("the setting");
+        fs::write(&path, value).expect("root may");
         Self { path, before }
     }
 }
 
 impl Drop for Setting {
     fn drop(&mut self) {
-        let _ = fs::write(self.path, &self.before);
+        let _ = fs::write(&self.path, &self.before);
     }
 }
 
@@ -422,9 +476,10 @@ impl Drop for Setting {
 fn survives_an_overflow_of_the_queue() {
     let Some(base) = base("overflow") else { return };
     let goes = base.make("goes");
-    let setting = Setting::new("/proc/sys/fs/inotify/max_queued_events", "16");
+    let settings = ["inotify", "fanotify"]
+        .map(|api| Setting::new(format!("/proc/sys/fs/{api}/max_queued_events"), "16"));
     let mut cgwatch = Cgwatch::start(&base.path);
-    drop(setting);
+    drop(settings);
     cgwatch.wait_for("present", &base.named("goes"));
 
     cgwatch.signal(Signal::STOP);
@@ -437,6 +492,7 @@ fn survives_an_overflow_of_the_queue() {
     rmdir(&goes);
     cgwatch.signal(Signal::CONT);
     cgwatch.wait_for("overflow", &base.named(""));
+    assert_eq!(cgwatch.count("overflow"), 1);
     cgwatch.wait_for("removed", &base.named("goes"));
     for n in (0..100).step_by(2) {
         cgwatch.wait_for("created", &base.named(&n.to_string()));
@@ -490,9 +546,39 @@ fn hears_of_what_happens_after_reclaim() {
     assert_eq!(cgwatch.status(), Some(0));
 }
 
+/// Where no event is lost, there is nothing to look for.
+#[test]
+fn sleeps_while_nothing_happens() {
+    let Some(base) = base("idle") else { return };
+    let mut cgwatch = Cgwatch::start(&base.path);
+    if env::var("DEFAULT").as_deref() != Ok("one-mark") {
+        println!("idle: skipped, this kernel may lose events");
+        return;
+    }
+    cgwatch.wait_for("present", &base.named(""));
+    sleep(Duration::from_millis(500));
+    let before = cgwatch.wakeups();
+    sleep(Duration::from_secs(3));
+    assert_eq!(cgwatch.wakeups(), before);
+}
+
+#[test]
+fn needs_the_right_to_mark() {
+    let Some(base) = base("right") else { return };
+    let output = Command::new(program())
+        .arg("--one-mark")
+        .arg(&base.path)
+        .uid(NOBODY)
+        .gid(NOBODY)
+        .output()
+        .expect("cgwatch");
+    assert_eq!(output.status.code(), Some(1));
+    let error = String::from_utf8_lossy(&output.stderr);
+    assert!(error.contains("fanotify"), "{error}");
+}
+
 #[test]
 fn goes_on_without_permission() {
-    const NOBODY: u32 = 65534;
     let Some(base) = base("nobody") else { return };
     let (path, name) = (base.make("secret"), base.named("secret"));
     fs::set_permissions(&path, fs::Permissions::from_mode(0o700)).expect("chmod");

@@ -1,0 +1,60 @@
+// SPDX-License-Identifier: GPL-2.0
+#include "onemark.h"
+
+#include <fcntl.h>
+#include <string.h>
+#include <unistd.h>
+
+int open_fanotify(unsigned int report)
+{
+	return fanotify_init(FAN_CLASS_NOTIF | report | FAN_UNLIMITED_QUEUE | FAN_NONBLOCK |
+			     FAN_CLOEXEC, 0);
+}
+
+/* kernfs and the generic encoding both begin a handle with the inode number. */
+static uint64_t ino_of(const struct file_handle *handle)
+{
+	uint64_t ino;
+
+	memcpy(&ino, handle->f_handle, sizeof(ino));
+	return ino;
+}
+
+static struct told told_by(const struct fanotify_event_metadata *event)
+{
+	struct told told = { .mask = event->mask };
+	const char *pos = (const char *)event + event->metadata_len;
+	const char *end = (const char *)event + event->event_len;
+
+	while (pos < end) {
+		const struct fanotify_event_info_fid *info = (const void *)pos;
+		const struct file_handle *handle = (const void *)info->handle;
+
+		if (info->hdr.info_type == FAN_EVENT_INFO_TYPE_DFID_NAME) {
+			told.dir = ino_of(handle);
+			told.name = (const char *)handle->f_handle + handle->handle_bytes;
+		} else {
+			told.node = ino_of(handle);
+		}
+		pos += info->hdr.len;
+	}
+	return told;
+}
+
+int read_fanotify(int fd, void (*tell)(const struct told *told, void *arg), void *arg)
+{
+	_Alignas(struct fanotify_event_metadata) char buf[8192];
+	struct fanotify_event_metadata *event;
+	ssize_t len;
+	int nr = 0;
+
+	while ((len = read(fd, buf, sizeof(buf))) > 0) {
+		event = (void *)buf;
+		for (; FAN_EVENT_OK(event, len); event = FAN_EVENT_NEXT(event, len), nr++) {
+			struct told told = told_by(event);
+
+			tell(&told, arg);
+		}
+	}
+	return nr;
+}

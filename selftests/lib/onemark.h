@@ -1,0 +1,21 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/* fanotify events that name nodes by file handle, as numbers of kernfs nodes */
+#ifndef SELFTESTS_LIB_ONEMARK_H
+#define SELFTESTS_LIB_ONEMARK_H
+
+#include <stdint.h>
+#include <sys/fanotify.h>
+
+struct told {
+	uint64_t mask;
+	uint64_t node;			/* its inode number, 0 if it is not told */
+	uint64_t dir;			/* that the name is in */
+	const char *name;		/* NULL: none */
+};
+
+/* A non-blocking group with an unlimited queue, or -1; @report: FAN_REPORT_... */
+int open_fanotify(unsigned int report);
+/* Tells what can be read now; returns how many events that were. */
+int read_fanotify(int fd, void (*tell)(const struct told *told, void *arg), void *arg);
+
+#endif

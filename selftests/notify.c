@@ -1,0 +1,474 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Each change that the kernel makes to a file is told once, whether or not the
+ * file has an inode: a cause of the change, times a state of the file, times a
+ * way of watching it.
+ */
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <sys/prctl.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+
+#include "kselftest_harness.h"
+#include "lib/events.h"
+#include "lib/onemark.h"
+#include "lib/system.h"
+
+/* How many changes, far enough apart for kernfs and cgroup not to merge them */
+#define CHANGES		4
+#define APART_MS	30
+
+/* A process in the cgroup that does what is asked, a byte at a time */
+struct helper {
+	pid_t pid;
+	int asked;
+};
+
+struct cause {
+	const char *file;		/* that changes */
+	const char *(*missing)(void);
+	bool (*start)(const char *cgroup, struct helper *helper);
+	bool (*change)(const char *cgroup, struct helper *helper, int nr);
+};
+
+static bool write_in(const char *cgroup, const char *file, const char *text)
+{
+	char path[PATH_MAX];
+
+	return write_text(format_path(path, "%.4000s/%s", cgroup, file), text);
+}
+
+static bool freeze(const char *cgroup, struct helper *helper, int nr)
+{
+	return write_in(cgroup, "cgroup.freeze", nr % 2 ? "0" : "1");
+}
+
+static bool start_helper(const char *cgroup, struct helper *helper, void (*serve)(int asked))
+{
+	char pid[16];
+	int fds[2];
+
+	if (pipe2(fds, O_CLOEXEC))
+		return false;
+	helper->pid = fork();
+	if (!helper->pid) {
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
+		close(fds[1]);
+		serve(fds[0]);
+		_exit(0);
+	}
+	close(fds[0]);
+	helper->asked = fds[1];
+	snprintf(pid, sizeof(pid), "%d", helper->pid);
+	return helper->pid > 0 && write_in(cgroup, "cgroup.procs", pid);
+}
+
+static void stop_helper(struct helper *helper)
+{
+	if (helper->pid <= 0)
+		return;
+	kill(helper->pid, SIGKILL);
+	waitpid(helper->pid, NULL, 0);
+	close(helper->asked);
+	helper->pid = 0;
+}
+
+static void just_wait(int asked)
+{
+	char byte;
+
+	while (read(asked, &byte, 1) == 1)
+		;
+}
+
+/* It comes and goes: the cgroup is populated, and is not. */
+static bool populate(const char *cgroup, struct helper *helper, int nr)
+{
+	if (nr % 2 == 0)
+		return start_helper(cgroup, helper, just_wait);
+	stop_helper(helper);
+	return true;
+}
+
+/* Each byte is one process too many. */
+static void fork_in_vain(int asked)
+{
+	char byte;
+
+	while (read(asked, &byte, 1) == 1)
+		if (fork() >= 0)
+			_exit(1);
+}
+
+static const char *no_pids(void)
+{
+	char path[PATH_MAX], names[256];
+
+	format_path(path, "%.4000s/cgroup.subtree_control", cgroup_base());
+	return read_text(path, names, sizeof(names)) > 0 && strstr(names, "pids") ?
+		NULL : "no pids controller in cgroup2";
+}
+
+static bool start_forking(const char *cgroup, struct helper *helper)
+{
+	return start_helper(cgroup, helper, fork_in_vain) && write_in(cgroup, "pids.max", "1");
+}
+
+static bool fork_once(const char *cgroup, struct helper *helper, int nr)
+{
+	return write(helper->asked, "", 1) == 1;
+}
+
+static const struct cause frozen = { .file = "cgroup.events", .change = freeze };
+static const struct cause populated = { .file = "cgroup.events", .change = populate };
+static const struct cause too_many = {
+	.file = "pids.events", .missing = no_pids, .start = start_forking, .change = fork_once,
+};
+
+enum state {
+	CACHED,
+	RECLAIMED,
+	UNSEEN,				/* nobody ever looked it up */
+};
+
+FIXTURE(modify) {
+	char cgroup[PATH_MAX];
+	char path[PATH_MAX];
+	ino_t cgroup_ino;
+	ino_t file_ino;
+	struct helper helper;
+	int fd;
+	int told;			/* so often */
+	int lost;			/* overflows */
+};
+
+FIXTURE_VARIANT(modify) {
+	const struct cause *cause;
+	enum state state;
+};
+
+#define VARIANT(c, s, STATE)	\
+	FIXTURE_VARIANT_ADD(modify, c##_##s) { .cause = &c, .state = STATE }
+
+VARIANT(frozen, cached, CACHED);
+VARIANT(frozen, reclaimed, RECLAIMED);
+VARIANT(frozen, unseen, UNSEEN);
+VARIANT(populated, cached, CACHED);
+VARIANT(populated, reclaimed, RECLAIMED);
+VARIANT(populated, unseen, UNSEEN);
+VARIANT(too_many, cached, CACHED);
+VARIANT(too_many, reclaimed, RECLAIMED);
+VARIANT(too_many, unseen, UNSEEN);
+
+/* Without making an inode for it */
+static ino_t ino_in(const char *path, const char *name)
+{
+	DIR *dir = opendir(path);
+	struct dirent *entry;
+	ino_t ino = 0;
+
+	while (dir && !ino && (entry = readdir(dir)))
+		if (!strcmp(entry->d_name, name))
+			ino = entry->d_ino;
+	if (dir)
+		closedir(dir);
+	return ino;
+}
+
+FIXTURE_SETUP(modify)
+{
+	const struct cause *cause = variant->cause;
+	const char *reason = why_no_cgroup();
+	struct stat st;
+
+	if (!reason && cause->missing)
+		reason = cause->missing();
+	if (reason)
+		SKIP(return, "%s", reason);
+	format_path(self->cgroup, "%.3900s/cgroup", cgroup_base());
+	format_path(self->path, "%.4000s/%s", self->cgroup, cause->file);
+	ASSERT_EQ(mkdir(self->cgroup, 0755), 0);
+	ASSERT_EQ(stat(self->cgroup, &st), 0);
+	self->cgroup_ino = st.st_ino;
+	self->file_ino = ino_in(self->cgroup, cause->file);
+	ASSERT_NE(self->file_ino, 0);
+	self->fd = -1;
+	if (cause->start)
+		ASSERT_TRUE(cause->start(self->cgroup, &self->helper));
+	sleep_ms(APART_MS);
+}
+
+FIXTURE_TEARDOWN(modify)
+{
+	stop_helper(&self->helper);
+	if (self->fd >= 0)
+		close(self->fd);
+	remove_cgroup(self->cgroup);
+	cgroup_base_remove();
+}
+
+static void enter_state(struct __test_metadata *_metadata, const char *path, enum state state)
+{
+	char text[128];
+
+	if (state != UNSEEN)
+		ASSERT_GE(read_text(path, text, sizeof(text)), 0);
+	if (state != CACHED)
+		ASSERT_TRUE(drop_dentries());
+}
+
+static void take_inotify(FIXTURE_DATA(modify) *self, const struct cause *cause)
+{
+	struct events events = {};
+
+	read_events(self->fd, &events);
+	for (int i = 0; i < events.nr && i < MAX_EVENTS; i++) {
+		const struct event *event = &events.at[i];
+
+		self->lost += event->mask == IN_Q_OVERFLOW;
+		self->told += event->mask == IN_MODIFY &&
+			      (!event->name[0] || !strcmp(event->name, cause->file));
+	}
+}
+
+struct wanted {
+	FIXTURE_DATA(modify) *self;
+	const char *file;
+};
+
+static void count_told(const struct told *told, void *arg)
+{
+	const struct wanted *wanted = arg;
+	FIXTURE_DATA(modify) *self = wanted->self;
+	bool here = told->name ? told->dir == self->cgroup_ino && !strcmp(told->name, wanted->file) :
+				 told->node == self->file_ino;
+
+	self->lost += !!(told->mask & FAN_Q_OVERFLOW);
+	self->told += here && told->mask == FAN_MODIFY;
+}
+
+static void take_fanotify(FIXTURE_DATA(modify) *self, const struct cause *cause)
+{
+	struct wanted wanted = { .self = self, .file = cause->file };
+
+	read_fanotify(self->fd, count_told, &wanted);
+}
+
+typedef void (*take_fn)(FIXTURE_DATA(modify) *self, const struct cause *cause);
+
+/* Reads after each change, so that nothing is merged in the queue. */
+static void expect_told(struct __test_metadata *_metadata, FIXTURE_DATA(modify) *self,
+			const struct cause *cause, take_fn take, bool each)
+{
+	for (int nr = 0; nr < CHANGES; nr++) {
+		int wanted = each ? nr + 1 : 0;
+
+		ASSERT_TRUE(cause->change(self->cgroup, &self->helper, nr))
+			TH_LOG("change %d: %s", nr, strerror(errno));
+		for (int ms = 0; ms < EVENT_TIMEOUT_MS; ms++) {
+			take(self, cause);
+			if (self->told >= wanted)
+				break;
+			sleep_ms(1);
+		}
+		sleep_ms(APART_MS);
+		take(self, cause);
+		ASSERT_EQ(self->told, wanted)
+			TH_LOG("change %d", nr);
+	}
+	ASSERT_EQ(self->lost, 0);
+}
+
+#define EXPECT_EACH_TOLD(take)	\
+	expect_told(_metadata, self, variant->cause, take, true)
+
+static void watch(struct __test_metadata *_metadata, FIXTURE_DATA(modify) *self,
+		  const FIXTURE_VARIANT(modify) *variant, const char *path)
+{
+	enter_state(_metadata, self->path, variant->state);
+	self->fd = open_inotify();
+	ASSERT_GE(inotify_add_watch(self->fd, path, IN_MODIFY), 0);
+	/* The file of a watch has an inode whatever happens to the cache. */
+	if (variant->state == RECLAIMED)
+		ASSERT_TRUE(drop_dentries());
+}
+
+static void mark(struct __test_metadata *_metadata, FIXTURE_DATA(modify) *self,
+		 const FIXTURE_VARIANT(modify) *variant, unsigned int report,
+		 unsigned int flags, uint64_t mask, const char *path)
+{
+	enter_state(_metadata, self->path, variant->state);
+	self->fd = open_fanotify(report);
+	if (self->fd < 0)
+		SKIP(return, "no fanotify with file handles");
+	ASSERT_EQ(fanotify_mark(self->fd, FAN_MARK_ADD | flags, mask, AT_FDCWD, path), 0);
+}
+
+TEST_F(modify, inotify_on_the_file)
+{
+	watch(_metadata, self, variant, self->path);
+	EXPECT_EACH_TOLD(take_inotify);
+}
+
+TEST_F(modify, inotify_on_the_directory)
+{
+	watch(_metadata, self, variant, self->cgroup);
+	EXPECT_EACH_TOLD(take_inotify);
+}
+
+TEST_F(modify, fanotify_on_the_file)
+{
+	mark(_metadata, self, variant, FAN_REPORT_FID, 0, FAN_MODIFY, self->path);
+	EXPECT_EACH_TOLD(take_fanotify);
+}
+
+TEST_F(modify, fanotify_on_the_directory)
+{
+	mark(_metadata, self, variant, FAN_REPORT_DFID_NAME, 0, FAN_MODIFY | FAN_EVENT_ON_CHILD,
+	     self->cgroup);
+	EXPECT_EACH_TOLD(take_fanotify);
+}
+
+TEST_F(modify, file_system_mark)
+{
+	mark(_metadata, self, variant, FAN_REPORT_DFID_NAME, FAN_MARK_FILESYSTEM, FAN_MODIFY,
+	     cgroup_base());
+	EXPECT_EACH_TOLD(take_fanotify);
+}
+
+TEST_F(modify, file_system_mark_without_names)
+{
+	mark(_metadata, self, variant, FAN_REPORT_FID, FAN_MARK_FILESYSTEM, FAN_MODIFY,
+	     cgroup_base());
+	EXPECT_EACH_TOLD(take_fanotify);
+}
+
+/* What the kernel changes, it changes through no mount. */
+TEST_F(modify, mount_mark_is_not_told)
+{
+	mark(_metadata, self, variant, FAN_REPORT_DFID_NAME, FAN_MARK_MOUNT, FAN_MODIFY,
+	     cgroup_base());
+	expect_told(_metadata, self, variant->cause, take_fanotify, false);
+}
+
+/* Whoever does not ask makes no inode come to be. */
+TEST_F(modify, nobody_asks)
+{
+	long long before = counter("notify_inodes_made");
+
+	if (before < 0)
+		SKIP(return, "no counters");
+	mark(_metadata, self, variant, FAN_REPORT_DFID_NAME, FAN_MARK_FILESYSTEM,
+	     FAN_DELETE_SELF | FAN_ATTRIB | FAN_ONDIR, cgroup_base());
+	ASSERT_EQ(fanotify_mark(self->fd, FAN_MARK_ADD, FAN_MODIFY, AT_FDCWD, self->cgroup), 0);
+	expect_told(_metadata, self, variant->cause, take_fanotify, false);
+	EXPECT_EQ(counter("notify_inodes_made"), before);
+}
+
+TEST_F(modify, pollers_are_woken)
+{
+	struct pollfd pollfd = { .events = POLLPRI };
+	char text[128];
+
+	enter_state(_metadata, self->path, variant->state);
+	pollfd.fd = open(self->path, O_RDONLY | O_CLOEXEC);
+	ASSERT_GE(pollfd.fd, 0);
+	for (int nr = 0; nr < CHANGES; nr++) {
+		ASSERT_GE(pread(pollfd.fd, text, sizeof(text), 0), 0);
+		ASSERT_EQ(poll(&pollfd, 1, 0), 0);
+		ASSERT_TRUE(variant->cause->change(self->cgroup, &self->helper, nr));
+		ASSERT_EQ(poll(&pollfd, 1, EVENT_TIMEOUT_MS), 1);
+		ASSERT_TRUE(pollfd.revents & POLLPRI);
+		sleep_ms(APART_MS);
+	}
+	close(pollfd.fd);
+}
+
+/* Nodes that come to be */
+
+FIXTURE(create) {
+	char path[PATH_MAX];
+	char control[PATH_MAX];
+	int mark;
+	int inotify;
+	int directories;
+	int others;
+};
+
+FIXTURE_SETUP(create)
+{
+	const char *reason = why_no_cgroup();
+
+	if (reason)
+		SKIP(return, "%s", reason);
+	format_path(self->path, "%.3900s/cgroup", cgroup_base());
+	format_path(self->control, "%.3900s/cgroup.subtree_control", cgroup_base());
+	self->mark = open_fanotify(FAN_REPORT_DFID_NAME);
+	ASSERT_GE(self->mark, 0);
+	ASSERT_EQ(fanotify_mark(self->mark, FAN_MARK_ADD | FAN_MARK_FILESYSTEM,
+				FAN_CREATE | FAN_ONDIR, AT_FDCWD, cgroup_base()), 0);
+}
+
+FIXTURE_TEARDOWN(create)
+{
+	close(self->mark);
+	remove_cgroup(self->path);
+	cgroup_base_remove();
+}
+
+static void count_created(const struct told *told, void *arg)
+{
+	FIXTURE_DATA(create) *self = arg;
+
+	if (told->mask == (FAN_CREATE | FAN_ONDIR) && told->name && !strcmp(told->name, "cgroup"))
+		self->directories++;
+	else
+		self->others++;
+}
+
+static void await_created(FIXTURE_DATA(create) *self, int wanted)
+{
+	for (int ms = 0; ms < EVENT_TIMEOUT_MS && self->directories < wanted; ms++) {
+		read_fanotify(self->mark, count_created, self);
+		sleep_ms(1);
+	}
+	sleep_ms(QUIET_MS);
+	read_fanotify(self->mark, count_created, self);
+}
+
+/* Of the files in a new cgroup, nobody is told: that would be dozens for each. */
+TEST_F(create, of_a_cgroup_is_told_once)
+{
+	ASSERT_EQ(mkdir(self->path, 0755), 0);
+	await_created(self, 1);
+	EXPECT_EQ(self->directories, 1);
+	EXPECT_EQ(self->others, 0);
+}
+
+TEST_F(create, by_the_kernel_is_not_told)
+{
+	struct events events = {};
+	int inotify = open_inotify();
+
+	if (!has_memory_controller())
+		SKIP(return, "%s", why_no_memory_controller());
+	ASSERT_EQ(mkdir(self->path, 0755), 0);
+	await_created(self, 1);
+	ASSERT_TRUE(write_text(self->control, "-memory"));
+	ASSERT_GE(inotify_add_watch(inotify, self->path, IN_CREATE), 0);
+	ASSERT_TRUE(write_text(self->control, "+memory"));
+	ASSERT_NE(ino_in(self->path, "memory.events"), 0);
+	sleep_ms(5 * QUIET_MS);
+	read_fanotify(self->mark, count_created, self);
+	read_events(inotify, &events);
+	EXPECT_EQ(self->others, 0);
+	EXPECT_EQ(events.nr, 0)
+		TH_LOG("%s", describe_events(&events));
+	close(inotify);
+}
+
+TEST_HARNESS_MAIN

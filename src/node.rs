@@ -1,0 +1,171 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Nodes and their hierarchies, as file systems and the removal path see them both.
+//!
+//! C headers: `include/linux/kernfs.h` (`struct kernfs_node`), `fs/kernfs/kernfs-internal.h`
+//! (`struct kernfs_root`).
+
+use crate::{
+    compat::{ARef, AlwaysRefCounted, Atomic, Full, Relaxed},
+    shim,
+};
+use core::ptr::{self, NonNull};
+use kernel::{bindings, types::Opaque};
+
+/// What a node is.
+///
+/// # Examples
+///
+/// ```
+/// fn rename(rename: Rename<'_, Groups>) -> Result {
+///     if rename.node().kind() != Kind::Dir {
+///         return Err(EPERM);
+///     }
+///     rename.commit()
+/// }
+/// ```
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// `KERNFS_DIR`
+    Dir,
+    /// `KERNFS_FILE`
+    File,
+    /// `KERNFS_LINK`
+    Link,
+}
+
+/// A file, directory or symbolic link of a hierarchy. Wraps `struct kernfs_node`.
+///
+/// # Invariants
+///
+/// A `&Node` comes with a reference of the node (`kernfs_get()`) that outlives it.
+#[repr(transparent)]
+pub struct Node(Opaque<bindings::kernfs_node>);
+
+// SAFETY: References are counted atomically; `kernfs_put()` may be called from any task.
+unsafe impl Send for Node {}
+// SAFETY: What is not constant is atomic, or is changed under locks that the methods ask for.
+unsafe impl Sync for Node {}
+
+// SAFETY: `kernfs_get()` and `kernfs_put()` count, and the node is freed with the last reference.
+unsafe impl AlwaysRefCounted for Node {
+    fn inc_ref(&self) {
+        // SAFETY: The invariant of `Node` has a reference, so the count is not 0.
+        unsafe { bindings::kernfs_get(self.as_ptr()) };
+    }
+
+    unsafe fn dec_ref(obj: NonNull<Self>) {
+        // SAFETY: The caller gives up a reference that it owns.
+        unsafe { bindings::kernfs_put(obj.as_ptr().cast()) };
+    }
+}
+
+impl Node {
+    /// # Safety
+    ///
+    /// `ptr` must be a node that somebody holds a reference of for `'a`.
+    pub(crate) unsafe fn from_raw<'a>(ptr: *mut bindings::kernfs_node) -> &'a Self {
+        // SAFETY: The caller promises a node that lives for `'a`; the layout is that of the C type.
+        // INVARIANT: The caller promises the reference.
+        unsafe { &*ptr.cast() }
+    }
+
+    pub(crate) fn as_ptr(&self) -> *mut bindings::kernfs_node {
+        self.0.get()
+    }
+
+    /// The node's number, which is its inode number in every superblock.
+    pub fn id(&self) -> u64 {
+        // SAFETY: The invariant of `Node` keeps it allocated; the number is constant.
+        unsafe { (*self.as_ptr()).id }
+    }
+
+    /// What the node is; that never changes.
+    pub fn kind(&self) -> Kind {
+        match u32::from(self.flags()) & bindings::KERNFS_TYPE_MASK {
+            bindings::kernfs_node_type_KERNFS_DIR => Kind::Dir,
+            bindings::kernfs_node_type_KERNFS_LINK => Kind::Link,
+            _ => Kind::File,
+        }
+    }
+
+    /// The hierarchy. It is freed with its root node, of which each node holds a reference through
+    /// its parent, and so on: it lives as long as the reference that `self` comes with.
+    pub(crate) fn root(&self) -> &Root {
+        // SAFETY: The invariant of `Node` keeps the node; a node is in a hierarchy from its
+        // creation on, and what is returned lives for the borrow of `self`, as said above.
+        unsafe { Root::from_raw(shim::rkernfs_root(self.as_ptr())) }
+    }
+
+    /// Whether the node is the root directory of its hierarchy. A rename changes a parent to
+    /// another one, never to none.
+    pub(crate) fn is_root(&self) -> bool {
+        // SAFETY: The invariant of `Node` keeps it allocated. The parent is not followed.
+        unsafe { shim::rkernfs_parent(self.as_ptr()).is_null() }
+    }
+
+    pub(crate) fn flags(&self) -> u16 {
+        // SAFETY: The invariant of `Node` keeps it allocated. As in C, flags are read without a
+        // lock.
+        unsafe { ptr::addr_of!((*self.as_ptr()).flags).read_volatile() }
+    }
+
+    /// The number of active references, or less than 0 once there are none to be had any more.
+    pub(crate) fn active(&self) -> i32 {
+        // SAFETY: The invariant of `Node` keeps it allocated. `atomic_read()` is a volatile read.
+        unsafe { ptr::addr_of!((*self.as_ptr()).active.counter).read_volatile() }
+    }
+
+    /// Whether active references can be had. As `kernfs_active()`, but of this node alone.
+    pub(crate) fn is_active(&self) -> bool {
+        self.active() >= 0
+    }
+
+    /// The number of references.
+    pub(crate) fn references(&self) -> i32 {
+        // SAFETY: The invariant of `Node` keeps it allocated. `atomic_read()` is a volatile read.
+        unsafe { ptr::addr_of!((*self.as_ptr()).count.counter).read_volatile() }
+    }
+}
+
+/// Takes a reference of a node that may be on its way to be freed. As `atomic_inc_not_zero()`.
+///
+/// # Safety
+///
+/// `kn` must not be freed before this returns, but need not have a reference.
+pub(crate) unsafe fn get_unless_zero(kn: NonNull<bindings::kernfs_node>) -> Option<ARef<Node>> {
+    // SAFETY: The caller keeps the memory; the field is an `atomic_t`.
+    let count = unsafe { Atomic::from_ptr(ptr::addr_of_mut!((*kn.as_ptr()).count.counter)) };
+    let mut seen: i32 = count.load(Relaxed);
+    while seen != 0 {
+        match count.cmpxchg(seen, seen + 1, Full) {
+            // SAFETY: The reference just counted becomes the value's.
+            Ok(_) => return Some(unsafe { ARef::from_raw(kn.cast()) }),
+            Err(now) => seen = now,
+        }
+    }
+    None
+}
+
+/// A kernfs hierarchy. Wraps `struct kernfs_root`.
+///
+/// # Invariants
+///
+/// The hierarchy of a `&Root` is not freed while the reference lives.
+#[repr(transparent)]
+pub(crate) struct Root(Opaque<bindings::kernfs_root>);
+
+impl Root {
+    /// # Safety
+    ///
+    /// `ptr` must be a hierarchy that is not freed for `'a`.
+    pub(crate) unsafe fn from_raw<'a>(ptr: *mut bindings::kernfs_root) -> &'a Self {
+        // SAFETY: The caller promises that it lives for `'a`; the layout is that of the C type.
+        // INVARIANT: The caller promises the same.
+        unsafe { &*ptr.cast() }
+    }
+
+    pub(crate) fn as_ptr(&self) -> *mut bindings::kernfs_root {
+        self.0.get()
+    }
+}

@@ -1,0 +1,165 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! What `kernfs_notify()` does once the module is loaded: the kernel's way to say that a file
+//! (`cgroup.events`, `memory.events`, a sysfs attribute) has other contents now.
+//!
+//! Those who poll the file are woken at once. Watches are told from a work item, by `FS_MODIFY` of
+//! the file's inode, with the name and the directory. The kernel's own stops at a file that has no
+//! inode, as nobody looked it up or memory was reclaimed. That is right for watches of the file
+//! itself, which would keep its inode, and loses the event for those that stand elsewhere: a mark
+//! on the whole superblock, and a watch of the directory. Where one of these asks, the inode is
+//! made, reported, and let go.
+//!
+//! Queueing allocates nothing. Where the work item lacks memory for an inode, who asked is told
+//! that an event was lost (`FAN_Q_OVERFLOW`, `IN_Q_OVERFLOW`).
+
+mod locks;
+mod queue;
+
+use crate::{
+    compat::c_ptr,
+    node::{Kind, Node},
+    removal::{inode::Inode, locks::Supers, stats, supers::Super},
+    shim,
+};
+use kernel::{bindings, error::to_result, prelude::*};
+use locks::SharedTree;
+
+/// Says that `kn` changed; from any context but NMI.
+///
+/// # Safety
+///
+/// The caller must hold a reference of `kn`.
+pub(crate) unsafe extern "C" fn kernfs_notify(kn: *mut bindings::kernfs_node) {
+    // SAFETY: The caller holds a reference.
+    let file = unsafe { Node::from_raw(kn) };
+    if file.kind() != Kind::File {
+        // SAFETY: It warns, and does nothing else.
+        return unsafe { shim::rkernfs_warn_not_file(kn) };
+    }
+    // SAFETY: The caller holds a reference; it is a file.
+    unsafe { shim::rkernfs_wake_pollers(kn) };
+    queue::push(file);
+}
+
+/// Tells the watches of all files that are queued.
+extern "C" fn tell_queued() {
+    while let Some(file) = queue::pop() {
+        tell(&file);
+    }
+}
+
+/// Tells the watches of `file` in each superblock.
+fn tell(file: &Node) {
+    let supers = Supers::lock(file.root());
+    if !supers.iter().any(|sb| is_asked(&sb, file)) {
+        return;
+    }
+    let tree = SharedTree::lock(supers);
+    for sb in tree.supers().iter().filter(|sb| is_asked(sb, file)) {
+        let change = Change {
+            file,
+            tree: &tree,
+            sb: &sb,
+        };
+        change.tell();
+    }
+}
+
+/// A changed file, as one superblock shows it.
+struct Change<'a> {
+    file: &'a Node,
+    tree: &'a SharedTree<'a>,
+    sb: &'a Super<'a>,
+}
+
+impl<'a> Change<'a> {
+    fn tell(&self) {
+        let parent = self.tree.parent(self.file);
+        let mut dir = Inode::lookup(self.sb, parent);
+        // As for a lookup: what is removed, being removed or hidden gets no inode.
+        let may_make = self.file.is_active() && self.sb.shows(self.file);
+        let sb_asks = may_make && reports_modify(self.sb);
+        if sb_asks && dir.is_none() {
+            // Without it, the event would have no name, and many marks ask for one.
+            dir = self.make(parent);
+        }
+        let asked = sb_asks || may_make && dir.as_ref().is_some_and(dir_reports_modify);
+        let inode = match Inode::lookup(self.sb, self.file) {
+            None if asked => self.make(self.file),
+            found => found,
+        };
+        if asked && (inode.is_none() || sb_asks && dir.is_none()) {
+            self.queue_overflow(dir.as_ref());
+        }
+        if let Some(inode) = inode {
+            self.report(&inode, dir.as_ref());
+        }
+    }
+
+    /// Makes an inode, or finds it. A removal, which counts references, is kept away by the lock.
+    fn make(&self, node: &Node) -> Option<Inode<'a>> {
+        // SAFETY: `tree` has it held, and `file` is of the same hierarchy, as is its parent.
+        let inode = unsafe { Inode::get_shared(self.sb, node) };
+        if inode.is_some() {
+            stats::NOTIFY_INODES_MADE.add(1);
+        }
+        inode
+    }
+
+    fn report(&self, inode: &Inode<'_>, dir: Option<&Inode<'_>>) {
+        let dir = dir.map_or(core::ptr::null_mut(), Inode::as_ptr);
+        let name = c_ptr(self.tree.name(self.file));
+        // SAFETY: Both inodes are referenced, `dir` may be null, `name` is a string.
+        unsafe { shim::rkernfs_fsnotify_modify(inode.as_ptr(), dir, name) };
+    }
+
+    /// Tells who asked, on the superblock or the directory, that an event was lost.
+    fn queue_overflow(&self, dir: Option<&Inode<'_>>) {
+        stats::OVERFLOWS.add(1);
+        let dir = dir.map_or(core::ptr::null_mut(), Inode::as_ptr);
+        // SAFETY: The superblock is alive, `dir` is null or referenced.
+        unsafe { shim::rkernfs_queue_modify_overflow(self.sb.sb(), dir) };
+    }
+}
+
+/// Whether any watch in the superblock may ask for a change of `file`.
+fn is_asked(sb: &Super<'_>, file: &Node) -> bool {
+    // SAFETY: The superblock is alive, and so is the node, a file.
+    unsafe { shim::rkernfs_modify_is_asked(sb.sb(), file.as_ptr()) }
+}
+
+/// Whether a mark on the whole superblock asks for `FAN_MODIFY`.
+fn reports_modify(sb: &Super<'_>) -> bool {
+    // SAFETY: A `Super` keeps the superblock alive.
+    unsafe { shim::rkernfs_sb_reports_modify(sb.sb()) }
+}
+
+/// Whether a watch of the directory asks for `IN_MODIFY` or `FAN_MODIFY` of what is in it.
+fn dir_reports_modify(dir: &Inode<'_>) -> bool {
+    // SAFETY: An `Inode` has a reference of it.
+    unsafe { shim::rkernfs_dir_reports_modify(dir.as_ptr()) }
+}
+
+/// What notifications need, from loading the module to unloading it.
+pub(crate) struct Notify(());
+
+impl Notify {
+    /// Finds what the kernel's own notifications use. Unexported functions must have been found.
+    ///
+    /// # Errors
+    ///
+    /// `ENOENT` if the kernel lacks it; the log names the thing.
+    pub(crate) fn new() -> Result<Self> {
+        // SAFETY: Called once, before anything that uses it.
+        to_result(unsafe { shim::rkernfs_notify_init(Some(tell_queued)) })?;
+        Ok(Self(()))
+    }
+}
+
+impl Drop for Notify {
+    fn drop(&mut self) {
+        // SAFETY: livepatch holds the module until nobody is in `kernfs_notify()` any more.
+        unsafe { shim::rkernfs_notify_exit() };
+    }
+}

@@ -1,0 +1,213 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! What livepatch puts in the place of kernfs's functions, and what the file systems of `src/kernfs`
+//! call. Each entry takes `kernfs_supers_rwsem` before `kernfs_rwsem`.
+
+use super::{
+    batch::Batch,
+    deferral::Works,
+    locks::Tree,
+    names::Name,
+    node::Member,
+    supers::Notes,
+    walk::{remove_subtree, remove_unused_file},
+};
+use crate::{
+    btf,
+    compat::ARef,
+    node::{get_unless_zero, Node, Root},
+    shim,
+};
+use core::{
+    ffi::{c_void, CStr},
+    ptr::{self, NonNull},
+};
+use kernel::{
+    bindings,
+    error::{code::ENOENT, from_result, to_result},
+    ffi::{c_char, c_int},
+    prelude::*,
+};
+
+/// Removes `kn` and what is below it.
+///
+/// # Safety
+///
+/// `kn` must be null or a node that is not removed yet, or that the caller holds a reference of.
+pub(crate) unsafe extern "C" fn kernfs_remove(kn: *mut bindings::kernfs_node) {
+    if !kn.is_null() {
+        // SAFETY: The caller has a reference, or the right to the creation reference.
+        remove(unsafe { Node::from_raw(kn) });
+    }
+}
+
+/// Removes `kn` from within one of its own file operations.
+///
+/// # Safety
+///
+/// The caller must be in a file operation of `kn`, which holds an active reference.
+pub(crate) unsafe extern "C" fn kernfs_remove_self(kn: *mut bindings::kernfs_node) -> bool {
+    // SAFETY: An active reference keeps the node from being removed, and so its creation reference;
+    // the caller is in such an operation.
+    unsafe { remove_self(Node::from_raw(kn)) }
+}
+
+/// Finds a node and removes it.
+///
+/// # Safety
+///
+/// `parent` must be null or a node that the caller holds a reference of, `name` a string, `ns`
+/// null or a tag of the root's namespace type.
+pub(crate) unsafe extern "C" fn kernfs_remove_by_name_ns(
+    parent: *mut bindings::kernfs_node,
+    name: *const c_char,
+    ns: *const kernel::ffi::c_void,
+) -> c_int {
+    from_result(|| {
+        if parent.is_null() {
+            // SAFETY: The caller gives a string.
+            unsafe { shim::rkernfs_warn_no_parent(name) };
+            return Err(ENOENT);
+        }
+        // SAFETY: The caller has a reference of `parent` and gives a string.
+        let (parent, name) = unsafe { (Node::from_raw(parent), Name::from_ptr(name)) };
+        // SAFETY: The caller promises what `ns` is.
+        unsafe { remove_by_name_ns(parent, name, ns.cast()) }?;
+        Ok(0)
+    })
+}
+
+/// Finds a node by its number. Before 7.3, so that
+/// [`may_have_inode`](super::nlink::may_have_inode) holds.
+///
+/// # Safety
+///
+/// `root` must be a hierarchy that is not freed before this returns.
+pub(crate) unsafe extern "C" fn kernfs_find_and_get_node_by_id(
+    root: *mut bindings::kernfs_root,
+    id: u64,
+) -> *mut bindings::kernfs_node {
+    // SAFETY: The caller keeps the hierarchy.
+    let node = find_by_id(unsafe { Root::from_raw(root) }, id);
+    node.map_or(ptr::null_mut(), |node| ARef::into_raw(node).as_ptr().cast())
+}
+
+/// Removes `node` and what is below it. Does nothing if it is removed already.
+pub(crate) fn remove(node: &Node) {
+    // Keeps the hierarchy, too: with the creation reference, the last one might go.
+    let node: ARef<Node> = node.into();
+    let mut batch = Batch::new();
+    Tree::lock(&node, |tree, node| {
+        remove_subtree(tree, node, &mut batch);
+    });
+    batch.submit();
+}
+
+/// Removes `node`, whose file operation is running; only one of several callers does, and gets
+/// `true`. The others return when the winner's file operation has ended.
+///
+/// # Safety
+///
+/// The caller must be in an operation of `node` that has an active reference.
+pub(crate) unsafe fn remove_self(node: &Node) -> bool {
+    let node: ARef<Node> = node.into();
+    let mut batch = Batch::new();
+    let won = Tree::lock(&node, |mut tree, node| {
+        // SAFETY: The caller is in an operation that has an active reference.
+        unsafe { shim::rkernfs_break_active_protection(node.as_ptr()) };
+        let won = node.claim_suicide(&tree);
+        if won {
+            tree = remove_subtree(tree, node, &mut batch);
+            node.set_suicided(&tree);
+        } else {
+            while !node.is_suicide_complete(&tree) {
+                tree = tree.unlocked(|| node.wait_suicide());
+            }
+            if node.is_linked(&tree) {
+                // SAFETY: It warns, and does nothing else.
+                unsafe { shim::rkernfs_warn_linked() };
+            }
+        }
+        // Before the tree is unlocked: the others wait for KERNFS_SUICIDED and for no users, and
+        // must not see the first without this user.
+        // SAFETY: Broken above, in the same operation.
+        unsafe { shim::rkernfs_unbreak_active_protection(node.as_ptr()) };
+        won
+    });
+    batch.submit();
+    won
+}
+
+/// Removes the child `name` of `parent`, in no namespace, and what is below it.
+///
+/// # Errors
+///
+/// `ENOENT` if there is no such child.
+pub(crate) fn remove_by_name(parent: &Node, name: &CStr) -> Result {
+    // SAFETY: Null stands for no namespace.
+    unsafe { remove_by_name_ns(parent, name.into(), ptr::null()) }
+}
+
+/// The same, in the namespace `ns`.
+///
+/// # Safety
+///
+/// `ns` must be null or a tag of the root's namespace type.
+unsafe fn remove_by_name_ns(parent: &Node, name: Name<'_>, ns: *const c_void) -> Result {
+    let mut batch = Batch::new();
+    Tree::lock(parent, |tree, parent| {
+        // SAFETY: The caller promises what `ns` is.
+        let node = unsafe { parent.find(name, ns, &tree) }.ok_or(ENOENT)?;
+        if !remove_unused_file(&tree, node, &mut batch) {
+            let node: ARef<Member<'_>> = node.into();
+            remove_subtree(tree, &node, &mut batch);
+        }
+        Ok::<_, Error>(())
+    })?;
+    batch.submit();
+    Ok(())
+}
+
+/// The active node with the number `id`. The reference is taken before the last look at whether the
+/// node is active: a remover, which deactivates and then looks at the references, sees either.
+fn find_by_id(root: &Root, id: u64) -> Option<ARef<Node>> {
+    // SAFETY: The read-side section ends below, and nothing in it sleeps.
+    unsafe { shim::rkernfs_rcu_read_lock() };
+    // The lower half is the key, the upper one tells nodes that had the same.
+    let key = id as u32 as kernel::ffi::c_ulong;
+    // SAFETY: The invariant of `Root` keeps it.
+    let found = unsafe { bindings::idr_find(shim::rkernfs_root_idr(root.as_ptr()).cast(), key) };
+    // SAFETY: Nodes on the list are freed a grace period after they were taken off it.
+    let node = NonNull::new(found.cast()).and_then(|kn| unsafe { get_unless_zero(kn) });
+    // SAFETY: The section was entered above.
+    unsafe { shim::rkernfs_rcu_read_unlock() };
+    node.filter(|node| node.id() == id && node.is_active())
+}
+
+/// What the removal path needs, from loading the module to unloading it. livepatch holds the module
+/// until no task is in a replacement any more; then what they deferred is finished, and the notes
+/// go.
+pub(crate) struct Removal {
+    _works: Works,
+    _notes: Notes,
+}
+
+impl Removal {
+    /// Finds what the removal path needs. Hierarchies of the module's own can be removed from here
+    /// on.
+    ///
+    /// # Errors
+    ///
+    /// `ENOENT` if the kernel lacks a function, `EINVAL` if its structures are not those that the
+    /// module was compiled with. The log names the thing.
+    pub(crate) fn new() -> Result<Self> {
+        // SAFETY: Called once, before anything that uses it.
+        to_result(unsafe { shim::rkernfs_resolve_unexported() })?;
+        btf::check_layouts()?;
+        let notes = Notes::new()?;
+        Ok(Self {
+            _works: Works::new()?,
+            _notes: notes,
+        })
+    }
+}

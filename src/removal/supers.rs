@@ -1,0 +1,388 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The superblocks that show a hierarchy.
+//!
+//! sysfs may have one for each container, and a removal must not take a look at each. What it would
+//! look for is noted here instead when it begins to exist, which is hardly ever: marks on whole
+//! superblocks, and nodes that were moved between namespaces. A note may say yes where it is no
+//! (more) true. And the superblock of a namespace whose nodes go is near the front of the list.
+//!
+//! C headers: `fs/kernfs/kernfs-internal.h` (`struct kernfs_super_info`), `include/linux/fs.h`.
+
+use super::locks::Supers;
+use crate::{
+    compat::{Atomic, Full, Relaxed},
+    node::{Node, Root},
+    shim,
+};
+use core::{
+    ffi::c_void,
+    marker::PhantomData,
+    ptr::{self, NonNull},
+};
+use kernel::{bindings, error::to_result, prelude::*};
+
+/// As in `linux/fsnotify_backend.h`; it is `IN_DELETE_SELF` of the user's headers.
+const FS_DELETE_SELF: u32 = 0x400;
+
+/// A superblock that shows a hierarchy. Wraps `struct kernfs_super_info`.
+///
+/// Neither it nor its superblock goes away while [`Supers`] is held: `kernfs_kill_sb()` takes it
+/// off the root's list under the same lock, exclusively, before anything else.
+///
+/// # Invariants
+///
+/// `info` is on the list of a root whose `kernfs_supers_rwsem` is held for `'s`.
+pub(crate) struct Super<'s> {
+    info: NonNull<shim::kernfs_super_info>,
+    _supers: PhantomData<&'s Supers<'s>>,
+}
+
+impl Super<'_> {
+    pub(crate) fn sb(&self) -> *mut bindings::super_block {
+        // SAFETY: The type's invariant keeps it.
+        unsafe { shim::rkernfs_super_sb(self.info.as_ptr()) }
+    }
+
+    /// The namespace whose nodes the superblock shows, as an opaque tag.
+    fn ns(&self) -> *const c_void {
+        // SAFETY: The type's invariant keeps it.
+        unsafe { shim::rkernfs_super_ns(self.info.as_ptr()).cast() }
+    }
+
+    /// Whether the superblock shows `node`.
+    pub(crate) fn shows(&self, node: &Node) -> bool {
+        let shown_in = ShownIn::of(node).ns;
+        shown_in.is_null() || shown_in == self.ns()
+    }
+
+    /// Whether a mark on the whole superblock asks for `FAN_DELETE_SELF` of `node`.
+    pub(super) fn reports_removal_of(&self, node: &Node) -> bool {
+        self.reports_removal() && self.shows(node)
+    }
+
+    /// Whether a mark on the whole superblock asks for `FAN_DELETE_SELF`.
+    fn reports_removal(&self) -> bool {
+        // SAFETY: The type's invariant keeps the superblock.
+        let mask = unsafe { ptr::addr_of!((*self.sb()).s_fsnotify_mask).read_volatile() };
+        mask & FS_DELETE_SELF != 0
+    }
+
+    /// Tells those who watch the whole superblock that an event was lost (`FAN_Q_OVERFLOW`).
+    pub(super) fn queue_overflow(&self) {
+        // SAFETY: The type's invariant keeps the superblock.
+        unsafe { shim::rkernfs_queue_overflow(self.sb()) };
+    }
+}
+
+impl Supers<'_> {
+    /// All superblocks.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = Super<'_>> + '_ {
+        let mut info = ptr::null_mut();
+        core::iter::from_fn(move || {
+            // SAFETY: The lock keeps the list as it is; `info` is null or on it.
+            info = unsafe { shim::rkernfs_next_super(self.root().as_ptr(), info) };
+            // INVARIANT: On the list, whose lock is held as long as `self` is borrowed.
+            NonNull::new(info).map(|info| Super {
+                info,
+                _supers: PhantomData,
+            })
+        })
+    }
+
+    /// Whether any superblock has a mark that asks for `FAN_DELETE_SELF` of all it shows.
+    pub(super) fn any_reports_removal(&self) -> bool {
+        self.hints() & SUPER_MARKS != 0 && self.iter().any(|sb| sb.reports_removal())
+    }
+
+    /// The superblocks that may have an inode of a node: all of them, unless it is, and always
+    /// was, shown in one namespace only. Each namespace has one at most: `kernfs_get_tree()`.
+    pub(super) fn may_know(&self, node: &Node) -> impl Iterator<Item = Super<'_>> + '_ {
+        let mut supers = self.iter().peekable();
+        // Where one shows all nodes, so do the others: most hierarchies have no namespaces.
+        let only = match supers.peek() {
+            Some(first) if !first.ns().is_null() => ShownIn::of(node).only(),
+            _ => ptr::null(),
+        };
+        let mut found = false;
+        core::iter::from_fn(move || {
+            if only.is_null() {
+                return supers.next();
+            }
+            if found {
+                return None;
+            }
+            found = true;
+            let mut passed = 0;
+            let sb = supers
+                .by_ref()
+                .inspect(|_| passed += 1)
+                .find(|sb| sb.ns() == only)?;
+            if passed > FAR {
+                want_at_front(only);
+            }
+            Some(sb)
+        })
+    }
+}
+
+/// Superblocks passed over on the way to the one that was looked for, from which on it is worth
+/// being found sooner.
+const FAR: u32 = 16;
+
+/// What there is to know before a removal, in one word that is read once: bits of what follows.
+static HINTS: Atomic<u32> = Atomic::new(0);
+/// There may be a mark on a whole superblock (`FAN_MARK_FILESYSTEM`).
+const SUPER_MARKS: u32 = 1;
+/// [`WANTED`] is set.
+const IS_WANTED: u32 = 2;
+
+/// The namespace whose superblock was last found far from the front.
+static WANTED: Atomic<usize> = Atomic::new(0);
+
+/// See [`HINTS`].
+pub(super) fn hints() -> u32 {
+    HINTS.load(Relaxed)
+}
+
+fn set_hint(hint: u32, on: bool) {
+    let mut seen = hints();
+    loop {
+        let new = if on { seen | hint } else { seen & !hint };
+        match HINTS.cmpxchg(seen, new, Full) {
+            Ok(_) => return,
+            Err(now) => seen = now,
+        }
+    }
+}
+
+#[cold]
+fn want_at_front(ns: *const c_void) {
+    WANTED.store(ns as usize, Relaxed);
+    set_hint(IS_WANTED, true);
+}
+
+/// Brings the superblock that was last found far from the front there, unless somebody has the
+/// lock: nodes of one namespace often go together. The list has no order.
+pub(super) fn move_wanted_to_front(root: &Root, hints: u32) {
+    if hints & IS_WANTED != 0 {
+        move_to_front(root);
+    }
+}
+
+#[cold]
+fn move_to_front(root: &Root) {
+    let root = root.as_ptr();
+    // SAFETY: The invariant of `Root` keeps it while it is borrowed.
+    if !unsafe { shim::rkernfs_supers_down_write_trylock(root) } {
+        return;
+    }
+    set_hint(IS_WANTED, false);
+    let wanted = WANTED.load(Relaxed) as *const c_void;
+    let mut info = ptr::null_mut();
+    loop {
+        // SAFETY: The lock is held exclusively; `info` is null or on the list.
+        info = unsafe { shim::rkernfs_next_super(root, info) };
+        if info.is_null() {
+            break;
+        }
+        // SAFETY: `info` is on the list.
+        if ptr::eq(unsafe { shim::rkernfs_super_ns(info) }.cast(), wanted) {
+            // SAFETY: `info` is on the list, which nobody else walks, as the lock is exclusive.
+            unsafe { shim::rkernfs_move_super_to_front(root, info) };
+            break;
+        }
+    }
+    // SAFETY: This task took the lock above.
+    unsafe { shim::rkernfs_supers_up_write(root) };
+}
+
+/// Which superblocks show a node.
+struct ShownIn {
+    /// The namespace, as an opaque tag that is only compared; null if all do.
+    ns: *const c_void,
+    /// Once others may have shown it.
+    was_moved: bool,
+}
+
+impl ShownIn {
+    /// The tag of the nearest tagged node on the way up, which a rename may change.
+    fn of(node: &Node) -> Self {
+        // SAFETY: The invariant of `Node` keeps it.
+        unsafe { Self::of_raw(node.as_ptr()) }
+    }
+
+    /// # Safety
+    ///
+    /// `kn` must be null or a node that is not freed before this returns.
+    unsafe fn of_raw(mut kn: *mut bindings::kernfs_node) -> Self {
+        let mut ns: *const c_void = ptr::null();
+        let mut was_moved = false;
+        // SAFETY: The read-side section ends below, and nothing in it sleeps.
+        unsafe { shim::rkernfs_rcu_read_lock() };
+        while !kn.is_null() && ns.is_null() {
+            // SAFETY: The caller keeps the first, RCU those above; numbers and tags of nodes can be
+            // read without a lock.
+            let (id, tag) = unsafe { ((*kn).id, (*kn).ns) };
+            was_moved |= moved(id).load(Relaxed);
+            ns = tag.cast();
+            // SAFETY: The caller keeps the first, RCU those above.
+            kn = unsafe { shim::rkernfs_parent_rcu(kn) };
+        }
+        // SAFETY: The section was entered above.
+        unsafe { shim::rkernfs_rcu_read_unlock() };
+        Self { ns, was_moved }
+    }
+
+    /// The one namespace that it is, and always was, shown in; null if there may be others.
+    fn only(&self) -> *const c_void {
+        if self.was_moved {
+            ptr::null()
+        } else {
+            self.ns
+        }
+    }
+}
+
+const MOVED_BITS: u32 = 14;
+#[allow(
+    clippy::declare_interior_mutable_const,
+    reason = "the start of each in an array"
+)]
+const NOT_MOVED: Atomic<bool> = Atomic::new(false);
+
+/// The nodes that were moved to another namespace, with all below them, by a hash of their number:
+/// superblocks that do not show them any more may have inodes of them.
+static MOVED: [Atomic<bool>; 1 << MOVED_BITS] = [NOT_MOVED; 1 << MOVED_BITS];
+
+/// The note on the node with the number `id`.
+fn moved(id: u64) -> &'static Atomic<bool> {
+    // The multiplier of Fibonacci hashing: 2^64 by the golden ratio.
+    let hash = id.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> (u64::BITS - MOVED_BITS);
+    &MOVED[hash as usize % MOVED.len()]
+}
+
+/// Calls that change what is noted.
+static PROBES: shim::rkernfs_probes = shim::rkernfs_probes {
+    super_mark_added: Some(super_mark_added),
+    renamed: Some(renamed),
+};
+
+/// A mark on a whole superblock is about to be added.
+extern "C" fn super_mark_added() {
+    set_hint(SUPER_MARKS, true);
+}
+
+/// `kernfs_rename_ns()` is about to run.
+///
+/// # Safety
+///
+/// Its caller has references of both nodes.
+unsafe extern "C" fn renamed(
+    kn: *mut bindings::kernfs_node,
+    new_parent: *mut bindings::kernfs_node,
+    new_ns: *const kernel::ffi::c_void,
+) {
+    // SAFETY: The caller has a reference.
+    let old = unsafe { ShownIn::of_raw(kn) };
+    let new_ns = if new_ns.is_null() {
+        // SAFETY: The caller has a reference.
+        unsafe { ShownIn::of_raw(new_parent) }.ns
+    } else {
+        new_ns.cast()
+    };
+    if old.ns != new_ns {
+        // SAFETY: The caller has a reference; the number is constant.
+        moved(unsafe { (*kn).id }).store(true, Relaxed);
+    }
+}
+
+/// The notes, kept as long as the value lives.
+///
+/// # Invariants
+///
+/// The probes are in place.
+pub(super) struct Notes(());
+
+impl Notes {
+    /// Starts noting, and notes what there is.
+    ///
+    /// # Errors
+    ///
+    /// `ENOENT` if the kernel lacks a function that is to be traced, and what ftrace returns. The
+    /// log names it.
+    pub(super) fn new() -> Result<Self> {
+        // SAFETY: Called once, after unexported functions were found; the table is static.
+        to_result(unsafe { shim::rkernfs_probes_start(&PROBES) })?;
+        // SAFETY: Unexported functions were found before.
+        unsafe { shim::rkernfs_iterate_supers(Some(note)) };
+        // INVARIANT: Just started.
+        Ok(Self(()))
+    }
+}
+
+impl Drop for Notes {
+    fn drop(&mut self) {
+        // SAFETY: By the type's invariant they were started.
+        unsafe { shim::rkernfs_probes_stop() };
+    }
+}
+
+/// Notes what there was before the probes.
+///
+/// # Safety
+///
+/// `sb` must be alive: `iterate_supers()` has it locked.
+unsafe extern "C" fn note(sb: *mut bindings::super_block, _arg: *mut kernel::ffi::c_void) {
+    // SAFETY: The caller keeps the superblock.
+    if unsafe { ptr::addr_of!((*sb).s_fsnotify_mask).read_volatile() } != 0 {
+        set_hint(SUPER_MARKS, true);
+    }
+    // SAFETY: The caller keeps the superblock.
+    if !unsafe { shim::rkernfs_is_kernfs(sb) } {
+        return;
+    }
+    // SAFETY: Such a superblock has its information as long as it is alive.
+    let ns: *const c_void = unsafe { shim::rkernfs_super_ns(shim::rkernfs_info(sb)) }.cast();
+    if !ns.is_null() {
+        // SAFETY: The caller keeps it, and it is one of kernfs.
+        unsafe { note_moved(sb, ns) };
+    }
+}
+
+/// Notes the nodes that have an inode in `sb`, but are shown in another namespace than `ns`.
+///
+/// # Safety
+///
+/// `sb` must be alive, and one of kernfs.
+unsafe fn note_moved(sb: *mut bindings::super_block, ns: *const c_void) {
+    // SAFETY: The caller keeps the superblock.
+    let (lock, head) = unsafe {
+        (
+            ptr::addr_of_mut!((*sb).s_inode_list_lock).cast(),
+            ptr::addr_of_mut!((*sb).s_inodes),
+        )
+    };
+    // SAFETY: The lock of a superblock that is kept.
+    unsafe { shim::rkernfs_spin_lock(lock) };
+    // SAFETY: The lock keeps the list.
+    let mut pos = unsafe { (*head).next };
+    while !ptr::eq(pos, head) {
+        // SAFETY: `pos` is on the list of inodes, so one embeds it.
+        let inode = unsafe { kernel::container_of!(pos.cast_const(), bindings::inode, i_sb_list) };
+        // SAFETY: An inode on the list is alive; `i_private` is null, or a node that it has a
+        // reference of until it is taken off the list.
+        let kn: *mut bindings::kernfs_node =
+            unsafe { ptr::addr_of!((*inode).i_private).read_volatile() }.cast();
+        // SAFETY: It is null or a node with a reference, as said above.
+        let shown_in = unsafe { ShownIn::of_raw(kn) }.ns;
+        if !shown_in.is_null() && shown_in != ns {
+            // SAFETY: It has a tag, so it is not null.
+            moved(unsafe { (*kn).id }).store(true, Relaxed);
+        }
+        // SAFETY: The lock keeps the list.
+        pos = unsafe { (*pos).next };
+    }
+    // SAFETY: This task took the lock above.
+    unsafe { shim::rkernfs_spin_unlock(lock) };
+}

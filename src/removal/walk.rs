@@ -1,0 +1,163 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Removing a subtree: as the kernel's static `__kernfs_remove()` and `kernfs_drain()`.
+
+use super::{
+    batch::Batch,
+    locks::Tree,
+    nlink::{self, Pass},
+    node::Member,
+    stats,
+};
+use crate::{
+    compat::ARef,
+    node::{Kind, Node},
+    shim,
+};
+use core::ptr::{self, NonNull};
+
+/// Removes `top`, of which the caller has taken a reference, and what is below it.
+///
+/// The locks are given up and taken back whenever a node has to be waited for.
+pub(super) fn remove_subtree<'id>(
+    mut tree: Tree<'id>,
+    top: &Member<'id>,
+    batch: &mut Batch,
+) -> Tree<'id> {
+    // kernfs_remove_self() removes a node before its owner does.
+    if !top.is_root() && !top.is_linked(&tree) {
+        return tree;
+    }
+
+    mark(&tree, top);
+    for n in 1.. {
+        let pos = top.leftmost_descendant(&tree);
+        let is_top = ptr::eq(pos, top);
+        // The creation reference, and that of `top`.
+        let known = 1 + i32::from(is_top);
+        if pos.is_drained(&tree) {
+            take_out(&tree, pos, known, batch);
+        } else {
+            // Somebody else may put the creation reference while the locks are given up.
+            let pos: ARef<Member<'id>> = pos.into();
+            tree = drain(tree, &pos);
+            take_out(&tree, &pos, known + 1, batch);
+        }
+        if is_top {
+            break;
+        }
+        if shim::resched_every(n) {
+            tree = tree.give_way();
+        }
+    }
+    tree
+}
+
+/// Removes a file of which the caller has no reference, and returns whether it could: if it has to
+/// be waited for, [`remove_subtree`] has to. Most removals are of a file that nobody uses.
+pub(super) fn remove_unused_file<'id>(
+    tree: &Tree<'id>,
+    file: &Member<'id>,
+    batch: &mut Batch,
+) -> bool {
+    if file.kind() != Kind::File {
+        return false;
+    }
+    mark(tree, file);
+    let drained = file.is_drained(tree);
+    if drained {
+        take_out(tree, file, 1, batch);
+    }
+    drained
+}
+
+/// Prevents new use of the subtree. If there is a directory in it, under `kernfs_iattr_rwsem`, so
+/// that a refresh of its inode sees `KERNFS_REMOVING` before the link count is cleared.
+fn mark<'id>(tree: &Tree<'id>, top: &Member<'id>) {
+    // SAFETY: A `Member` is a node; its name does not change under `tree`.
+    unsafe { shim::rkernfs_debug_removing(top.as_ptr()) };
+    if top.kind() != Kind::Dir {
+        return top.mark_removing(tree);
+    }
+    let _iattr = tree.iattr();
+    let mut next = Some(top.leftmost_descendant(tree));
+    for n in 1.. {
+        let Some(pos) = next else { break };
+        pos.mark_removing(tree);
+        next = pos.next_descendant_post(top, tree);
+        shim::resched_every(n);
+    }
+}
+
+/// Waits until nobody uses `node`.
+///
+/// Neither outer lock is held across the wait: who uses the node may need one to finish.
+fn drain<'id>(tree: Tree<'id>, node: &Member<'id>) -> Tree<'id> {
+    if node.is_active() {
+        // SAFETY: It warns, and does nothing else.
+        unsafe { shim::rkernfs_warn_active() };
+    }
+    tree.unlocked(|| node.wait_drained())
+}
+
+/// Unlinks `node`, which is drained, and clears what leads to it.
+fn take_out<'id>(tree: &Tree<'id>, node: &Member<'id>, known: i32, batch: &mut Batch) {
+    let parent = node.parent(tree);
+    if unlink(tree, node, parent) {
+        clean_up(tree, node, parent, known, batch);
+    }
+}
+
+/// Takes `node` out of its directory. Succeeds once for each node, and so decides which of
+/// several removers cleans up. The root has no directory and only one remover. As
+/// `kernfs_unlink_sibling()`.
+fn unlink<'id>(tree: &Tree<'id>, node: &Member<'id>, parent: Option<&Member<'id>>) -> bool {
+    let Some(parent) = parent else {
+        return true;
+    };
+    if !node.is_linked(tree) {
+        return false;
+    }
+    parent.inc_rev(tree);
+    node.erase(parent, tree);
+    true
+}
+
+/// Takes the creation reference of the unlinked `node`, clears the link count of its inodes, and
+/// sets the times of its directory. `known` is the number of references that are accounted for.
+fn clean_up<'id>(
+    tree: &Tree<'id>,
+    node: &Member<'id>,
+    parent: Option<&Member<'id>>,
+    known: i32,
+    batch: &mut Batch,
+) {
+    stats::NODES_REMOVED.add(1);
+    // SAFETY: `unlink()` succeeds for one caller, whose the node's creation reference is.
+    let creation: ARef<Node> = unsafe { ARef::from_raw(NonNull::from(&**node)) };
+    batch.retire(node, tree);
+
+    let is_dir = node.kind() == Kind::Dir;
+    let look_up = nlink::may_have_inode(node, known) || tree.supers().any_reports_removal();
+    // Most removals are of a file that nobody looked up, in a directory with default times.
+    if !look_up && !is_dir && !parent.is_some_and(Member::has_iattr) {
+        return;
+    }
+
+    let iattr = tree.iattr();
+    if let Some(parent) = parent {
+        if is_dir {
+            parent.dec_subdirs(&iattr);
+        }
+        parent.touch(&iattr);
+    }
+    if is_dir {
+        node.keep_nlink_clear(&iattr);
+    }
+    if look_up {
+        stats::NODES_LOOKED_UP.add(1);
+        let todo = nlink::clear(&iattr, node, known, Pass::Removal);
+        drop(iattr);
+        batch.push(creation, todo);
+    }
+}

@@ -1,0 +1,141 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * What src/notify needs of C: the lock that the kernel's own kernfs_notify()
+ * takes, a work item, and what fs/kernfs and fsnotify have as macros, inline
+ * functions or private structures.
+ */
+#define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
+
+#include <linux/fsnotify.h>
+#include <linux/rcupdate.h>
+#include <linux/spinlock.h>
+#include <linux/wait.h>
+#include <linux/workqueue.h>
+
+#include "compat.h"
+#include "shim.h"
+
+/*
+ * kernfs_notify_lock, static in fs/kernfs/file.c: notify_next of every node
+ * changes under it, also where the kernel's own function is still running.
+ */
+static spinlock_t *queue_lock;
+
+static void (*run)(void);
+
+static void work_fn(struct work_struct *work)
+{
+	run();
+}
+
+static DECLARE_WORK(work, work_fn);
+
+int rkernfs_notify_init(void (*func)(void))
+{
+	run = func;
+	queue_lock = (void *)rkernfs_address_of("kernfs_notify_lock");
+	if (!queue_lock) {
+		pr_err("this kernel has no kernfs_notify_lock (is CONFIG_KALLSYMS_ALL on?)\n");
+		return -ENOENT;
+	}
+	return 0;
+}
+
+/* Returns when everything queued was told; nobody queues any more. */
+void rkernfs_notify_exit(void)
+{
+	flush_work(&work);
+}
+
+/* Has what is queued told, soon. */
+void rkernfs_notify_schedule(void)
+{
+	schedule_work(&work);
+}
+
+unsigned long rkernfs_notify_lock(void)
+	__acquires(queue_lock)
+{
+	unsigned long flags;
+
+	spin_lock_irqsave(queue_lock, flags);
+	return flags;
+}
+
+void rkernfs_notify_unlock(unsigned long flags)
+	__releases(queue_lock)
+{
+	spin_unlock_irqrestore(queue_lock, flags);
+}
+
+void rkernfs_warn_not_file(struct kernfs_node *kn)
+{
+	WARN(1, "rkernfs: node %llu, which is no file, has a notification\n",
+	     kn->id);
+}
+
+/* Wakes who polls the file, which kernfs_generic_poll() has wait. */
+void rkernfs_wake_pollers(struct kernfs_node *kn)
+{
+	struct kernfs_open_node *on;
+
+	rcu_read_lock();
+	on = rcu_dereference(kn->attr.open);
+	if (on) {
+		atomic_inc(&on->event);
+		wake_up_interruptible(&on->poll);
+	}
+	rcu_read_unlock();
+}
+
+/* Whether a mark on all of @sb asks for FAN_MODIFY. */
+bool rkernfs_sb_reports_modify(struct super_block *sb)
+{
+	return READ_ONCE(sb->s_fsnotify_mask) & FS_MODIFY;
+}
+
+/* The events that an inode's watches ask for, if it has one; without a reference */
+static u32 peek_mask(struct super_block *sb, u64 ino)
+{
+	struct inode *inode = find_inode_by_ino_rcu(sb, ino);
+
+	return inode ? READ_ONCE(inode->i_fsnotify_mask) : 0;
+}
+
+/*
+ * Whether anybody asks for FS_MODIFY of the superblock, the file or its
+ * directory. Mostly nobody does, and this is all that a change costs.
+ */
+bool rkernfs_modify_is_asked(struct super_block *sb, struct kernfs_node *kn)
+{
+	u32 mask;
+
+	if (!fsnotify_sb_has_watchers(sb))
+		return false;
+	rcu_read_lock();
+	mask = READ_ONCE(sb->s_fsnotify_mask) | peek_mask(sb, kn->id) |
+	       peek_mask(sb, compat_parent_rcu(kn)->id);
+	rcu_read_unlock();
+	return mask & FS_MODIFY;
+}
+
+/* Whether a watch of the directory asks for it, of what is in it. */
+bool rkernfs_dir_reports_modify(struct inode *dir)
+{
+	u32 mask = READ_ONCE(dir->i_fsnotify_mask);
+
+	return (mask & FS_MODIFY) && (mask & FS_EVENT_ON_CHILD);
+}
+
+/* Reports that the file @name of @dir changed; without @dir, to its own watches. */
+void rkernfs_fsnotify_modify(struct inode *inode, struct inode *dir,
+			     const char *name)
+{
+	struct qstr qstr = QSTR_INIT(name, strlen(name));
+
+	if (dir)
+		fsnotify(FS_MODIFY | FS_EVENT_ON_CHILD, inode,
+			 FSNOTIFY_EVENT_INODE, dir, &qstr, inode, 0);
+	else
+		fsnotify_inode(inode, FS_MODIFY);
+}

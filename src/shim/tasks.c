@@ -1,0 +1,82 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Macros and inline functions of locks and tasks.
+ */
+#include <linux/cred.h>
+#include <linux/dcache.h>
+#include <linux/rcupdate.h>
+#include <linux/sched.h>
+#include <linux/task_work.h>
+#include <linux/wait_bit.h>
+
+#include "shim.h"
+
+void rkernfs_rcu_read_lock(void)
+	__acquires(RCU)
+{
+	rcu_read_lock();
+}
+
+void rkernfs_rcu_read_unlock(void)
+	__releases(RCU)
+{
+	rcu_read_unlock();
+}
+
+void rkernfs_spin_lock(struct spinlock *lock)
+	__acquires(lock)
+{
+	spin_lock(lock);
+}
+
+/* A child's d_lock, under its parent's */
+void rkernfs_spin_lock_nested(struct spinlock *lock)
+	__acquires(lock)
+{
+	spin_lock_nested(lock, DENTRY_D_LOCK_NESTED);
+}
+
+void rkernfs_spin_unlock(struct spinlock *lock)
+	__releases(lock)
+{
+	spin_unlock(lock);
+}
+
+void rkernfs_cond_resched(void)
+{
+	cond_resched();
+}
+
+void rkernfs_synchronize_rcu_tasks(void)
+{
+	synchronize_rcu_tasks();
+}
+
+void rkernfs_wait_var_zero(size_t *var)
+{
+	wait_var_event(var, !READ_ONCE(*var));
+}
+
+/* Whether the current task runs task work on its way to user space. */
+bool rkernfs_returns_to_user(void)
+{
+	return !in_interrupt() &&
+	       !(current->flags & (PF_KTHREAD | PF_USER_WORKER));
+}
+
+int rkernfs_task_work_add(struct callback_head *head,
+			  void (*func)(struct callback_head *head))
+{
+	init_task_work(head, func);
+	return task_work_add(current, head, TWA_RESUME);
+}
+
+u32 rkernfs_current_fsuid(void)
+{
+	return __kuid_val(current_fsuid());
+}
+
+u32 rkernfs_current_fsgid(void)
+{
+	return __kgid_val(current_fsgid());
+}
