@@ -13,6 +13,7 @@
 #include <poll.h>
 #include <pthread.h>
 #include <sched.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -41,7 +42,7 @@ struct victim {
 	long us[MAX_SAMPLES];
 };
 
-static volatile bool over;
+static atomic_bool over;
 static bool patched;
 
 static void add_sample(struct victim *victim, long long since)

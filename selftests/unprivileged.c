@@ -322,17 +322,29 @@ FIXTURE_VARIANT(beside) {
 	const char *attack;
 };
 
-#define ATTACK(name)	\
-	FIXTURE_VARIANT_ADD(beside, name) {	\
-		.attack = #name,		\
-	}
+FIXTURE_VARIANT_ADD(beside, watches) {
+	.attack = "watches",
+};
 
-ATTACK(watches);
-ATTACK(reopening);
-ATTACK(queue);
-ATTACK(killed);
-ATTACK(stopped);
-ATTACK(moving);
+FIXTURE_VARIANT_ADD(beside, reopening) {
+	.attack = "reopening",
+};
+
+FIXTURE_VARIANT_ADD(beside, queue) {
+	.attack = "queue",
+};
+
+FIXTURE_VARIANT_ADD(beside, killed) {
+	.attack = "killed",
+};
+
+FIXTURE_VARIANT_ADD(beside, stopped) {
+	.attack = "stopped",
+};
+
+FIXTURE_VARIANT_ADD(beside, moving) {
+	.attack = "moving",
+};
 
 static const struct attack *find_attack(const char *name)
 {

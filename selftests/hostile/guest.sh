@@ -7,6 +7,7 @@
 # enabled in turns, and puts before its lines which.
 
 here=$(cd "$(dirname "$0")" && pwd)
+results=$(mktemp)
 seconds=$1 turns=$2
 shift 2
 patch=/sys/kernel/livepatch/rkernfs
@@ -20,11 +21,11 @@ await() { # STATE
 	exit 1
 }
 
-enable() {
+put_in() {
 	insmod /rkernfs.ko && await 0
 }
 
-disable() {
+take_out() {
 	await 0
 	echo 0 >$patch/enabled
 	await none
@@ -35,15 +36,16 @@ measure() { # SECONDS PATCH [ATTACK...]
 	seconds=$1 state=$2
 	shift 2
 	echo "[$(cut -d ' ' -f 1 /proc/uptime)] $state" >/dev/console
-	"$here/hostile" "$seconds" "$@" | sed "s/^/$state,/"
+	"$here/hostile" "$seconds" "$@" | sed "s/^/$state,/" >>"$results"
 }
 
 # The first time is different: caches and slabs fill.
-disable
+take_out
 measure 1 warm "$@"
 for _ in $(seq "$turns"); do
 	measure "$seconds" disabled "$@"
-	enable
+	put_in
 	measure "$seconds" enabled "$@"
-	disable
+	take_out
 done
+cat "$results"

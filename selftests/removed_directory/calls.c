@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * The calls, and what 7.3 alone answers; after that, where it is another, what
- * the contract wants: a directory that the kernel removes is as dead as after
- * rmdir(2), or names that are looked up in it would keep its dentry.
+ * the contract wants: a directory that goes is as dead as after rmdir(2), or
+ * names that are looked up in it would keep it.
  */
 #include "removed_directory/removed_directory.h"
 
