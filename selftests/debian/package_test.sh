@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 #
-# The package with a kernel of one's own, which has its whole source tree: the
+# The package with a kernel that was built here, which has its whole source tree: the
 # dev kernel (KERNEL=, KDIR=). Installs it in a Debian root; boots what DKMS
 # built; upgrades; removes; and looks what becomes of kernels that cannot carry
 # it. Prints TAP, and in the last line how many tests passed and failed.

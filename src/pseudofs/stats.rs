@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The file `stats`: counters of the whole removal path, whosever nodes it removes.
+//! The file `stats`: counters of the whole removal path, for all users of kernfs.
 
 use super::PseudoFs;
 use crate::{

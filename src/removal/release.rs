@@ -41,7 +41,7 @@ pub(super) fn release(node: &Node, mut todo: Todo) -> Todo {
     if todo.orphans {
         todo.orphans = report_orphans(node);
     }
-    end_cleared(node, &mut todo);
+    uncache_cleared(node, &mut todo);
     todo
 }
 
@@ -114,7 +114,7 @@ fn next_orphan(node: &Node) -> Next {
                 next = Next::Busy;
                 continue;
             }
-            // Only now that it has a dentry, and so VFS reports it once, whoever else gets that.
+            // Only now that it has a dentry, and so VFS reports it once, also if somebody else gets that.
             let alias = inode.obtain_alias();
             inode.lock().clear_nlink(&iattr);
             let held = inode.unpin().or_else(|| inode.hold());
@@ -128,7 +128,7 @@ fn next_orphan(node: &Node) -> Next {
 }
 
 /// Has the dentries go of the inodes whose link count was cleared.
-fn end_cleared(node: &Node, todo: &mut Todo) {
+fn uncache_cleared(node: &Node, todo: &mut Todo) {
     let supers = Supers::lock(node.root());
     let mut busy = 0;
     for sb in supers.may_know(node) {
@@ -138,7 +138,7 @@ fn end_cleared(node: &Node, todo: &mut Todo) {
         if inode.lock().holders().is_orphan() {
             continue;
         }
-        match end(node, &inode) {
+        match uncache(node, &inode) {
             Some(how) => todo.count(how),
             None => busy += 1,
         }
@@ -151,7 +151,7 @@ fn end_cleared(node: &Node, todo: &mut Todo) {
 
 /// Has the dentries of one inode go with their last reference, and says how it ends. `None`:
 /// somebody may be about to make another one in it.
-fn end(node: &Node, inode: &Inode<'_>) -> Option<&'static stats::Counter> {
+fn uncache(node: &Node, inode: &Inode<'_>) -> Option<&'static stats::Counter> {
     inode.mark_dontcache();
     let is_dir = node.kind() == Kind::Dir;
     let unsearched = !is_dir || inode.mark_dead() || deferral::is_exiting();

@@ -137,15 +137,15 @@ static void queue_overflow(struct fsnotify_mark_connector __rcu **connp,
 	srcu_read_unlock(mark_srcu, idx);
 }
 
-/* Tells whoever watches all of @sb that a removal got lost (FAN_Q_OVERFLOW). */
+/* Tells the marks on all of @sb that a removal got lost (FAN_Q_OVERFLOW). */
 void rkernfs_queue_overflow(struct super_block *sb)
 {
 	queue_overflow(&fsnotify_sb_info(sb)->sb_marks, FS_DELETE_SELF);
 }
 
 /*
- * The same of FAN_MODIFY, and whoever watches the directory (IN_Q_OVERFLOW),
- * whose inode may be NULL.
+ * The same of FAN_MODIFY, and the marks on the directory (IN_Q_OVERFLOW), whose
+ * inode may be NULL.
  */
 void rkernfs_queue_modify_overflow(struct super_block *sb, struct inode *dir)
 {
