@@ -13,6 +13,8 @@ use open qw(:std :encoding(UTF-8));
 use File::Basename qw(dirname);
 use List::Util qw(sum);
 
+require(dirname(__FILE__) . '/report_windows.pl');
+
 my ($folder, $tree) = @ARGV;
 my %values;	# clock, patch, measure, case, size, stat: the turns' values
 my %of;		# measure, case: sizes
@@ -270,7 +272,7 @@ sub make_tables {
 	%missed = ();
 	return "\nLinux $is{kernel}, rkernfs $is{revision}, $is{date}, by ``make bench KERNEL=$kernel" . ($is{full} ? ' FULL=1' : '') .
 		"``.\nQEMU $is{qemu} ($is{plain})\non $is{host}, load $is{load}.\n" .
-		rmdir_table($kernel) . netdev_table() . live_table() . delay_table() . directory_table() .
+		rmdir_table($kernel) . windows_tables() . netdev_table() . live_table() . delay_table() . directory_table() .
 		parallel_table() . monitor_table() . load_table() . "\n";
 }
 
