@@ -8,6 +8,7 @@
 #				still for nobody, so sleeping costs nothing
 #			plain: it is the host's
 #			windows: as icount, and plugin/windows.c counts
+#			many: as icount, a monitor of very many cgroups
 # FULL=1 does all sizes. The program bench lies beside this file. Without a
 # module, the kernel is one to compare with.
 
@@ -15,7 +16,7 @@ here=$(cd "$(dirname "$0")" && pwd)
 clock=$1
 module=/rkernfs.ko
 
-if [ "$clock" = icount ]; then
+if [ "$clock" != plain ]; then
 	rounds=100 idle=10000 monitored='100 1000' live=30 netdev=10 delays=200 turns=3
 else
 	rounds=50 idle=2000 monitored='' live=20 netdev=6 delays=100 turns=2
@@ -24,7 +25,7 @@ sizes='10 100 1000 10000' parallel=6 offline=10
 superblocks='1 10 100 400 1000'
 if [ "$FULL" = 1 ]; then
 	rounds=200 live=50 netdev=20 delays=200 offline=30 turns=4
-	sizes='10 100 1000 10000 100000' parallel=30 monitored='100 1000 10000'
+	sizes='10 100 1000 10000 100000' parallel=30 monitored='100 1000'
 fi
 
 fail()
@@ -121,10 +122,21 @@ if [ -e $module ]; then
 else
 	BENCH_PATCH=limit
 fi
-if [ "$clock" = windows ]; then
+case $clock in
+windows)
 	measure_windows
-	exit
-fi
+	exit ;;
+many)
+	# What there is before anybody raises it
+	for limit in watches queued_events; do
+		echo "1,enabled,limits,inotify,1,$limit,$(cat /proc/sys/fs/inotify/max_*$limit)"
+	done
+	switch_on quiet
+	for nr in 10000 100000; do
+		measure monitor $idle $nr
+	done
+	exit ;;
+esac
 for BENCH_TURN in $(seq $turns); do
 	compare
 	switch_on

@@ -73,6 +73,33 @@ sub layers_table {
 		['part', @columns], map { [$_, @{$rows{$_}}] } grep { $rows{$_} } @layers);
 }
 
+# --- kernels side by side ------------------------------------------------
+
+my (@columns, %instructions);	# "kernel, state"; of it and a case
+
+sub remember_kernel {
+	my ($kernel) = @_;
+	my %names = (limit => 'without its look at inodes', disabled => 'alone', enabled => 'with rkernfs');
+	for my $state (@states) {
+		my $column = "$kernel $names{$state->[0]}";
+		for my $case (@cases) {
+			my $of = windows_of($state->[0], "memory/$case->[0]", '', 'insns') or next;
+			push @columns, $column unless $instructions{$column};
+			$instructions{$column}{$case->[0]} = $of->{insns};
+		}
+	}
+}
+
+sub plot_kernels {
+	my ($file) = @_;
+	return unless @columns;
+	gnuplot($file, "set title 'rmdir of an empty cgroup, memory controller only' noenhanced\n" .
+		"set ylabel 'instructions'\nset yrange [0:*]\nset style data histogram\nset key outside top center maxrows 3\n" .
+		"set style fill solid 0.8 border -1\nset xtics noenhanced\n\$data << EOD\n" .
+		join('', map { my $case = $_->[0]; join(' ', $case, map { $instructions{$_}{$case} // 'NaN' } @columns) . "\n" } @cases) .
+		"EOD\nplot " . join(', ', map { sprintf '$data using %d:xtic(1) title "%s"', $_ + 2, $columns[$_] } 0 .. $#columns) . "\n");
+}
+
 sub windows_tables { return misses_table() . layers_table() }
 
 1;
