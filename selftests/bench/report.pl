@@ -259,6 +259,7 @@ sub delay_text {
 }
 
 sub monitor_table {
+	my ($seconds) = @_;
 	my @rows = ['cgroups', 'learns of the end by', 'descriptors + watches', 'kernel bytes each', 'set up, ms', 'idle CPU, µs/s', 'CPU for each event, µs', 'for each that goes', 'delay, ms', 'at once', 'delay, p99, ms'];
 	for my $size (sizes('monitor', 'inotify')) {
 		for my $way (qw(mark inotify parent pidfd procfs)) {
@@ -272,16 +273,17 @@ sub monitor_table {
 				$v{at_once} // '', delay_text($way, $size, '_at_once', 'median', 'p99')];
 		}
 	}
-	return rst_table('P9: a monitor of ``memory.events`` in so many cgroups, one process in each, ten to a parent; 1 % (5 to 100) breach ``memory.high``, then go', @rows) . limits_text();
+	return rst_table('P9: a monitor of ``memory.events`` in so many cgroups, one process in each, ten to a parent; 1 % (5 to 100) breach ``memory.high``, then go', @rows) . limits_text($seconds);
 }
 
 # Two events for each cgroup that goes, IN_DELETE_SELF and IN_IGNORED
 sub limits_text {
+	my ($seconds) = @_;
 	my ($watches, $queue) = map { get('many', 'enabled', 'limits', 'inotify', 1, $_) } qw(watches queued_events);
 	return '' unless defined $watches;
 	return "\ninotify's own limits there, of 12 GB of memory: ``max_user_watches`` $watches, ``max_queued_events`` $queue:\n" .
 		sprintf("a monitor that does not read while %d cgroups go gets an overflow. Of more than 65,535 cgroups,\n", $queue / 2) .
-		"which cannot all have the memory controller, ``cgroup.events`` is watched.\n";
+		"which cannot all have the memory controller, ``cgroup.events`` is watched. 10,000 and 100,000\ntook $seconds s.\n";
 }
 
 sub make_tables {
@@ -290,7 +292,7 @@ sub make_tables {
 	return "\nLinux $is{kernel}, rkernfs $is{revision}, $is{date}, by ``make bench KERNEL=$kernel" . ($is{full} ? ' FULL=1' : '') .
 		"``.\nQEMU $is{qemu} ($is{plain})\non $is{host}, load $is{load}.\n" .
 		rmdir_table($kernel) . windows_tables() . netdev_table() . live_table() . delay_table() . directory_table() .
-		parallel_table() . monitor_table() . load_table() . "\n";
+		parallel_table() . monitor_table($is{many} // '?') . load_table() . "\n";
 }
 
 # --- the line in the README ----------------------------------------------

@@ -5,16 +5,19 @@
 # build/bench/<kernel>.csv, .rst and plots.
 #
 #   KERNEL=6.12	or 7.3
-#   FULL=1	all sizes and more rounds; takes an hour
+#   FULL=1	all sizes and more rounds; takes hours
 #   REPORT=1	only make tables and plots of the .csv that is there
-#   CLOCKS=...	some of icount, plain, windows; the results stay in build/
+#   CLOCKS=...	which machines: icount plain windows, with FULL=1 also many;
+#		if one of the first three is missing, the pages stay as they are
 set -euo pipefail
-: "${FULL:=0}" "${REPORT:=0}" "${CLOCKS:=}"
+: "${FULL:=0}" "${REPORT:=0}"
+: "${CLOCKS:=icount plain windows$([ "$FULL" = 0 ] || echo ' many')}"
 # shellcheck source=../qemu/lib.sh
 . "$(dirname "$0")/../qemu/lib.sh"
 
 bench=$root/selftests/bench
-out=$root/build/bench${CLOCKS:+/some}
+[[ $CLOCKS = *icount*plain*windows* ]] && all=1 || all=0
+out=$root/build/bench$([ "$all" = 1 ] || echo /some)
 csv=$out/$KERNEL.csv
 programs=$root/build/selftests
 # Names a release and a machine above the tables.
@@ -27,8 +30,8 @@ mkdir -p "$out"
 measure() {
 	local status=0 name=$KERNEL.${2:-$1}
 	ADD="$programs/bench $bench/bench.sh" MODULE=0 KLOG=ignore \
-		MEM=$([ "$FULL" = 1 ] && echo 4G || echo 2G) \
-		TIMEOUT=$([ "$FULL" = 1 ] && echo 3600 || echo 900) \
+		MEM=${MEM:-$([ "$FULL" = 1 ] && echo 4G || echo 2G)} \
+		TIMEOUT=${TIMEOUT:-$([ "$FULL" = 1 ] && echo 3600 || echo 900)} \
 		LOG="$out/$name.log" RUN="FULL=$FULL sh /add/bench.sh $1" \
 		"$here/vm.sh" >"$out/$name.raw" || status=$?
 	[ $status = 0 ] || die "the run with the $1 clock ended with status $status: $out/$name.raw"
@@ -84,14 +87,23 @@ run_plain() {
 }
 
 run_windows() {
+	local kernel
 	say "measuring on $KERNEL: what caches would miss ..."
 	measure_windows windows
 	# There is nothing to leave out before 7.1.
 	if [ "$KERNEL" != debian ] && grep -q kernfs_clear_inode_nlink \
 		"$(source_of "$KDIR")/fs/kernfs/dir.c"; then
 		say "... and of Linux $KERNEL without its own look at inodes ..."
-		KDIR=$("$bench/limit.sh") KO='' measure_windows limit
+		kernel=$("$bench/limit.sh")
+		KDIR=$kernel KO='' measure_windows limit
 	fi
+}
+
+run_many() {
+	local begun=$SECONDS
+	say "measuring on $KERNEL: a monitor of very many cgroups ..."
+	ACCEL=tcg SMP=1 MEM=12G TIMEOUT=7200 QEMU_ARGS='-icount shift=0,sleep=off' measure many
+	echo "many=$((SECONDS - begun))" >>"$conditions"
 }
 
 run() {
@@ -106,16 +118,13 @@ run() {
 		"$programs/bench" >&2
 	describe >"$conditions"
 	echo kernel,clock,turn,patch,measure,case,size,stat,value >"$csv.new"
-	for clock in ${CLOCKS:-icount plain windows}; do
+	for clock in $CLOCKS; do
 		"run_$clock"
 	done
 	mv "$csv.new" "$csv"
 }
 
 [ "$REPORT" = 1 ] || run
-if [ -n "$CLOCKS" ]; then
-	"$bench/report.pl" "$out"
-else
-	"$bench/report.pl" "$out" "$root"
-fi
+pages=$([ "$all" = 0 ] || echo "$root")
+"$bench/report.pl" "$out" ${pages:+"$pages"}
 say "All in all: $SECONDS s. Tables: ${csv%.csv}.rst, plots: ${csv%.csv}-*.svg"
