@@ -7,7 +7,7 @@
 # RUN='echo $HOME' is for the guest's shell, not for make.
 settings := KERNEL DEBUG KSRC KDIR INSTALL V \
 	    RUN ADD MODULE MODPARAMS TIMEOUT APPEND QEMU_ARGS ACCEL SMP MEM \
-	    KLOG UNLOAD LOG DISK TESTS CLIENTS SEED NODES ROUNDS FULL REPORT
+	    KLOG UNLOAD LOG DISK TESTS CLIENTS SEED NODES ROUNDS FULL REPORT CLOCKS
 literally = $(if $(filter undefined,$(origin $1)),,$(eval override export $1 := $$(value $1)))
 $(foreach s,$(settings),$(call literally,$s))
 

@@ -31,6 +31,14 @@ void report_samples(const char *measure, const char *name, long size, const char
 		    struct samples *samples);
 void report(const char *measure, const char *name, long size, const char *stat, double value);
 
+/*
+ * What lies between is measured: the second returns the nanoseconds, and
+ * plugin/windows.c counts, for which each case has a label.
+ */
+unsigned int add_label(const char *measure, const char *name, long size);
+uint64_t begin_window(unsigned int label);
+uint64_t end_window(uint64_t begun);
+
 /* Lets the kernel end what it does later, as freeing by RCU. */
 void settle(void);
 __attribute__((noreturn, format(printf, 1, 2))) void fail(const char *fmt, ...);

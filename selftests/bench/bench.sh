@@ -7,13 +7,16 @@
 # Usage: bench.sh CLOCK	icount: the clock counts instructions and stands
 #				still for nobody, so sleeping costs nothing
 #			plain: it is the host's
-# FULL=1 does all sizes. The program bench lies beside this file.
+#			windows: as icount, and plugin/windows.c counts
+#			many: as icount, a monitor of very many cgroups
+# FULL=1 does all sizes. The program bench lies beside this file. Without a
+# module, the kernel is one to compare with.
 
 here=$(cd "$(dirname "$0")" && pwd)
 clock=$1
 module=/rkernfs.ko
 
-if [ "$clock" = icount ]; then
+if [ "$clock" != plain ]; then
 	rounds=100 idle=10000 monitored='100 1000' live=30 netdev=10 delays=200 turns=3
 else
 	rounds=50 idle=2000 monitored='' live=20 netdev=6 delays=100 turns=2
@@ -22,7 +25,7 @@ sizes='10 100 1000 10000' parallel=6 offline=10
 superblocks='1 10 100 400 1000'
 if [ "$FULL" = 1 ]; then
 	rounds=200 live=50 netdev=20 delays=200 offline=30 turns=4
-	sizes='10 100 1000 10000 100000' parallel=30 monitored='100 1000 10000'
+	sizes='10 100 1000 10000 100000' parallel=30 monitored='100 1000'
 fi
 
 fail()
@@ -99,10 +102,41 @@ measure_superblocks()
 	done
 }
 
-export BENCH_TURN BENCH_PATCH=disabled
+# Each program has labels of its own. Ends with where functions are: of these
+# the plugin knows addresses only.
+measure_windows()
+{
+	BENCH_LABEL=1 measure rmdir 30
+	if [ -e $module ]; then
+		switch_on quiet
+		BENCH_LABEL=101 measure rmdir 30
+	fi
+	grep -i ' t ' /proc/kallsyms
+}
+
+export BENCH_TURN=1 BENCH_PATCH=disabled
 # the first time is different: code and data are brought in
-switch_on quiet
-switch_off
+if [ -e $module ]; then
+	switch_on quiet
+	switch_off
+else
+	BENCH_PATCH=limit
+fi
+case $clock in
+windows)
+	measure_windows
+	exit ;;
+many)
+	# What there is before anybody raises it
+	for limit in watches queued_events; do
+		echo "1,enabled,limits,inotify,1,$limit,$(cat /proc/sys/fs/inotify/max_*$limit)"
+	done
+	switch_on quiet
+	for nr in 10000 100000; do
+		measure monitor $idle $nr
+	done
+	exit ;;
+esac
 for BENCH_TURN in $(seq $turns); do
 	compare
 	switch_on

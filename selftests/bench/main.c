@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "bench/bench.h"
+#include "bench/mark.h"
 #include "lib/system.h"
 
 #define SETTLE_US		2000
@@ -108,6 +109,42 @@ void report_samples(const char *measure, const char *name, long size, const char
 	report(measure, name, size, stat, samples->at[nr * 99 / 100]);
 	snprintf(stat, sizeof(stat), "%s_rounds", what);
 	report(measure, name, size, stat, nr);
+}
+
+/* Windows */
+
+/* BENCH_LABEL is the first that this run may give. */
+unsigned int add_label(const char *measure, const char *name, long size)
+{
+	static unsigned int nr;
+	const char *first = getenv("BENCH_LABEL");
+	unsigned int label = (first ? atoi(first) : 1) + nr++;
+
+	if (first)
+		report(measure, name, size, "label", label);
+	return label;
+}
+
+static void mark(unsigned int label)
+{
+	static char labels[MARK_LABELS] __attribute__((aligned(MARK_LABELS)));
+
+	asm volatile(MARK_ASM "movb (%0), %%al"
+		     : : "r"(labels + label % MARK_LABELS) : "rax", "memory");
+}
+
+uint64_t begin_window(unsigned int label)
+{
+	uint64_t begun = now_ns();
+
+	mark(label);
+	return begun;
+}
+
+uint64_t end_window(uint64_t begun)
+{
+	mark(0);
+	return now_ns() - begun;
 }
 
 /* The system */

@@ -10,7 +10,9 @@
  *	parent	a second watch, on the parent directory
  *	mark	no watch: one mark on all of cgroup2 tells of changes and of ends
  *
- * There is one process in each cgroup and a parent for each ten.
+ * There is one process in each cgroup and a parent for each ten. The kernel has
+ * numbers for 65,535 memory cgroups: where there are more, cgroup.events is
+ * what is watched.
  */
 #include <dirent.h>
 #include <errno.h>
@@ -26,6 +28,7 @@
 #include <sys/epoll.h>
 #include <sys/inotify.h>
 #include <sys/mman.h>
+#include <sys/param.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -41,6 +44,9 @@
 #define POLL_INTERVAL_MS 1000
 #define PATIENCE_MS	5000
 #define LEAST_GONE	5
+#define MOST_GONE	100
+#define MOST_AT_ONCE	1000
+#define MOST_MEMORY_CGROUPS 60000
 
 /* A breach: so much memory, where so much is a lot; more than is charged at once */
 #define BREACH_BYTES	(1 << 20)
@@ -70,6 +76,7 @@ struct way {
 };
 
 static struct cgroup *cgroups;
+static const char *watched_file;
 static int nr_cgroups, *cgroup_of_wd, max_wd, nr_watches, nr_fds;
 static int inotify, epoll, fanotify;
 static atomic_bool stop;
@@ -136,17 +143,23 @@ static void make_cgroups(int nr)
 {
 	char path[PATH_MAX], control[PATH_MAX];
 
+	bool memory = nr <= MOST_MEMORY_CGROUPS;
+
+	watched_file = memory ? "/memory.events" : "/cgroup.events";
 	nr_cgroups = nr;
 	cgroups = calloc(nr, sizeof(*cgroups));
 	format_path(path, "%.3000s/monitor", cgroup_base());
 	check(!mkdir(path, 0755), path);
-	write_text(format_path(control, "%.3900s/cgroup.subtree_control", path), "+memory");
+	format_path(control, "%.3900s/cgroup.subtree_control", path);
+	check(write_text(control, memory ? "+memory" : "-memory"), control);
 	for (int i = 0; i < nr; i++) {
 		if (i % PER_PARENT == 0) {
 			parent_path(path, i / PER_PARENT);
 			check(!mkdir(path, 0755), path);
-			format_path(control, "%.3900s/cgroup.subtree_control", path);
-			write_text(control, "+memory");
+			if (memory) {
+				format_path(control, "%.3900s/cgroup.subtree_control", path);
+				check(write_text(control, "+memory"), control);
+			}
 		}
 		make_cgroup(i);
 	}
@@ -435,8 +448,8 @@ static void set_up(const struct way *way)
 		cgroups[i].known = 0;
 		cgroups[i].breaches = 0;
 		if (way->mask)
-			cgroups[i].wd = add_watch(cgroup_path(path, i, "/memory.events"),
-						  way->mask, i);
+			cgroups[i].wd = add_watch(cgroup_path(path, i, watched_file), way->mask,
+						  i);
 		way->add(i);
 	}
 }
@@ -463,29 +476,70 @@ static void let_one_go(const struct way *way, int nr)
 	check(!remove_cgroup(cgroup_path(path, nr, "")), path);
 }
 
-static void measure_going(const struct way *way, int gone)
+/* Cgroups that go: some, evenly from all */
+struct going {
+	int first, step, nr;
+};
+
+static int nth(const struct going *going, int i)
+{
+	return going->first + i * going->step;
+}
+
+/* Reports how many the monitor never comes to know of. */
+static bool await_known(const struct way *way, const char *stat, int nr)
+{
+	for (int ms = 0; nr_known < nr && ms < PATIENCE_MS; ms++)
+		sleep_ms(1);
+	report("monitor", way->name, nr_cgroups, stat, nr - nr_known);
+	return nr_known == nr;
+}
+
+static void report_delays(const struct way *way, const char *what, const struct going *going)
 {
 	static struct samples delay;
+
+	delay.nr = 0;
+	for (int i = 0; i < going->nr; i++) {
+		struct cgroup *cgroup = &cgroups[nth(going, i)];
+
+		add_sample(&delay, cgroup->known - cgroup->gone);
+	}
+	report_samples("monitor", way->name, nr_cgroups, what, &delay);
+}
+
+static void measure_going(const struct way *way, const struct going *going)
+{
 	uint64_t cpu = monitor_cpu();
-	int step = nr_cgroups / gone;
 
 	nr_known = 0;
-	delay.nr = 0;
-	for (int i = 0; i < gone; i++) {
-		let_one_go(way, i * step);
+	for (int i = 0; i < going->nr; i++) {
+		let_one_go(way, nth(going, i));
 		/* another moment in the interval of who polls */
 		sleep_ms(137);
 	}
-	for (int ms = 0; nr_known < gone && ms < PATIENCE_MS; ms++)
-		sleep_ms(1);
-	report("monitor", way->name, nr_cgroups, "missed", gone - nr_known);
-	if (nr_known < gone)
+	if (!await_known(way, "missed", going->nr))
 		return;
 	report("monitor", way->name, nr_cgroups, "cpu_ns_each_gone",
-	       (double)(monitor_cpu() - cpu) / gone);
-	for (int i = 0; i < gone; i++)
-		add_sample(&delay, cgroups[i * step].known - cgroups[i * step].gone);
-	report_samples("monitor", way->name, nr_cgroups, "delay_ns", &delay);
+	       (double)(monitor_cpu() - cpu) / going->nr);
+	report_delays(way, "delay_ns", going);
+}
+
+/* One after the other, without a pause */
+static void measure_many_going(const struct way *way, const struct going *going)
+{
+	nr_known = 0;
+	for (int i = 0; i < going->nr; i++)
+		let_one_go(way, nth(going, i));
+	report("monitor", way->name, nr_cgroups, "at_once", going->nr);
+	if (await_known(way, "missed_at_once", going->nr))
+		report_delays(way, "delay_at_once_ns", going);
+}
+
+static void make_again(const struct going *going)
+{
+	for (int i = 0; i < going->nr; i++)
+		make_cgroup(nth(going, i));
 }
 
 /* Each of so many cgroups breaches its limit; the kernel may tell that more than once. */
@@ -511,11 +565,14 @@ static void measure_breaches(const struct way *way, int breached)
 
 static void measure_way(const struct way *way, int idle_ms)
 {
-	int gone = nr_cgroups / 100 < LEAST_GONE ? LEAST_GONE : nr_cgroups / 100;
+	struct going some = { .nr = MIN(MAX(nr_cgroups / 100, LEAST_GONE), MOST_GONE) };
+	struct going many = { .first = 1, .nr = MIN(nr_cgroups / 10, MOST_AT_ONCE) };
 	long long slab = slab_bytes();
 	uint64_t cpu, start;
 	pthread_t thread;
 
+	some.step = nr_cgroups / some.nr;
+	many.step = nr_cgroups / many.nr;
 	start = now_ns();
 	set_up(way);
 	report("monitor", way->name, nr_cgroups, "setup_ns", now_ns() - start);
@@ -532,16 +589,17 @@ static void measure_way(const struct way *way, int idle_ms)
 	sleep_ms(idle_ms);
 	report("monitor", way->name, nr_cgroups, "idle_cpu_ns_per_s",
 	       (monitor_cpu() - cpu) * 1000.0 / idle_ms);
-	if (way->reads)
-		measure_breaches(way, gone);
-	measure_going(way, gone);
+	if (way->reads && nr_cgroups <= MOST_MEMORY_CGROUPS)
+		measure_breaches(way, some.nr);
+	measure_going(way, &some);
+	measure_many_going(way, &many);
 	stop = true;
 	do
 		pthread_kill(thread, SIGUSR1);
 	while (sleep_ms(5), pthread_tryjoin_np(thread, NULL));
 	take_down();
-	for (int i = 0; i < gone; i++)
-		make_cgroup(i * (nr_cgroups / gone));
+	make_again(&some);
+	make_again(&many);
 }
 
 /* monitor IDLE_MS NR... */
@@ -554,6 +612,8 @@ void bench_monitor(char **args)
 		fail("no memory controller");
 	sigaction(SIGUSR1, &action, NULL);
 	raise_sysctl("/proc/sys/fs/inotify/max_user_watches", 400000);
+	raise_sysctl("/proc/sys/kernel/pid_max", 400000);
+	raise_sysctl("/proc/sys/kernel/threads-max", 400000);
 	while (*++args) {
 		int nr = atoi(*args);
 

@@ -11,7 +11,10 @@ use warnings;
 use utf8;
 use open qw(:std :encoding(UTF-8));
 use File::Basename qw(dirname);
+use FindBin;
 use List::Util qw(sum);
+
+require "$FindBin::Bin/report_windows.pl";
 
 my ($folder, $tree) = @ARGV;
 my %values;	# clock, patch, measure, case, size, stat: the turns' values
@@ -245,24 +248,42 @@ sub load_table {
 }
 
 sub monitor {
-	my ($way, $size, $stat) = @_;
-	return get('icount', 'enabled', 'monitor', $way, $size, $stat) // get('plain', 'enabled', 'monitor', $way, $size, $stat);
+	return get('icount', 'enabled', 'monitor', @_) // get('many', 'enabled', 'monitor', @_);
+}
+
+# "never (3)": so many were never known of
+sub delay_text {
+	my ($way, $size, $suffix, @stats) = @_;
+	my $missed = monitor($way, $size, "missed$suffix") // return '';
+	return $missed ? "never ($missed)" : join ', ', map { ms(monitor($way, $size, "delay${suffix}_ns_$_")) } @stats;
 }
 
 sub monitor_table {
-	my @rows = ['cgroups', 'learns of the end by', 'descriptors + watches', 'kernel bytes each', 'set up, ms', 'idle CPU, µs/s', 'CPU for each event, µs', 'for each that goes', 'delay, ms'];
+	my ($seconds) = @_;
+	my @rows = ['cgroups', 'learns of the end by', 'descriptors + watches', 'kernel bytes each', 'set up, ms', 'idle CPU, µs/s', 'CPU for each event, µs', 'for each that goes', 'delay, ms', 'at once', 'delay, p99, ms'];
 	for my $size (sizes('monitor', 'inotify')) {
 		for my $way (qw(mark inotify parent pidfd procfs)) {
 			my %v = map { $_ => monitor($way, $size, $_) } qw(fds watches kernel_bytes_each setup_ns idle_cpu_ns_per_s
-				cpu_ns_each_event breaches_missed cpu_ns_each_gone delay_ns_median missed);
+				cpu_ns_each_event breaches_missed cpu_ns_each_gone at_once);
 			next unless defined $v{fds};
 			push @rows, [$size, $ways{$way} =~ /rkernfs/ ? "**$ways{$way}**" : $ways{$way}, "$v{fds} + $v{watches}",
 				sprintf('%.0f', $v{kernel_bytes_each}), defined $v{setup_ns} ? ms($v{setup_ns}) : '', us($v{idle_cpu_ns_per_s}),
 				$v{breaches_missed} ? "missed $v{breaches_missed}" : defined $v{cpu_ns_each_event} ? us($v{cpu_ns_each_event}) : '',
-				us($v{cpu_ns_each_gone} // 0), $v{missed} ? "never ($v{missed})" : ms($v{delay_ns_median})];
+				us($v{cpu_ns_each_gone} // 0), delay_text($way, $size, '', 'median'),
+				$v{at_once} // '', delay_text($way, $size, '_at_once', 'median', 'p99')];
 		}
 	}
-	return rst_table('P9: a monitor of ``memory.events`` in so many cgroups, one process in each, ten to a parent; 1 % (at least 5) breach ``memory.high``, then go', @rows);
+	return rst_table('P9: a monitor of ``memory.events`` in so many cgroups, one process in each, ten to a parent; 1 % (5 to 100) breach ``memory.high``, then go', @rows) . limits_text($seconds);
+}
+
+# Two events for each cgroup that goes, IN_DELETE_SELF and IN_IGNORED
+sub limits_text {
+	my ($seconds) = @_;
+	my ($watches, $queue) = map { get('many', 'enabled', 'limits', 'inotify', 1, $_) } qw(watches queued_events);
+	return '' unless defined $watches;
+	return "\ninotify's own limits there, of 12 GB of memory: ``max_user_watches`` $watches, ``max_queued_events`` $queue:\n" .
+		sprintf("a monitor that does not read while %d cgroups go gets an overflow. Of more than 65,535 cgroups,\n", $queue / 2) .
+		"which cannot all have the memory controller, ``cgroup.events`` is watched. 10,000 and 100,000\ntook $seconds s.\n";
 }
 
 sub make_tables {
@@ -270,8 +291,8 @@ sub make_tables {
 	%missed = ();
 	return "\nLinux $is{kernel}, rkernfs $is{revision}, $is{date}, by ``make bench KERNEL=$kernel" . ($is{full} ? ' FULL=1' : '') .
 		"``.\nQEMU $is{qemu} ($is{plain})\non $is{host}, load $is{load}.\n" .
-		rmdir_table($kernel) . netdev_table() . live_table() . delay_table() . directory_table() .
-		parallel_table() . monitor_table() . load_table() . "\n";
+		rmdir_table($kernel) . windows_tables() . netdev_table() . live_table() . delay_table() . directory_table() .
+		parallel_table() . monitor_table($is{many} // '?') . load_table() . "\n";
 }
 
 # --- the line in the README ----------------------------------------------
@@ -356,7 +377,7 @@ sub plot_monitor {
 		for my $way (qw(procfs pidfd parent inotify mark)) {
 			my @points;
 			for my $size (sizes('monitor', $way)) {
-				my @v = grep { defined } map { get('icount', 'enabled', 'monitor', $way, $size, $_) } @$stats;
+				my @v = grep { defined } map { monitor($way, $size, $_) } @$stats;
 				push @points, [$size, sum(@v) / ("@$stats" =~ /_ns_/ ? 1000 : 1)] if @v == @$stats;
 			}
 			push @series, [$ways{$way}, @points];
@@ -444,6 +465,12 @@ sub replace_shown {
 	}
 }
 
+# The plots of all kernels
+sub replace_all_kernels {
+	my $file = "$tree/Documentation/cost.rst";
+	replace_shown('kernels', $file, slurp($file));
+}
+
 # A kernel that the pages do not have a place for stays in FOLDER.
 sub replace_all {
 	my ($kernel, $tables, $verdict) = @_;
@@ -460,5 +487,8 @@ for my $csv (glob "$folder/*.csv") {
 		read_conditions("$folder/$kernel.conditions"));
 	spew("$folder/$kernel.rst", $tables);
 	plot_all($kernel);
+	remember_kernel($kernel);
 	replace_all($kernel, $tables, make_verdict($kernel)) if $tree;
 }
+plot_kernels("$folder/kernels-rmdir.svg");
+replace_all_kernels() if $tree;

@@ -48,11 +48,22 @@ static long visit(const char *cgroup, bool look)
 	return nodes;
 }
 
-static uint64_t time_rmdir(const char *cgroup, enum interest interest, int inotify)
+static uint64_t time_rmdir(const char *cgroup, unsigned int label)
+{
+	uint64_t begun = begin_window(label);
+	bool ok = !rmdir(cgroup);
+	uint64_t ns = end_window(begun);
+
+	check(ok, cgroup);
+	return ns;
+}
+
+static uint64_t time_one(const char *cgroup, enum interest interest, int inotify,
+			 unsigned int label)
 {
 	char path[PATH_MAX];
 	struct events events = { 0 };
-	uint64_t start, end;
+	uint64_t ns;
 
 	check(!mkdir(cgroup, 0755), cgroup);
 	if (interest == LOOKED)
@@ -62,18 +73,28 @@ static uint64_t time_rmdir(const char *cgroup, enum interest interest, int inoti
 		check(inotify_add_watch(inotify, path, IN_DELETE_SELF | IN_MODIFY) >= 0, path);
 	}
 	settle();
-	start = now_ns();
-	check(!rmdir(cgroup), cgroup);
-	end = now_ns();
+	ns = time_rmdir(cgroup, label);
 	settle();
 	read_events(inotify, &events);
-	return end - start;
+	return ns;
+}
+
+/*
+ * In real time, whom a removal wakes runs after it, as on another CPU, and not
+ * now and then before it returns: fsnotify frees marks in a worker.
+ */
+static void set_real_time(bool on)
+{
+	struct sched_param priority = { .sched_priority = on };
+
+	check(!sched_setscheduler(0, on ? SCHED_FIFO : SCHED_OTHER, &priority), "scheduler");
 }
 
 static void measure_rmdir(const char *base, const char *controllers, int rounds)
 {
 	static struct samples samples[ARRAY_SIZE(interests)];
 	char cgroup[PATH_MAX], name[64];
+	unsigned int labels[ARRAY_SIZE(interests)];
 	int inotify = open_inotify();
 	long nodes;
 
@@ -81,13 +102,18 @@ static void measure_rmdir(const char *base, const char *controllers, int rounds)
 	check(!mkdir(cgroup, 0755), cgroup);
 	nodes = visit(cgroup, false);
 	rmdir(cgroup);
-	for (size_t i = 0; i < ARRAY_SIZE(samples); i++)
+	for (size_t i = 0; i < ARRAY_SIZE(samples); i++) {
+		snprintf(name, sizeof(name), "%s/%s", controllers, interests[i]);
+		labels[i] = add_label("rmdir", name, nodes);
 		samples[i].nr = 0;
+	}
+	set_real_time(true);
 	for (int i = 0; i < rounds; i++) {
 		format_path(cgroup, "%.3000s/leaf%d", base, i);
 		for (enum interest j = NONE; j <= WATCHED; j++)
-			add_sample(&samples[j], time_rmdir(cgroup, j, inotify));
+			add_sample(&samples[j], time_one(cgroup, j, inotify, labels[j]));
 	}
+	set_real_time(false);
 	for (size_t i = 0; i < ARRAY_SIZE(samples); i++) {
 		snprintf(name, sizeof(name), "%s/%s", controllers, interests[i]);
 		report_samples("rmdir", name, nodes, "ns", &samples[i]);
@@ -100,20 +126,18 @@ static void measure_burst(const char *base, const char *controllers)
 {
 	static struct samples samples;
 	char cgroup[PATH_MAX], name[64];
+	unsigned int label;
 
+	snprintf(name, sizeof(name), "%s/burst", controllers);
+	label = add_label("rmdir", name, BURST);
 	samples.nr = 0;
 	for (int i = 0; i < BURST; i++)
 		check(!mkdir(format_path(cgroup, "%.3000s/leaf%d", base, i), 0755), cgroup);
 	settle();
 	for (int i = 0; i < BURST; i++) {
-		uint64_t start;
-
 		format_path(cgroup, "%.3000s/leaf%d", base, i);
-		start = now_ns();
-		check(!rmdir(cgroup), cgroup);
-		add_sample(&samples, now_ns() - start);
+		add_sample(&samples, time_rmdir(cgroup, label));
 	}
-	snprintf(name, sizeof(name), "%s/burst", controllers);
 	report_samples("rmdir", name, BURST, "ns", &samples);
 }
 

@@ -1,19 +1,23 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 #
-# Runs bench.sh in two machines, of which one counts instructions, and makes
-# build/bench/<kernel>.csv, .rst and plots of what they print.
+# Runs bench.sh in machines, of which some count, and makes of what they print
+# build/bench/<kernel>.csv, .rst and plots.
 #
 #   KERNEL=6.12	or 7.3
-#   FULL=1	all sizes and more rounds; takes an hour
+#   FULL=1	all sizes and more rounds; takes hours
 #   REPORT=1	only make tables and plots of the .csv that is there
+#   CLOCKS=...	which machines: icount plain windows, with FULL=1 also many;
+#		if one of the first three is missing, the pages stay as they are
 set -euo pipefail
 : "${FULL:=0}" "${REPORT:=0}"
+: "${CLOCKS:=icount plain windows$([ "$FULL" = 0 ] || echo ' many')}"
 # shellcheck source=../qemu/lib.sh
 . "$(dirname "$0")/../qemu/lib.sh"
 
 bench=$root/selftests/bench
-out=$root/build/bench
+[[ $CLOCKS = *icount*plain*windows* ]] && all=1 || all=0
+out=$root/build/bench$([ "$all" = 1 ] || echo /some)
 csv=$out/$KERNEL.csv
 programs=$root/build/selftests
 # Names a release and a machine above the tables.
@@ -22,17 +26,30 @@ conditions=$out/$KERNEL.conditions
 "$here/deps.sh" build vm bench
 mkdir -p "$out"
 
-# measure CLOCK: appends what a machine with that clock prints
+# measure CLOCK [NAME]: appends what a machine with that clock prints
 measure() {
-	local status=0
+	local status=0 name=$KERNEL.${2:-$1}
 	ADD="$programs/bench $bench/bench.sh" MODULE=0 KLOG=ignore \
-		MEM=$([ "$FULL" = 1 ] && echo 4G || echo 2G) \
-		TIMEOUT=$([ "$FULL" = 1 ] && echo 3600 || echo 900) \
-		LOG="$out/$KERNEL.$1.log" RUN="FULL=$FULL sh /add/bench.sh $1" \
-		"$here/vm.sh" >"$out/$KERNEL.$1.raw" || status=$?
-	grep -E '^([^,]+,){6}-?[0-9]+' "$out/$KERNEL.$1.raw" |
-		sed "s/^/$KERNEL,$1,/" >>"$csv.new"
-	[ $status = 0 ] || die "the run with the $1 clock ended with status $status: $out/$KERNEL.$1.raw"
+		MEM=${MEM:-$([ "$FULL" = 1 ] && echo 4G || echo 2G)} \
+		TIMEOUT=${TIMEOUT:-$([ "$FULL" = 1 ] && echo 3600 || echo 900)} \
+		LOG="$out/$name.log" RUN="FULL=$FULL sh /add/bench.sh $1" \
+		"$here/vm.sh" >"$out/$name.raw" || status=$?
+	[ $status = 0 ] || die "the run with the $1 clock ended with status $status: $out/$name.raw"
+	results "$1" <"$out/$name.raw" >>"$csv.new"
+}
+
+results() { grep -E '^([^,]+,){6}-?[0-9]+' | sed "s/^/$KERNEL,$1,/"; }
+
+# What caches would miss, and whose instructions they are
+measure_windows() { # NAME
+	local files=$out/$KERNEL.$1 plugin
+	plugin=$("$bench/plugin.sh")
+	ACCEL=tcg SMP=1 QEMU_ARGS="-icount shift=0,sleep=off
+		-plugin $plugin,windows=$files.counts,profile=$files.profile" \
+		measure windows "$1"
+	"$bench/windows.pl" "$files.raw" "$files.counts" "$files.profile" "$KDIR" |
+		results windows >>"$csv.new"
+	rm "$files.profile"
 }
 
 # As vm.sh chooses
@@ -59,7 +76,38 @@ describe() {
 	echo "load=$(cut -d ' ' -f 1 /proc/loadavg)"
 }
 
+run_icount() {
+	say "measuring on $KERNEL: with a clock that counts instructions ..."
+	ACCEL=tcg SMP=1 QEMU_ARGS='-icount shift=0,sleep=off' measure icount
+}
+
+run_plain() {
+	say "measuring on $KERNEL: in plain time ..."
+	SMP=2 measure plain
+}
+
+run_windows() {
+	local kernel
+	say "measuring on $KERNEL: what caches would miss ..."
+	measure_windows windows
+	# There is nothing to leave out before 7.1.
+	if [ "$KERNEL" != debian ] && grep -q kernfs_clear_inode_nlink \
+		"$(source_of "$KDIR")/fs/kernfs/dir.c"; then
+		say "... and of Linux $KERNEL without its own look at inodes ..."
+		kernel=$("$bench/limit.sh")
+		KDIR=$kernel KO='' measure_windows limit
+	fi
+}
+
+run_many() {
+	local begun=$SECONDS
+	say "measuring on $KERNEL: a monitor of very many cgroups ..."
+	ACCEL=tcg SMP=1 MEM=12G TIMEOUT=7200 QEMU_ARGS='-icount shift=0,sleep=off' measure many
+	echo "many=$((SECONDS - begun))" >>"$conditions"
+}
+
 run() {
+	local clock
 	KDIR=$("$here/kernel.sh")
 	export KDIR
 	if [ -z "${KO:-}" ]; then
@@ -70,13 +118,13 @@ run() {
 		"$programs/bench" >&2
 	describe >"$conditions"
 	echo kernel,clock,turn,patch,measure,case,size,stat,value >"$csv.new"
-	say "measuring on $KERNEL: with a clock that counts instructions ..."
-	ACCEL=tcg SMP=1 QEMU_ARGS='-icount shift=0,sleep=off' measure icount
-	say "measuring on $KERNEL: in plain time ..."
-	SMP=2 measure plain
+	for clock in $CLOCKS; do
+		"run_$clock"
+	done
 	mv "$csv.new" "$csv"
 }
 
 [ "$REPORT" = 1 ] || run
-"$bench/report.pl" "$out" "$root"
+pages=$([ "$all" = 0 ] || echo "$root")
+"$bench/report.pl" "$out" ${pages:+"$pages"}
 say "All in all: $SECONDS s. Tables: ${csv%.csv}.rst, plots: ${csv%.csv}-*.svg"

@@ -9,6 +9,9 @@ debian_suite=trixie
 
 # --- packages ------------------------------------------------------------
 
+# shellcheck source=/dev/null
+machine_suite=$(. /etc/os-release && echo "${VERSION_CODENAME:-sid}")
+
 # The packages come from suites that the machine may not list, so apt works
 # on state folders of our own and reaches those suites through the machine's
 # own mirror. Nothing gets installed.
@@ -23,24 +26,36 @@ apt_options() {
 }
 
 # apt itself reads the machine's sources, in whichever format: each archive
-# that carries the machine's own release is asked.
-write_sources() {
-	local release signed='' keys=/usr/share/keyrings/debian-archive-keyring.gpg
-	# shellcheck source=/dev/null
-	release=$(. /etc/os-release && echo "${VERSION_CODENAME:-sid}")
+# that carries the machine's own release is asked, for what a line says of it.
+write_sources() { # FILE LINE...
+	local keys=/usr/share/keyrings/debian-archive-keyring.gpg signed='' line archive
 	[ ! -e $keys ] || signed="[signed-by=$keys] "
 	apt-get update --print-uris |
-		sed -n "s#^'\(.*\)/dists/\($release\|stable\|testing\|unstable\|sid\)/InRelease' .*#\1#p" |
+		sed -n "s#^'\(.*\)/dists/\($machine_suite\|stable\|testing\|unstable\|sid\)/InRelease' .*#\1#p" |
 		sort -u |
-		sed "s#.*#deb $signed& $debian_suite main\ndeb $signed& $debian_suite-backports main#" \
-			>"$cache/apt/sources.list"
+		while read -r archive; do
+			for line in "${@:2}"; do
+				echo "${line%% *} $signed$archive ${line#* } main"
+			done
+		done >"$1"
 }
 
 update_lists() {
 	command -v apt-get >/dev/null || { echo "there is no apt here"; return 1; }
 	apt_options
-	write_sources
+	write_sources "$cache/apt/sources.list" "deb $debian_suite" "deb $debian_suite-backports"
 	apt-get "${apt[@]}" update -q || :
+}
+
+# download_source PACKAGE FOLDER: the source of what this machine's release has
+download_source() {
+	command -v apt-get >/dev/null || { echo "there is no apt here"; return 1; }
+	apt_options
+	write_sources "$cache/apt/source.list" "deb-src $machine_suite"
+	apt+=(-o "Dir::Etc::sourcelist=$cache/apt/source.list" -o APT::Get::List-Cleanup=0)
+	apt-get "${apt[@]}" update -q || :
+	mkdir -p "$2"
+	(cd "$2" && apt-get "${apt[@]}" source -q --download-only --only-source "$1")
 }
 
 # version_of PACKAGE [PREFIX]: the newest one

@@ -126,6 +126,9 @@ want_clients() {
 want_bench() {
 	want perl have perl
 	want gnuplot-nox have gnuplot
+	# for QEMU's plugin
+	want pkg-config have pkg-config
+	want libglib2.0-dev pkg-config --exists glib-2.0
 }
 
 for use; do
