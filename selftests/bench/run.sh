@@ -5,6 +5,7 @@
 # build/bench/<kernel>.csv, .rst and plots of what they print.
 #
 #   KERNEL=6.12	or 7.3
+#   ARCH=arm64	its figures are those of a kernel 7.3-arm64
 #   FULL=1	all sizes and more rounds; takes an hour
 #   REPORT=1	only make tables and plots of the .csv that is there
 set -euo pipefail
@@ -14,10 +15,11 @@ set -euo pipefail
 
 bench=$root/selftests/bench
 out=$root/build/bench
-csv=$out/$KERNEL.csv
-programs=$root/build/selftests
+name=$KERNEL$of_arch
+csv=$out/$name.csv
+programs=$selftests
 # Names a release and a machine above the tables.
-conditions=$out/$KERNEL.conditions
+conditions=$out/$name.conditions
 
 "$here/deps.sh" build vm bench
 mkdir -p "$out"
@@ -28,11 +30,11 @@ measure() {
 	ADD="$programs/bench $bench/bench.sh" MODULE=0 KLOG=ignore \
 		MEM=$([ "$FULL" = 1 ] && echo 4G || echo 2G) \
 		TIMEOUT=$([ "$FULL" = 1 ] && echo 3600 || echo 900) \
-		LOG="$out/$KERNEL.$1.log" RUN="FULL=$FULL sh /add/bench.sh $1" \
-		"$here/vm.sh" >"$out/$KERNEL.$1.raw" || status=$?
-	grep -E '^([^,]+,){6}-?[0-9]+' "$out/$KERNEL.$1.raw" |
-		sed "s/^/$KERNEL,$1,/" >>"$csv.new"
-	[ $status = 0 ] || die "the run with the $1 clock ended with status $status: $out/$KERNEL.$1.raw"
+		LOG="$out/$name.$1.log" RUN="FULL=$FULL sh /add/bench.sh $1" \
+		"$here/vm.sh" >"$out/$name.$1.raw" || status=$?
+	grep -E '^([^,]+,){6}-?[0-9]+' "$out/$name.$1.raw" |
+		sed "s/^/$name,$1,/" >>"$csv.new"
+	[ $status = 0 ] || die "the run with the $1 clock ended with status $status: $out/$name.$1.raw"
 }
 
 # As vm.sh chooses
@@ -46,7 +48,7 @@ plain() {
 	fi
 }
 
-version() { qemu-system-x86_64 --version | sed -n '1s/.* version \([0-9.]*\).*/\1/p'; }
+version() { "$qemu" --version | sed -n '1s/.* version \([0-9.]*\).*/\1/p'; }
 
 describe() {
 	echo "kernel=$(cat "$KDIR/include/config/kernel.release")"
@@ -62,6 +64,7 @@ describe() {
 run() {
 	KDIR=$("$here/kernel.sh")
 	export KDIR
+	need_livepatch
 	if [ -z "${KO:-}" ]; then
 		KO=$("$here/module.sh")
 	fi
