@@ -15,9 +15,10 @@ kernels=${KERNEL:-}
 : "${kernels:=$arch_kernels}"
 
 failed=0
+given=${KDIR:-}
 for kernel in $kernels; do
 	say "stress on $kernel: ${NODES:=1000000} nodes ..."
-	KDIR=$(KERNEL=$kernel DEBUG=0 "$here/kernel.sh")
+	KDIR=$(KDIR=$given KERNEL=$kernel DEBUG=0 "$here/kernel.sh")
 	export KDIR
 	need_livepatch
 	kmake -s -C "$root/selftests" KSRC="$(source_of "$KDIR")" OUT="$selftests" >&2
