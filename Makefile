@@ -5,7 +5,7 @@
 
 # What a user sets is for the scripts, and goes there as it was written:
 # RUN='echo $HOME' is for the guest's shell, not for make.
-settings := KERNEL DEBUG KSRC KDIR INSTALL V \
+settings := ARCH KERNEL DEBUG KCONFIG KSRC KDIR INSTALL V \
 	    RUN ADD MODULE MODPARAMS TIMEOUT APPEND QEMU_ARGS ACCEL SMP MEM \
 	    KLOG UNLOAD LOG DISK TESTS CLIENTS SEED NODES ROUNDS FULL REPORT CLOCKS
 literally = $(if $(filter undefined,$(origin $1)),,$(eval override export $1 := $$(value $1)))
@@ -98,4 +98,4 @@ help: ## this list
 	@awk -F ':.*## ' '/^##@/ { printf "\n%s\n", substr($$0, 5) } \
 		/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 	@echo
-	@echo 'selftests/qemu/README.md tells all settings.'
+	@echo 'ARCH=arm64 builds and runs for arm64; selftests/qemu/README.md tells all settings.'

@@ -5,9 +5,11 @@
 # with each kernel, without and with rkernfs. KERNEL= only this one. The last
 # line tells how many passed and failed.
 set -euo pipefail
-kernels=${KERNEL:-6.12 7.3}
+kernels=${KERNEL:-}
 # shellcheck source=../../selftests/qemu/lib.sh
 . "$(dirname "$0")/../../selftests/qemu/lib.sh"
+only_for "$host_arch"
+: "${kernels:=$arch_kernels}"
 cd "$root/samples/cgwatch"
 
 log=$root/build/logs/cgwatch.log

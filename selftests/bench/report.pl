@@ -288,8 +288,9 @@ sub limits_text {
 
 sub make_tables {
 	my ($kernel, %is) = @_;
+	my $settings = 'KERNEL=' . $kernel =~ s/-(?=[a-z])/ ARCH=/r;
 	%missed = ();
-	return "\nLinux $is{kernel}, rkernfs $is{revision}, $is{date}, by ``make bench KERNEL=$kernel" . ($is{full} ? ' FULL=1' : '') .
+	return "\nLinux $is{kernel}, rkernfs $is{revision}, $is{date}, by ``make bench $settings" . ($is{full} ? ' FULL=1' : '') .
 		"``.\nQEMU $is{qemu} ($is{plain})\non $is{host}, load $is{load}.\n" .
 		rmdir_table($kernel) . windows_tables() . netdev_table() . live_table() . delay_table() . directory_table() .
 		parallel_table() . monitor_table($is{many} // '?') . load_table() . "\n";

@@ -5,6 +5,7 @@
 # build/bench/<kernel>.csv, .rst and plots.
 #
 #   KERNEL=6.12	or 7.3
+#   ARCH=arm64	its figures are those of a kernel 7.3-arm64
 #   FULL=1	all sizes and more rounds; takes hours
 #   REPORT=1	only make tables and plots of the .csv that is there
 #   CLOCKS=...	which machines: icount plain windows, with FULL=1 also many;
@@ -18,31 +19,32 @@ set -euo pipefail
 bench=$root/selftests/bench
 [[ $CLOCKS = *icount*plain*windows* ]] && all=1 || all=0
 out=$root/build/bench$([ "$all" = 1 ] || echo /some)
-csv=$out/$KERNEL.csv
-programs=$root/build/selftests
+name=$KERNEL$of_arch
+csv=$out/$name.csv
+programs=$selftests
 # Names a release and a machine above the tables.
-conditions=$out/$KERNEL.conditions
+conditions=$out/$name.conditions
 
 "$here/deps.sh" build vm bench
 mkdir -p "$out"
 
 # measure CLOCK [NAME]: appends what a machine with that clock prints
 measure() {
-	local status=0 name=$KERNEL.${2:-$1}
+	local status=0 run=$out/$name.${2:-$1}
 	ADD="$programs/bench $bench/bench.sh" MODULE=0 KLOG=ignore \
 		MEM=${MEM:-$([ "$FULL" = 1 ] && echo 4G || echo 2G)} \
 		TIMEOUT=${TIMEOUT:-$([ "$FULL" = 1 ] && echo 3600 || echo 900)} \
-		LOG="$out/$name.log" RUN="FULL=$FULL sh /add/bench.sh $1" \
-		"$here/vm.sh" >"$out/$name.raw" || status=$?
-	[ $status = 0 ] || die "the run with the $1 clock ended with status $status: $out/$name.raw"
-	results "$1" <"$out/$name.raw" >>"$csv.new"
+		LOG="$run.log" RUN="FULL=$FULL sh /add/bench.sh $1" \
+		"$here/vm.sh" >"$run.raw" || status=$?
+	[ $status = 0 ] || die "the run with the $1 clock ended with status $status: $run.raw"
+	results "$1" <"$run.raw" >>"$csv.new"
 }
 
-results() { grep -E '^([^,]+,){6}-?[0-9]+' | sed "s/^/$KERNEL,$1,/"; }
+results() { grep -E '^([^,]+,){6}-?[0-9]+' | sed "s/^/$name,$1,/"; }
 
 # What caches would miss, and whose instructions they are
 measure_windows() { # NAME
-	local files=$out/$KERNEL.$1 plugin
+	local files=$out/$name.$1 plugin
 	plugin=$("$bench/plugin.sh")
 	ACCEL=tcg SMP=1 QEMU_ARGS="-icount shift=0,sleep=off
 		-plugin $plugin,windows=$files.counts,profile=$files.profile" \
@@ -63,7 +65,7 @@ plain() {
 	fi
 }
 
-version() { qemu-system-x86_64 --version | sed -n '1s/.* version \([0-9.]*\).*/\1/p'; }
+version() { "$qemu" --version | sed -n '1s/.* version \([0-9.]*\).*/\1/p'; }
 
 describe() {
 	echo "kernel=$(cat "$KDIR/include/config/kernel.release")"
@@ -110,6 +112,7 @@ run() {
 	local clock
 	KDIR=$("$here/kernel.sh")
 	export KDIR
+	need_livepatch
 	if [ -z "${KO:-}" ]; then
 		KO=$("$here/module.sh")
 	fi

@@ -15,6 +15,7 @@ kernels=${KERNEL:-6.12 7.3 debian}
 partial=${KERNEL:-}${CLIENTS:-}
 # shellcheck source=../qemu/lib.sh
 . "$(dirname "$0")/../qemu/lib.sh"
+only_for x86_64
 
 clients=$root/selftests/clients
 out=$root/build/clients

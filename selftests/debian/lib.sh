@@ -15,6 +15,8 @@ fi
 . "$(dirname "${BASH_SOURCE[0]}")/../qemu/lib.sh"
 # shellcheck source=../qemu/debian.sh
 . "$here/debian.sh"
+# Debian's kernel has livepatch there alone.
+only_for x86_64
 
 # What a minimal root lacks of a system; no recommendations.
 system_packages=(systemd-sysv udev dbus initramfs-tools zstd iproute2 procps dkms ca-certificates)

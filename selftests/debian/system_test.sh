@@ -109,9 +109,9 @@ without_rust() {
 }
 
 foreign() {
-	quiet bash -c "action=build kernelver=$release arch=aarch64 kernel_source_dir=/none
+	quiet bash -c "action=build kernelver=$release arch=riscv64 kernel_source_dir=/none
 		. /usr/src/rkernfs-$package/dkms.conf" &&
-		grep -q "^rkernfs: not for $release: it is for aarch64" "$work/out"
+		grep -q "^rkernfs: not for $release: it is for riscv64" "$work/out"
 }
 
 secure_boot() {

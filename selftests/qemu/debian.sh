@@ -14,15 +14,18 @@ machine_suite=$(. /etc/os-release && echo "${VERSION_CODENAME:-sid}")
 
 # The packages come from suites that the machine may not list, so apt works
 # on state folders of our own and reaches those suites through the machine's
-# own mirror. Nothing gets installed.
+# own mirror. Nothing gets installed, so the packages may be of any architecture
+# without dpkg's leave.
+apt_state=$cache/apt$of_arch
 apt_options() {
-	local dir=$cache/apt
+	local dir=$apt_state
 	mkdir -p "$dir/lists/partial" "$dir/archives/partial" "$dir/parts"
 	: >>"$dir/status"
 	apt=(-o "Dir::State=$dir" -o "Dir::State::lists=$dir/lists"
 		-o "Dir::State::status=$dir/status" -o "Dir::Cache=$dir"
 		-o "Dir::Etc::sourcelist=$dir/sources.list"
-		-o "Dir::Etc::sourceparts=$dir/parts" -o APT::Sandbox::User=root)
+		-o "Dir::Etc::sourceparts=$dir/parts" -o APT::Sandbox::User=root
+		-o "APT::Architecture=$debian_arch" -o "APT::Architectures::=$debian_arch")
 }
 
 # apt itself reads the machine's sources, in whichever format: each archive
@@ -43,7 +46,7 @@ write_sources() { # FILE LINE...
 update_lists() {
 	command -v apt-get >/dev/null || { echo "there is no apt here"; return 1; }
 	apt_options
-	write_sources "$cache/apt/sources.list" "deb $debian_suite" "deb $debian_suite-backports"
+	write_sources "$apt_state/sources.list" "deb $debian_suite" "deb $debian_suite-backports"
 	apt-get "${apt[@]}" update -q || :
 }
 
@@ -51,8 +54,8 @@ update_lists() {
 download_source() {
 	command -v apt-get >/dev/null || { echo "there is no apt here"; return 1; }
 	apt_options
-	write_sources "$cache/apt/source.list" "deb-src $machine_suite"
-	apt+=(-o "Dir::Etc::sourcelist=$cache/apt/source.list" -o APT::Get::List-Cleanup=0)
+	write_sources "$apt_state/source.list" "deb-src $machine_suite"
+	apt+=(-o "Dir::Etc::sourcelist=$apt_state/source.list" -o APT::Get::List-Cleanup=0)
 	apt-get "${apt[@]}" update -q || :
 	mkdir -p "$2"
 	(cd "$2" && apt-get "${apt[@]}" source -q --download-only --only-source "$1")
@@ -66,8 +69,8 @@ version_of() {
 
 # unpack PACKAGE VERSION FOLDER: adds its files to those there
 unpack() {
-	mkdir -p "$cache/apt/archives/$1" "$3"
-	(cd "$cache/apt/archives/$1" &&
+	mkdir -p "$apt_state/archives/$1" "$3"
+	(cd "$apt_state/archives/$1" &&
 		apt-get "${apt[@]}" download "$1=$2" &&
 		dpkg -x "$1_${2//:/%3a}"_*.deb "$3" &&
 		rm -- *.deb)
@@ -91,17 +94,34 @@ fetched() {
 	if compgen -G "$cache/*.part" || compgen -G "$cache/src/*.part"; then
 		echo unpacking
 	else
-		du -sm "$cache/apt/archives" | awk '{ print $1 " MB" }'
+		du -sm "$apt_state/archives" | awk '{ print $1 " MB" }'
 	fi 2>/dev/null | tail -n 1
+}
+
+fetch_busybox() { # FOLDER
+	fetch busybox-static "" "$1.part"
+	mv "$1.part" "$1"
+}
+
+# A static busybox that the guest can run: this machine's, if it can, too.
+find_busybox() {
+	local dir=$cache/busybox$of_arch
+	busybox=/bin/busybox
+	is_cross || return 0
+	busybox=$dir/usr/bin/busybox
+	lock_cache busybox
+	[ -e "$dir" ] || step busybox "busybox of $ARCH" fetched fetch_busybox "$dir"
+	exec 9>&-
 }
 
 # --- a Debian root -------------------------------------------------------
 
-debian_root=$cache/debian-$debian_suite
+debian_root=$cache/debian-$debian_suite$of_arch
 
 # What builds its kernel's crates and modules; the package depends on the same.
 toolchain=(gcc libc6-dev make flex bison bc perl python3-minimal kmod xz-utils rsync cpio
 	libelf-dev libssl-dev pahole rustc rust-src bindgen libclang-19-dev)
+! is_cross || toolchain+=("gcc-${triplet/_/-}")
 
 # Whether this machine is that Debian, with its own Rust.
 is_debian_suite() {
@@ -124,7 +144,7 @@ bootstrap() {
 	as_root mmdebstrap --mode=root --variant=minbase --format=dir --include="$packages" \
 		--aptopt='APT::Install-Recommends "false"' \
 		--dpkgopt='path-exclude=/usr/share/man/*' --dpkgopt='path-exclude=/usr/share/locale/*' \
-		"$debian_suite" "$debian_root.part" - <"$cache/apt/sources.list"
+		"$debian_suite" "$debian_root.part" - <"$apt_state/sources.list"
 	as_root mv "$debian_root.part" "$debian_root"
 }
 

@@ -4,8 +4,8 @@
 # Builds the demo's programs and lets selftests/demo/demo.sh, which loads the
 # module itself, run in the guest.
 #
-# Without KERNEL=, on the kernel that Debian ships, where it can be had: nothing
-# but the module is built then.
+# Without KERNEL=, on the kernel that Debian ships, where it can be had (and has
+# livepatch, as on x86_64): nothing but the module is built then.
 set -euo pipefail
 given=${KERNEL:-}${KDIR:-}${KSRC:-}
 # shellcheck source=lib.sh
@@ -14,7 +14,7 @@ given=${KERNEL:-}${KDIR:-}${KSRC:-}
 . "$here/debian.sh"
 
 can_have_debian() {
-	[ "$DEBUG" = 0 ] && [ "$(uname -m)" = x86_64 ] && command -v apt-get >/dev/null &&
+	[ "$DEBUG" = 0 ] && [ "$ARCH" = x86_64 ] && ! is_cross && command -v apt-get >/dev/null &&
 		{ is_debian_suite || as_root unshare -m true; }
 } 2>/dev/null
 if [ -z "$given" ] && can_have_debian; then
@@ -24,7 +24,8 @@ fi
 "$here/deps.sh" build
 KDIR=$("$here/kernel.sh")
 export KDIR
-out=$root/build/selftests
+need_livepatch
+out=$selftests
 kmake -s -C "$root/selftests" KSRC="$(source_of "$KDIR")" OUT="$out" \
 	"$out/watch" "$out/steps" "$out/demo.sh" "$out/tour.sh"
 

@@ -3,7 +3,7 @@
 #
 # Names the tools that are missing, then installs them:
 #
-#   deps.sh [build] [cargo] [kernel] [debug] [crates] [vm] [test] [deb]
+#   deps.sh [build] [cargo] [kernel] [clang] [crates] [vm] [test] [deb]
 #           [debian_root] [image] [lint] [bench] [clients]
 #
 # Each word is a use. INSTALL=0 only names them. Without apt, or without the
@@ -33,6 +33,10 @@ want_build() {
 	want make have make
 	want gcc have gcc
 	want libc6-dev header stdio.h
+	if is_cross; then
+		want "gcc-${triplet/_/-}" have "$triplet-gcc"
+		want "libc6-dev-$debian_arch-cross" test -e "/usr/$triplet/include/stdio.h"
+	fi
 	# What builds the module for Debian's kernel is that kernel's own.
 	[ "$KERNEL" != debian ] || return 0
 	if debian_rust; then
@@ -66,15 +70,15 @@ want_kernel() {
 	want ca-certificates test -d /etc/ssl/certs
 }
 
-want_debug() {
+want_clang() {
 	want clang-19 have clang-19
 	want lld-19 have ld.lld-19
 	want llvm-19 have llvm-objcopy-19
 }
 
 want_vm() {
-	want qemu-system-x86 have qemu-system-x86_64
-	want busybox-static static_busybox
+	want "$qemu_package" have "$qemu"
+	is_cross || want busybox-static static_busybox
 	want cpio have cpio
 }
 

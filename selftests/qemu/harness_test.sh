@@ -77,7 +77,7 @@ missing_qemu() {
 		ln -s "$dir"/* "$work/bin/" 2>/dev/null
 	done
 	rm "$work"/bin/qemu-system-*
-	vm 125 'missing: qemu-system-x86' PATH="$work/bin" true
+	vm 125 "missing: $qemu_package" PATH="$work/bin" true
 }
 
 # refused SCRIPT WHY [SETTING=...]: it fails and its last line, which is the
@@ -130,6 +130,24 @@ no_space() {
 	chmod 755 "$work/full/df"
 	refused kernel.sh 'needs [0-9]* MB in .*, 10 MB are free' KDIR= PATH="$work/full:$PATH" \
 		RKERNFS_CACHE="$work/cache" && [ -z "$(find "$work/cache" -type f -size +0)" ]
+}
+
+source_without_livepatch() {
+	local arch=$work/source/${image%/boot/*}
+	mkdir -p "$arch" "$work/source/rust"
+	touch "$work/source/Kbuild" "$arch/Kconfig"
+	printf 'VERSION = 6\nPATCHLEVEL = 12\nSUBLEVEL = 3\nEXTRAVERSION =\n' >"$work/source/Makefile"
+	refused kernel.sh "Linux 6.12.3 has no livepatch on $ARCH" KDIR= KSRC="$work/source"
+}
+
+# What each file of src/shim includes, as for a kernel with these symbols
+shim() { # SYMBOL...
+	gcc -E -x c "${@/#/-DCONFIG_}" "$root/src/shim/shim.h" >"$work/out" 2>"$work/err"
+}
+other_kernels_are_refused() {
+	shim 64BIT &&
+		! shim && grep -q '#error .*64-bit' "$work/err" &&
+		! shim 64BIT CPU_BIG_ENDIAN && grep -q '#error .*little-endian' "$work/err"
 }
 
 # Programs for suite.sh, good and bad ones
@@ -202,7 +220,7 @@ dead_machine() {
 }
 
 echo "TAP version 13"
-echo 1..25
+echo 1..28
 : | tee "$work/out" "$work/err"
 ok "output is passed through raw" raw_output
 ok "long output is complete" long_output
@@ -223,6 +241,9 @@ ok "KDIR without Rust is refused" refused module.sh 'without CONFIG_RUST' "$(tre
 ok "KDIR without kernfs-internal.h is refused" tree_of_headers
 ok "KDIR of another rustc is refused" other_rustc
 ok "KSRC that is no source is refused" refused kernel.sh 'not a kernel source' KDIR= KSRC=/etc
+ok "KSRC without livepatch is refused" source_without_livepatch
+ok "an architecture that nothing is known of is refused" refused module.sh 'knows x86_64 and arm64' KDIR= ARCH=riscv
+ok "32-bit and big-endian kernels are refused when it is compiled" other_kernels_are_refused
 ok "no room on the disk is refused" no_space
 ok "no result at all fails" nothing_to_run
 programs

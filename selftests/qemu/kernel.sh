@@ -4,9 +4,11 @@
 # Prints the folder of a built dev kernel, after fetching, configuring and
 # building whatever the cache doesn't have yet.
 #
-#   KERNEL=6.12 (default), 7.3, ...   which of Debian's kernel sources
+#   KERNEL=6.12, 7.3, ...             which of Debian's kernel sources
 #   KERNEL=debian                     the kernel that Debian ships; none is built
 #   DEBUG=1                           with debug.config, built by clang
+#   ARCH=                             not this machine's: arm64, x86_64; built by clang
+#   KCONFIG=                          a file of more options, as debug.config is one
 #   KSRC=                             a source tree to build instead
 #   KDIR=                             a built tree, taken as it is
 set -euo pipefail
@@ -56,14 +58,15 @@ find_rust_src() {
 
 # What linux-image-amd64 of backports is today: "VERSION RELEASE", for example
 # 7.3.4-1~bpo13+1 7.3.4+deb13-amd64. The archive is asked once a day.
+newest=$cache/debian-kernel$of_arch
 find_debian_kernel() {
-	local version release
+	local version release package=linux-image-$debian_arch
 	update_lists
-	version=$(version_of linux-image-amd64)
-	release=$(apt-cache "${apt[@]}" show "linux-image-amd64=$version" |
+	version=$(version_of "$package")
+	release=$(apt-cache "${apt[@]}" show "$package=$version" |
 		sed -n 's/^Depends: .*\blinux-image-\([^ ,]*\).*/\1/p' | head -n 1)
-	[ -n "$release" ] || { echo "the machine's Debian mirror has no linux-image-amd64"; return 1; }
-	echo "$(version_of "linux-image-$release") $release" >"$cache/debian-kernel"
+	[ -n "$release" ] || { echo "the machine's Debian mirror has no $package"; return 1; }
+	echo "$(version_of "linux-image-$release") $release" >"$newest"
 }
 
 fetch_debian_kernel() { # VERSION RELEASE FILES
@@ -88,10 +91,11 @@ collect_modules() { # FILES TO
 }
 
 prepare_debian_kernel() { # FILES RELEASE OUT
-	with_toolchain "$root/packaging/dkms/prepare.sh" "$1/usr/src/linux-headers-$2" \
+	with_toolchain env "${arch_make[@]}" "$root/packaging/dkms/prepare.sh" \
+		"$1/usr/src/linux-headers-$2" \
 		"$1/usr/src/linux-source-$(series_of "$2").tar.xz" "$3"
-	mkdir -p "$3/build/arch/x86/boot"
-	cp "$1/usr/lib/modules/$2/vmlinuz" "$3/build/arch/x86/boot/bzImage"
+	mkdir -p "$(dirname "$3/build/$image")"
+	cp "$1/usr/lib/modules/$2/vmlinuz" "$3/build/$image"
 	collect_modules "$1" "$3/build/drivers"
 	touch "$3/build/.built"
 }
@@ -99,16 +103,16 @@ prepare_debian_kernel() { # FILES RELEASE OUT
 debian_kernel() {
 	local version release files key=$root/packaging/dkms/prepare.sh
 	[ "$DEBUG" = 0 ] || die "KERNEL=debian is the kernel as Debian ships it: DEBUG=1 needs another KERNEL="
-	[ -e "$cache/debian-kernel" ] || need_space 3000 "Debian's kernel"
-	lock_cache debian
-	if [ -z "$(find "$cache/debian-kernel" -mtime -1 2>/dev/null)" ]; then
+	[ -e "$newest" ] || need_space 3000 "Debian's kernel"
+	lock_cache "debian$of_arch"
+	if [ -z "$(find "$newest" -mtime -1 2>/dev/null)" ]; then
 		step debian-kernel "looking for Debian's newest kernel" : find_debian_kernel
 	fi
-	read -r version release <"$cache/debian-kernel"
-	out=$cache/kernels/debian-$version-$(sha256sum "$key" | cut -c 1-8)
+	read -r version release <"$newest"
+	out=$cache/kernels/debian$of_arch-$version-$(sha256sum "$key" | cut -c 1-8)
 	if [ ! -e "$out/build/.built" ]; then
-		files=$cache/src/debian-$version
-		rm -rf "$cache"/kernels/debian-*
+		files=$cache/src/debian$of_arch-$version
+		rm -rf "$cache/kernels/debian$of_arch"-[0-9]*
 		need_space 2500 "Debian's kernel"
 		[ -e "$files/.fetched" ] ||
 			start debian-files fetch_debian_kernel "$version" "$release" "$files"
@@ -124,8 +128,11 @@ debian_kernel() {
 # --- the kernel ----------------------------------------------------------
 
 fragments() {
-	cat "$here/kernel.config"
-	[ "$DEBUG" = 0 ] || cat "$here/debug.config"
+	local file files=(kernel.config "kernel.$ARCH.config")
+	[ "$DEBUG" = 0 ] || files+=(debug.config "debug.$ARCH.config")
+	for file in "${files[@]/#/$here/}" ${KCONFIG:+"$KCONFIG"}; do
+		[ ! -e "$file" ] || cat "$file"
+	done
 }
 
 asked() {
@@ -143,7 +150,13 @@ key() { # SOURCE
 	version=$(source_version "$1")
 	hash=$( (asked; echo "$version ${KSRC:-}"; rustc --version; $cc --version | head -n 1) |
 		sha256sum | cut -c 1-8)
-	echo "$version-$cc$([ "$DEBUG" = 0 ] || echo -debug)-$hash"
+	echo "$version$of_arch-$cc$([ "$DEBUG" = 0 ] || echo -debug)-$hash"
+}
+
+# Kconfig would refuse it, too, without the reason.
+check_livepatch() { # SOURCE
+	grep -q 'select HAVE_LIVEPATCH' "$1/${image%/boot/*}/Kconfig" ||
+		die "Linux $(source_version "$1") has no livepatch on $ARCH, so rkernfs could replace nothing in it: take KERNEL=${arch_kernels##* }"
 }
 
 configure() { # SOURCE OUT
@@ -161,16 +174,9 @@ build() { # SOURCE OUT
 	mkdir -p "$2"
 	kmake -C "$1" O="$2" "${llvm_make[@]}" rustavailable
 	configure "$1" "$2"
-	kmake -C "$1" O="$2" "${llvm_make[@]}" bzImage modules
+	kmake -C "$1" O="$2" "${llvm_make[@]}" "${image##*/}" modules
 	kmake -C "$1" O="$2" "${llvm_make[@]}" headers
 	touch "$2/.built"
-}
-
-# One at a time: who comes second finds the work done.
-lock_cache() { # WHAT
-	mkdir -p "$cache/src"
-	exec 9>"$cache/lock-$1"
-	flock -n 9 || { say "waiting for another run to leave $cache"; flock 9; }
 }
 
 objects_built() {
@@ -192,9 +198,10 @@ main() {
 		return
 	fi
 
+	[ -e "${KCONFIG:-/}" ] || die "KCONFIG=$KCONFIG: no such file"
 	cc=gcc llvm_make=() uses=(build)
-	if [ "$DEBUG" != 0 ]; then
-		cc=clang-$llvm llvm_make=("LLVM=-$llvm") uses+=(debug)
+	if [ "$DEBUG" != 0 ] || is_cross; then
+		cc=clang-$llvm llvm_make=("LLVM=-$llvm") uses+=(clang)
 	fi
 	"$here/deps.sh" "${uses[@]}"
 	rustc_version=$(rustc --version | awk '{ print $2 }')
@@ -206,7 +213,7 @@ main() {
 		[ ! -e "$out/.built" ] || { echo "$out"; return; }
 	fi
 
-	lock_cache kernels
+	lock_cache sources
 
 	"$here/deps.sh" kernel
 	use_libclang
@@ -220,6 +227,8 @@ main() {
 	find_rust_src
 	[ -z "${pid[bindgen]:-}" ] || finish_bindgen
 
+	check_livepatch "$src"
+	lock_cache "kernels$of_arch"
 	out=$cache/kernels/$(key "$src")
 	if [ ! -e "$out/.built" ] || [ -n "${KSRC:-}" ]; then
 		need_space $((DEBUG ? 3000 : 1000)) "building a kernel"

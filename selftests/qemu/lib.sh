@@ -12,11 +12,20 @@ root=$(readlink -f "$(dirname "${BASH_SOURCE[0]}")/../..")
 # shellcheck disable=SC2034 # for who reads this file in
 here=$root/selftests/qemu
 cache=${RKERNFS_CACHE:-${HOME:-/root}/.cache/rkernfs}
-: "${KERNEL:=6.12}" "${DEBUG:=0}"
 jobs=$(nproc)
 
 say() { printf '%s\n' "$*" >&2; }
 die() { say "error: $*"; exit 1; }
+
+# shellcheck source=arch.sh
+. "$here/arch.sh"
+# shellcheck disable=SC2034 # for who reads this file in
+selftests=$root/build/selftests$of_arch	# their programs
+: "${KERNEL:=${arch_kernels%% *}}" "${DEBUG:=0}"
+
+only_for() { # ARCH...
+	[[ " $* " == *" $ARCH "* ]] || die "ARCH=$ARCH: this is for $* only"
+}
 
 # --- steps ---------------------------------------------------------------
 
@@ -83,15 +92,32 @@ need_space() {
 		die "$2 needs $1 MB in $cache, $free MB are free; RKERNFS_CACHE= names another place"
 }
 
+# One at a time: who comes second finds the work done. Gives the one before up.
+lock_cache() { # WHAT
+	mkdir -p "$cache/src"
+	exec 9>"$cache/lock-$1"
+	flock -n 9 || { say "waiting for another run to leave $cache"; flock 9; }
+}
+
 # The kernel's make, without what the caller told our own.
 kmake() {
 	env -u MAKEFLAGS -u MFLAGS -u MAKELEVEL -u KERNEL -u DEBUG -u RUN \
-		-u ADD -u TESTS make --no-print-directory -j"$jobs" ${V:+V="$V"} "$@"
+		-u ADD -u TESTS -u ARCH -u KCONFIG make --no-print-directory -j"$jobs" \
+		${V:+V="$V"} "${arch_make[@]}" "$@"
 }
 
 # The value of a symbol in KDIR's configuration, without quotes.
 config_of() { # KDIR SYMBOL
 	sed -n "s/^$2=\"\{0,1\}\([^\"]*\)\"\{0,1\}$/\1/p" "$1/include/config/auto.conf"
+}
+
+# Whether KDIR's kernel can be patched; without, rkernfs has its own tree alone.
+has_livepatch() {
+	[ "$(config_of "$KDIR" CONFIG_LIVEPATCH)" = y ]
+}
+
+need_livepatch() {
+	has_livepatch || die "Linux $(cat "$KDIR/include/config/kernel.release") is built without CONFIG_LIVEPATCH: nothing but rkernfs's own file system can be patched (cover=own); on $ARCH, KERNEL=${arch_kernels##* } has it"
 }
 
 # The source tree that KDIR was built from.

@@ -8,9 +8,10 @@
 #
 #   KERNEL='6.12 7.3'	on which kernels; the pages are written for these two
 set -euo pipefail
-kernels=${KERNEL:-6.12 7.3}
+kernels=${KERNEL:-}
 # shellcheck source=lib.sh
 . "$(dirname "$0")/lib.sh"
+: "${kernels:=$arch_kernels}"
 
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
@@ -34,8 +35,8 @@ run_on() {
 	kdir=$(KERNEL=$1 "$here/kernel.sh")
 	[ "$3" = 0 ] || ko=$(KDIR=$kdir "$here/module.sh")
 	say "the matrix on $1$([ "$3" = 0 ] || echo " with rkernfs") ..."
-	kmake -s -C "$root/selftests" KSRC="$(source_of "$kdir")" OUT="$root/build/selftests" >&2
-	KDIR=$kdir MODULE=$3 KO=$ko ADD="$root/build/selftests/matrix" TIMEOUT=600 \
+	kmake -s -C "$root/selftests" KSRC="$(source_of "$kdir")" OUT="$selftests" >&2
+	KDIR=$kdir MODULE=$3 KO=$ko ADD="$selftests/matrix" TIMEOUT=600 \
 		RUN='RKERNFS_EXPECT=none /add/matrix' "$here/vm.sh" >"$work/out" 2>"$log" ||
 		{ cat "$log" >&2; die "the matrix on $1 did not run to its end"; }
 	sed -n "s#^\# cell \([^/]*\)/\([^/]*\)/\([^/]*\)/.* \([a-z]*\)\$#$2 \1 \2 \3 \4#p" "$work/out" >>"$work/cells"

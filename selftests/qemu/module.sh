@@ -37,7 +37,7 @@ check_tree() {
 	rustc=$(config_of "$KDIR" CONFIG_RUSTC_VERSION_TEXT)
 	is_debian_kernel || [ "$rustc" = "$(rustc --version)" ] ||
 		die "KDIR=$KDIR was built with $rustc, but here is $(rustc --version)"
-	[ -n "$(config_of "$KDIR" CONFIG_LIVEPATCH)" ] ||
+	has_livepatch ||
 		say "note: KDIR=$KDIR is built without CONFIG_LIVEPATCH: the module loads with cover=own only"
 }
 
@@ -82,7 +82,7 @@ build=(kmake)
 if is_debian_kernel; then
 	need_toolchain
 	mapfile -t tools <"${KDIR%/build}/tools"
-	build=(with_toolchain make -j"$jobs" ${V:+V="$V"} "${tools[@]}")
+	build=(with_toolchain make -j"$jobs" ${V:+V="$V"} "${arch_make[@]}" "${tools[@]}")
 else
 	use_libclang
 	have_bindgen || { begin_bindgen && finish_bindgen; }

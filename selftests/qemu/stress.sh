@@ -9,20 +9,23 @@
 #   ROUNDS=100		how often the module comes and goes
 #   SEED=		repeats a run
 set -euo pipefail
-kernels=${KERNEL:-6.12 7.3}
+kernels=${KERNEL:-}
 # shellcheck source=lib.sh
 . "$(dirname "$0")/lib.sh"
+: "${kernels:=$arch_kernels}"
 
 failed=0
+given=${KDIR:-}
 for kernel in $kernels; do
 	say "stress on $kernel: ${NODES:=1000000} nodes ..."
-	KDIR=$(KERNEL=$kernel DEBUG=0 "$here/kernel.sh")
+	KDIR=$(KDIR=$given KERNEL=$kernel DEBUG=0 "$here/kernel.sh")
 	export KDIR
-	kmake -s -C "$root/selftests" KSRC="$(source_of "$KDIR")" OUT="$root/build/selftests" >&2
-	ADD="$root/build/selftests/stress" UNLOAD=1 TIMEOUT=3600 \
+	need_livepatch
+	kmake -s -C "$root/selftests" KSRC="$(source_of "$KDIR")" OUT="$selftests" >&2
+	ADD="$selftests/stress" UNLOAD=1 TIMEOUT=3600 \
 		RUN="${SEED:+SEED=$SEED} /add/stress -t 3000 -n $NODES" "$here/vm.sh" || failed=1
 	say "loading and unloading on $kernel: ${ROUNDS:=100} rounds ..."
-	ADD="$root/build/selftests/reload" TIMEOUT=1200 \
+	ADD="$selftests/reload" TIMEOUT=1200 \
 		RUN="${SEED:+SEED=$SEED} /add/reload -t 1000 -n $ROUNDS" "$here/vm.sh" || failed=1
 done
 exit $failed

@@ -4,6 +4,7 @@
 # Runs selftests/ on the dev kernels.
 #
 #   KERNEL=6.12 or 7.3    only this one; debian: the kernel that Debian ships
+#   ARCH=arm64            on 7.3 of that architecture
 #   DEBUG=0 or 1          only the normal, only the debug kernel
 #   KDIR=                 only this built kernel
 #   TESTS='pattern'       only the programs with such a name (harness: the
@@ -11,12 +12,13 @@
 #                         fail when the module leaves out a step; compile_fail:
 #                         that the types refuse what they promise to)
 set -euo pipefail
-kernels=${KERNEL:-6.12 7.3} variants=${DEBUG:-0 1} pattern=${TESTS:-*}
+kernels=${KERNEL:-} variants=${DEBUG:-0 1} pattern=${TESTS:-*}
 # Debian's is as it is.
 [ "$kernels" != debian ] || variants=${DEBUG:-0}
 unset TESTS
 # shellcheck source=lib.sh
 . "$(dirname "$0")/lib.sh"
+: "${kernels:=$arch_kernels}"
 
 [ -z "${KDIR:-}" ] || kernels=$(basename "$KDIR") variants=${DEBUG:-0}
 logs=$root/build/logs
@@ -72,7 +74,7 @@ tests() {
 }
 
 name_of() { # KERNEL DEBUG
-	[ "$2" = 0 ] && echo "$1" || echo "$1-debug"
+	echo "$1$of_arch$([ "$2" = 0 ] || echo -debug)"
 }
 
 # All kernels before any test: a guest wants its processor for itself.
@@ -113,21 +115,21 @@ fi
 for debug in $variants; do
 	for kernel in $kernels; do
 		name=$(name_of "$kernel" "$debug")
-		on "$kernel" "$debug" "$name" run_on "$name" "$root/build/selftests-$kernel"
+		on "$kernel" "$debug" "$name" run_on "$name" "$selftests-$kernel"
 	done
 	await
 	[ "$debug" = 0 ] || continue
 	if selected negative; then
 		for kernel in $kernels; do
 			# With the programs that were built for it.
-			name=negative-$kernel
-			on "$kernel" 0 "$name" tests "$name" "$here/negative_test.sh" "$root/build/selftests-$kernel"
+			name=negative-$kernel$of_arch
+			on "$kernel" 0 "$name" tests "$name" "$here/negative_test.sh" "$selftests-$kernel"
 		done
 		await
 	fi
 	if selected compile_fail; then
 		for kernel in $kernels; do
-			name=compile_fail-$kernel
+			name=compile_fail-$kernel$of_arch
 			on "$kernel" 0 "$name" tests "$name" "$root/selftests/compile_fail/test.sh"
 		done
 		await

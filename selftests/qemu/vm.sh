@@ -11,6 +11,8 @@
 set -euo pipefail
 # shellcheck source=lib.sh
 . "$(dirname "$0")/lib.sh"
+# shellcheck source=debian.sh
+. "$here/debian.sh"
 
 [ -z "${DISK:-}" ] || : "${MODULE:=0}" "${KO:=}" "${MEM:=2G}" "${TIMEOUT:=400}"
 : "${MODULE:=1}" "${MODPARAMS:=}" "${ADD:=}" "${RUN:=true}" "${INTERACTIVE:=0}"
@@ -25,12 +27,11 @@ die() { say "error: $*"; exit $NOT_STARTED; }
 
 # The part that is the same for every run of a kernel.
 base_image() {
-	local tree=$tmp/base applet
+	local tree=$tmp/base
 	mkdir -p "$tree"/{bin,dev,proc,sys,tmp,add,vm,lib/modules}
-	cp /bin/busybox "$tree/bin/"
-	for applet in $(/bin/busybox --list); do
-		[ "$applet" = busybox ] || ln -s busybox "$tree/bin/$applet"
-	done
+	cp "$busybox" "$tree/bin/busybox"
+	# It makes the other links itself; another machine's does not run here.
+	ln -s busybox "$tree/bin/sh"
 	install -m 755 "$here/init" "$tree/init"
 	find "$KDIR/drivers" -name '*.ko' -exec cp -t "$tree/lib/modules" {} + 2>/dev/null || :
 	pack "$tree"
@@ -75,17 +76,14 @@ run_files() {
 qemu() {
 	# A reset ends QEMU; and an emulated machine may be slow without being
 	# stuck or broken.
-	local append="console=ttyS0 panic=-1 reboot=t random.trust_cpu=on"
-	append+=" no_timer_check rcupdate.rcu_cpu_stall_timeout=60 sysctl.kernel.watchdog_thresh=30"
-	# Four levels of page tables: with five, an interrupt while the kernel
-	# reads the processor's features makes KASAN report a wild access, as
-	# what it takes for an address depends on a feature just cleared.
-	# q35 rather than pc: the latter's interrupt table is a loop in ACPI's
-	# byte code, which gives up on a debug kernel that gets little time.
+	local append="$arch_append panic=-1 random.trust_cpu=on"
+	append+=" rcupdate.rcu_cpu_stall_timeout=60 sysctl.kernel.watchdog_thresh=30"
+	local model=$cpu
+	case $ACCEL in tcg*) model=$tcg_cpu ;; esac
 	# pci-testdev is there for tests to remove.
 	# shellcheck disable=SC2054 # QEMU's commas
 	local args=(-nodefaults -no-user-config -display none -no-reboot
-		-M q35 -cpu max,la57=off -smp "$SMP" -m "$MEM"
+		-M "$machine" -cpu "$model" -smp "$SMP" -m "$MEM"
 		-device pci-testdev -device virtio-serial-pci
 		-serial "file:$LOG"
 		-chardev stdio,signal=off,id=out -device virtconsole,chardev=out
@@ -97,17 +95,17 @@ qemu() {
 			-drive "file=$DISK/disk,format=raw,if=virtio,snapshot=on"
 			-drive "file=$tmp/run.tar,format=raw,if=virtio,readonly=on")
 	else
-		args+=(-kernel "$KDIR/arch/x86/boot/bzImage" -initrd "$tmp/initrd")
+		args+=(-kernel "$KDIR/$image" -initrd "$tmp/initrd")
 	fi
 	# shellcheck disable=SC2206 # words, as the user wrote them
 	args+=(-append "$append $APPEND" -accel $ACCEL $QEMU_ARGS)
 	if [ "$INTERACTIVE" = 1 ]; then
-		qemu-system-x86_64 "${args[@]}"
+		"$qemu" "${args[@]}"
 	else
 		# cat, because QEMU makes the pipe that it is given non-blocking
 		# for all who share it.
 		timeout --foreground -k 5 "$TIMEOUT" \
-			qemu-system-x86_64 "${args[@]}" </dev/null | cat
+			"$qemu" "${args[@]}" </dev/null | cat
 	fi
 }
 
@@ -120,7 +118,7 @@ choose_accel() {
 	# still run an int3 that the kernel had just patched away, and oopsed, and
 	# in 10.0 both were seen to sleep with a timer due, until RCU found a stall.
 	ACCEL=tcg,thread=single
-	[ -w /dev/kvm ] || return 0
+	{ ! is_cross && [ -w /dev/kvm ]; } || return 0
 	boot=$(cat /proc/sys/kernel/random/boot_id)
 	verdict=$(sed -n "s/^$boot //p" "$cache/kvm" 2>/dev/null) || :
 	if [ -z "$verdict" ]; then
@@ -179,10 +177,13 @@ main() {
 		KO=$("$here/module.sh") || exit $NOT_STARTED
 	fi
 	[ -z "$DISK" ] || [ -e "$DISK/disk" ] || die "DISK=$DISK has no disk: selftests/debian/image.sh makes one"
-	[ -e "$KDIR/arch/x86/boot/bzImage" ] || die "KDIR=$KDIR has no arch/x86/boot/bzImage to boot"
+	[ -e "$KDIR/$image" ] || die "KDIR=$KDIR has no $image to boot"
 	[ "$MODULE" != 1 ] || [ -e "$KO" ] || die "no module $KO"
 	if [ -z "${TIMEOUT:-}" ]; then
 		TIMEOUT=$([ "$(config_of "$KDIR" CONFIG_KASAN)" = y ] && echo 600 || echo 120)
+	fi
+	if [ -z "$MODPARAMS" ] && ! has_livepatch; then
+		MODPARAMS=cover=own
 	fi
 	choose_accel
 
@@ -197,6 +198,7 @@ main() {
 	if [ -n "$DISK" ]; then
 		tar -cf "$tmp/run.tar" --owner=0 --group=0 -C "$tmp/run" .
 	else
+		find_busybox
 		base_image >"$tmp/initrd"
 		pack "$tmp/run" >>"$tmp/initrd"
 	fi

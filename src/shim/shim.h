@@ -12,6 +12,13 @@
 
 #include <linux/types.h>
 
+#ifndef CONFIG_64BIT
+#error "rkernfs needs a 64-bit kernel: inode numbers and hashes of names are taken for those of one"
+#endif
+#ifdef CONFIG_CPU_BIG_ENDIAN
+#error "rkernfs needs a little-endian kernel: on a big-endian one it was never tried"
+#endif
+
 struct callback_head;
 struct dentry;
 struct file_system_type;

@@ -3,7 +3,9 @@
  * Functions that the kernel does not export, found by name when the module
  * loads. They are called through static_call(), which patches direct calls
  * into the text: an indirect one faults on a kernel with IBT, where functions
- * whose address nobody takes have no landing pad.
+ * whose address nobody takes have no landing pad. On arm64 it is an indirect
+ * call, unless the kernel has kCFI; there, under BTI, each function that is not
+ * static has a landing pad, and these are such.
  */
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
 
