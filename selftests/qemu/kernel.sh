@@ -6,7 +6,7 @@
 #
 #   KERNEL=6.12 (default), 7.3, ...   which of Debian's kernel sources
 #   KERNEL=debian                     the kernel that Debian ships; none is built
-#   DEBUG=1                           with debug.config, built by clang
+#   DEBUG=1, DEBUG=kcsan              with debug.config, kcsan.config, built by clang
 #   KSRC=                             a source tree to build instead
 #   KDIR=                             a built tree, taken as it is
 set -euo pipefail
@@ -98,7 +98,7 @@ prepare_debian_kernel() { # FILES RELEASE OUT
 
 debian_kernel() {
 	local version release files key=$root/packaging/dkms/prepare.sh
-	[ "$DEBUG" = 0 ] || die "KERNEL=debian is the kernel as Debian ships it: DEBUG=1 needs another KERNEL="
+	[ "$DEBUG" = 0 ] || die "KERNEL=debian is the kernel as Debian ships it: DEBUG= needs another KERNEL="
 	[ -e "$cache/debian-kernel" ] || need_space 3000 "Debian's kernel"
 	lock_cache debian
 	if [ -z "$(find "$cache/debian-kernel" -mtime -1 2>/dev/null)" ]; then
@@ -123,9 +123,19 @@ debian_kernel() {
 
 # --- the kernel ----------------------------------------------------------
 
+# The name of what DEBUG= asks for, empty for the normal kernel
+variant() {
+	case $DEBUG in
+	0) ;;
+	1) echo debug ;;
+	kcsan) echo kcsan ;;
+	*) die "DEBUG=$DEBUG: 0, 1 or kcsan" ;;
+	esac
+}
+
 fragments() {
 	cat "$here/kernel.config"
-	[ "$DEBUG" = 0 ] || cat "$here/debug.config"
+	[ -z "$variant" ] || cat "$here/$variant.config"
 }
 
 asked() {
@@ -143,7 +153,7 @@ key() { # SOURCE
 	version=$(source_version "$1")
 	hash=$( (asked; echo "$version ${KSRC:-}"; rustc --version; $cc --version | head -n 1) |
 		sha256sum | cut -c 1-8)
-	echo "$version-$cc$([ "$DEBUG" = 0 ] || echo -debug)-$hash"
+	echo "$version-$cc${variant:+-$variant}-$hash"
 }
 
 configure() { # SOURCE OUT
@@ -178,7 +188,7 @@ objects_built() {
 }
 
 main() {
-	local src=${KSRC:-$cache/src/$KERNEL} objects=1350 hint=
+	local src=${KSRC:-$cache/src/$KERNEL} objects=1350 variant hint=''
 
 	if [ -n "${KDIR:-}" ]; then
 		[ -e "$KDIR/include/config/auto.conf" ] ||
@@ -192,8 +202,9 @@ main() {
 		return
 	fi
 
+	variant=$(variant)
 	cc=gcc llvm_make=() uses=(build)
-	if [ "$DEBUG" != 0 ]; then
+	if [ -n "$variant" ]; then
 		cc=clang-$llvm llvm_make=("LLVM=-$llvm") uses+=(debug)
 	fi
 	"$here/deps.sh" "${uses[@]}"
@@ -222,7 +233,7 @@ main() {
 
 	out=$cache/kernels/$(key "$src")
 	if [ ! -e "$out/.built" ] || [ -n "${KSRC:-}" ]; then
-		need_space $((DEBUG ? 3000 : 1000)) "building a kernel"
+		need_space "$([ -z "$variant" ] && echo 1000 || echo 3000)" "building a kernel"
 		step "${out##*/}" "building Linux ${out##*/}" objects_built build "$src" "$out"
 	fi
 	echo "$out"
