@@ -15,6 +15,7 @@ unset TESTS
 . "$(dirname "$0")/../qemu/lib.sh"
 : "${FUZZ_S:=60}"
 limit=1200
+shopt -s extglob	# TESTS='!(reload|stress)'
 out=$root/build/coverage
 
 # For the guest: coverage.ko first, and last what it knows. Where the module's
@@ -24,6 +25,7 @@ guest_script() { # PROGRAM...
 	echo 'insmod /add/coverage.ko && insmod /rkernfs.ko || exit'
 	for name in "${@##*/}"; do
 		[ "$name" != fuzz ] || name="fuzz -t $FUZZ_S"
+		echo "echo '# $name'"
 		echo "timeout -s KILL $limit /add/$name </dev/null >/tmp/out 2>&1 || echo \"# $name ends with \$?\""
 	done
 	cat <<-'END'
@@ -51,7 +53,7 @@ measure() { # NAME
 	say "coverage on $1: ${list[*]##*/} ..."
 	KO=$ko MODULE=0 ADD="${list[*]} ${ko%/*}/selftests/coverage/coverage.ko" \
 		KLOG=ignore TIMEOUT=$((limit * 3)) RUN="$(guest_script "${list[@]}")" "$here/vm.sh" >"$out/$1.reached"
-	grep '^#' "$out/$1.reached" || :
+	grep '^# .* ends with' "$out/$1.reached" || :
 	"$root/selftests/coverage/report.py" lines "$ko" "$out/$1.reached" >"$out/$1.lines"
 }
 

@@ -126,12 +126,13 @@ static void put(struct proc *proc, const struct call *call, int fd)
 static void hold(struct proc *proc, const struct call *call)
 {
 	static const int flags[] = { O_RDONLY, O_PATH };
+	int how = call->choice / MAX_HELD % 3;
 	char path[PATH_MAX];
 
 	node_path(path, call->node);
-	if (call->us % 3 == 2 && chdir(path) == 0)
+	if (how == 2 && chdir(path) == 0)
 		return;
-	put(proc, call, open(path, flags[call->us % 3 % 2] | O_NONBLOCK | O_NOFOLLOW | O_CLOEXEC));
+	put(proc, call, open(path, flags[how % 2] | O_NONBLOCK | O_NOFOLLOW | O_CLOEXEC));
 }
 
 static void take_handle(struct proc *proc, const struct call *call)
@@ -155,7 +156,7 @@ static void open_handle(struct proc *proc, const struct call *call)
 		return;
 	root = open(root_of(taken->node), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	fd = open_by_handle_at(root, &taken->handle.head,
-			       (call->us % 2 ? O_PATH : O_RDONLY | O_NONBLOCK) | O_CLOEXEC);
+			       (call->choice / MAX_HELD % 2 ? O_PATH : O_RDONLY | O_NONBLOCK) | O_CLOEXEC);
 	close(root);
 	if (fd < 0)
 		return;

@@ -101,6 +101,6 @@ void remove_all(const struct program *program)
 			 remove_cgroup(path))
 			fail("rmdir", path);
 	}
-	if (uses_realm(program, CPU))
-		write_text("/sys/devices/system/cpu/cpu1/online", "0");
+	if (uses_realm(program, CPU) && !write_text("/sys/devices/system/cpu/cpu1/online", "0"))
+		fail("offline", "cpu1");
 }

@@ -60,12 +60,14 @@ static void print_write(FILE *out, const struct call *call)
 
 static void print_hold(FILE *out, const struct call *call)
 {
-	if (call->us % 3 == 2) {
+	int how = call->choice / MAX_HELD % 3;
+
+	if (how == 2) {
 		print_on_path(out, "if (chdir(", call, "))\n\t\tperror(\"chdir\")");
 		return;
 	}
 	fprintf(out, "hold(%d, ", call->choice % MAX_HELD);
-	print_on_path(out, "", call, call->us % 3 ? ", O_PATH)" : ", O_RDONLY)");
+	print_on_path(out, "", call, how ? ", O_PATH)" : ", O_RDONLY)");
 }
 
 static void print_handle(FILE *out, const struct call *call)
@@ -75,7 +77,7 @@ static void print_handle(FILE *out, const struct call *call)
 		print_on_path(out, "", call, ")");
 	} else {
 		fprintf(out, "watch_by_handle(%d, %s)", call->choice % MAX_HELD,
-			call->us % 2 ? "O_PATH" : "O_RDONLY");
+			call->choice / MAX_HELD % 2 ? "O_PATH" : "O_RDONLY");
 	}
 }
 
