@@ -73,18 +73,23 @@ write_out() { # NAME
 }
 
 fuzz_on() { # NAME
-	local status=0
+	local status=0 number
 	: >"$work/verdicts"
 	boot -t "$FUZZ_S" || status=$?
 	grep '^# ' "$work/out" || :
+	# Whoever loses an event may also lose what unloading waits for.
+	! grep -q '^#@ end' "$work/out" || status=$FOUND
 	case $status in
 	0) return ;;
 	"$REPORTED" | "$NOT_LOADED") cat "$work/err" >&2 ;;
 	"$FOUND") write_out "$1" ;;
 	"$BOOT_ANEW" | "$DIED" | "$TIMED_OUT")
 		cat "$work/err" >&2
-		pin_down "$(sed -n 's/^#@ program \([0-9]*\)$/\1/p' "$work/out" | tail -n 1)" || :
-		write_out "$1"
+		number=$(sed -n 's/^#@ program \([0-9]*\)$/\1/p' "$work/out" | tail -n 1)
+		if [ -n "$number" ]; then
+			pin_down "$number" || :
+			write_out "$1"
+		fi
 		;;
 	*) cat "$work/err" >&2 ;;
 	esac
