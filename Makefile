@@ -7,14 +7,14 @@
 # RUN='echo $HOME' is for the guest's shell, not for make.
 settings := ARCH KERNEL DEBUG KCONFIG KSRC KDIR INSTALL V \
 	    RUN ADD MODULE MODPARAMS TIMEOUT APPEND QEMU_ARGS ACCEL SMP MEM \
-	    KLOG UNLOAD LOG DISK TESTS CLIENTS SEED NODES ROUNDS FULL REPORT CLOCKS
+	    KLOG UNLOAD LOG DISK TESTS CLIENTS SEED NODES ROUNDS SOAK_S FUZZ_S FULL REPORT CLOCKS
 literally = $(if $(filter undefined,$(origin $1)),,$(eval override export $1 := $$(value $1)))
 $(foreach s,$(settings),$(call literally,$s))
 
 qemu := selftests/qemu
 
 .DEFAULT_GOAL := module
-.PHONY: module kernel cgwatch bench hostile lost clean install uninstall deb vm shell demo test stress test-cgwatch test-package test-debian test-clients \
+.PHONY: module kernel cgwatch bench hostile lost clean install uninstall deb vm shell demo test stress fuzz coverage test-cgwatch test-package test-debian test-clients \
 	rust-analyzer doc fmt lint help
 
 ##@ Build
@@ -55,8 +55,14 @@ shell: ## the same with a prompt
 test: ## all tests on 6.12 and 7.3, normal and debug; KERNEL= TESTS= DEBUG= narrow
 	@$(qemu)/test.sh
 
-stress: ## a million removals, a hundred loads, on 6.12 and 7.3; NODES= ROUNDS= SEED= KERNEL=
+stress: ## a million removals, a hundred loads, on 6.12 and 7.3; NODES= ROUNDS= SOAK_S= SEED= KERNEL= DEBUG=
 	@$(qemu)/stress.sh
+
+fuzz: ## random programs of calls, FUZZ_S= seconds on 6.12 and 7.3; SEED= KERNEL= DEBUG=
+	@$(qemu)/fuzz.sh
+
+coverage: ## which lines of src the tests reach; KERNEL= DEBUG= TESTS= FUZZ_S=
+	@selftests/coverage/run.sh
 
 test-cgwatch: ## cgwatch: unit tests, and on both kernels without and with the module
 	@samples/cgwatch/test.sh

@@ -16,6 +16,7 @@
 #include <sys/types.h>
 
 #include "kselftest_harness.h"
+#include "lib/counters.h"
 #include "lib/events.h"
 #include "lib/pseudofs.h"
 #include "lib/system.h"

@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "kselftest.h"
+#include "lib/counters.h"
 #include "lib/netdev.h"
 #include "lib/system.h"
 
@@ -50,20 +51,6 @@ static void run_threads(int seconds, long long nodes)
 	while (now_us() < end && (!nodes || nodes_removed() < enough))
 		sleep_ms(500);
 	stop_threads();
-}
-
-/* What was begun is ended in one of three ways. */
-static bool counters_add_up(void)
-{
-	long long cleared, ended;
-
-	for (int ms = 0; ms < 10000 && counter("work_pending") > 0; ms += 10)
-		sleep_ms(10);
-	cleared = counter("inodes_cleared");
-	ended = counter("ended_by_vfs") + counter("dentries_uncached") +
-		counter("events_sent");
-	ksft_print_msg("inodes cleared: %lld, ended: %lld\n", cleared, ended);
-	return cleared == ended;
 }
 
 static void judge(const struct findings *sum)

@@ -146,14 +146,14 @@ static bool do_request(const struct request *request)
 	return ok;
 }
 
-static bool add_dummy(const char *name, int group)
+bool add_link(const char *kind, const char *name, int group)
 {
 	struct request request = new_request(RTM_NEWLINK, NLM_F_CREATE | NLM_F_EXCL, group);
 	struct rtattr *link;
 
 	put_attribute(&request, IFLA_IFNAME, name, strlen(name) + 1);
 	link = put_attribute(&request, IFLA_LINKINFO, NULL, 0);
-	put_attribute(&request, IFLA_INFO_KIND, "dummy", sizeof("dummy"));
+	put_attribute(&request, IFLA_INFO_KIND, kind, strlen(kind) + 1);
 	link->rta_len = (void *)&request + request.header.nlmsg_len - (void *)link;
 	return do_request(&request);
 }
@@ -164,10 +164,18 @@ bool add_dummies(const char *prefix, int nr, int group)
 
 	for (unsigned int i = 0; i < (unsigned int)nr; i++) {
 		snprintf(name, sizeof(name), "%.4s%u", prefix, i);
-		if (!add_dummy(name, group))
+		if (!add_link("dummy", name, group))
 			return false;
 	}
 	return true;
+}
+
+bool delete_link(const char *name)
+{
+	struct request request = new_request(RTM_DELLINK, 0, 0);
+
+	put_attribute(&request, IFLA_IFNAME, name, strlen(name) + 1);
+	return do_request(&request);
 }
 
 bool delete_group(int group)

@@ -15,6 +15,9 @@ bool load_dummy(void);
 bool may_unload_dummy(void);
 bool unload_dummy(void);
 
+/* One of some kind, "dummy" or "veth", for which the kernel makes the peer */
+bool add_link(const char *kind, const char *name, int group);
+bool delete_link(const char *name);
 bool add_dummies(const char *prefix, int nr, int group);
 /* All in one go, as when a container ends */
 bool delete_group(int group);

@@ -328,36 +328,3 @@ bool mount_cgroup1(const char *mount_point, int nr)
 	snprintf(options, sizeof(options), "none,name=rkernfs-test-%d-%d", getpid(), nr);
 	return !mount("none", mount_point, "cgroup", 0, options);
 }
-
-/* Counters */
-
-static long long find_counter(const char *path, const char *name)
-{
-	char text[4096], key[64];
-	long long value;
-
-	if (read_text(path, text, sizeof(text)) <= 0)
-		return -1;
-	for (char *line = strtok(text, "\n"); line; line = strtok(NULL, "\n"))
-		if (sscanf(line, "%63s %lld", key, &value) == 2 && !strcmp(key, name))
-			return value;
-	return -1;
-}
-
-long long counter(const char *name)
-{
-	char root[PATH_MAX], path[PATH_MAX];
-	long long value;
-
-	if (exists("/sys/kernel/debug/rkernfs/stats"))
-		return find_counter("/sys/kernel/debug/rkernfs/stats", name);
-	if (!make_mount_point(root))
-		return -1;
-	if (mount("none", root, "rkernfs", 0, NULL)) {
-		rmdir(root);
-		return -1;
-	}
-	value = find_counter(format_path(path, "%.4000s/stats", root), name);
-	remove_mount_point(root);
-	return value;
-}

@@ -67,7 +67,4 @@ void remove_mount_point(const char *path);
 /* A version 1 hierarchy of cgroups without controllers; @nr tells them apart. */
 bool mount_cgroup1(const char *mount_point, int nr);
 
-/* The value of one of rkernfs's counters, or -1 */
-long long counter(const char *name);
-
 #endif

@@ -6,7 +6,7 @@
 #
 #   KERNEL=6.12, 7.3, ...             which of Debian's kernel sources
 #   KERNEL=debian                     the kernel that Debian ships; none is built
-#   DEBUG=1                           with debug.config, built by clang
+#   DEBUG=1, DEBUG=kcsan              with debug.config, kcsan.config, built by clang
 #   ARCH=                             not this machine's: arm64, x86_64; built by clang
 #   KCONFIG=                          a file of more options, as debug.config is one
 #   KSRC=                             a source tree to build instead
@@ -102,7 +102,7 @@ prepare_debian_kernel() { # FILES RELEASE OUT
 
 debian_kernel() {
 	local version release files key=$root/packaging/dkms/prepare.sh
-	[ "$DEBUG" = 0 ] || die "KERNEL=debian is the kernel as Debian ships it: DEBUG=1 needs another KERNEL="
+	[ "$DEBUG" = 0 ] || die "KERNEL=debian is the kernel as Debian ships it: DEBUG= needs another KERNEL="
 	[ -e "$newest" ] || need_space 3000 "Debian's kernel"
 	lock_cache "debian$of_arch"
 	if [ -z "$(find "$newest" -mtime -1 2>/dev/null)" ]; then
@@ -127,9 +127,19 @@ debian_kernel() {
 
 # --- the kernel ----------------------------------------------------------
 
+# The name of what DEBUG= asks for, empty for the normal kernel
+variant() {
+	case $DEBUG in
+	0) ;;
+	1) echo debug ;;
+	kcsan) echo kcsan ;;
+	*) die "DEBUG=$DEBUG: 0, 1 or kcsan" ;;
+	esac
+}
+
 fragments() {
 	local file files=(kernel.config "kernel.$ARCH.config")
-	[ "$DEBUG" = 0 ] || files+=(debug.config "debug.$ARCH.config")
+	[ -z "$variant" ] || files+=("$variant.config" "$variant.$ARCH.config")
 	for file in "${files[@]/#/$here/}" ${KCONFIG:+"$KCONFIG"}; do
 		[ ! -e "$file" ] || cat "$file"
 	done
@@ -150,7 +160,7 @@ key() { # SOURCE
 	version=$(source_version "$1")
 	hash=$( (asked; echo "$version ${KSRC:-}"; rustc --version; $cc --version | head -n 1) |
 		sha256sum | cut -c 1-8)
-	echo "$version$of_arch-$cc$([ "$DEBUG" = 0 ] || echo -debug)-$hash"
+	echo "$version$of_arch-$cc${variant:+-$variant}-$hash"
 }
 
 # Kconfig would refuse it, too, without the reason.
@@ -184,7 +194,7 @@ objects_built() {
 }
 
 main() {
-	local src=${KSRC:-$cache/src/$KERNEL} objects=1350 hint=
+	local src=${KSRC:-$cache/src/$KERNEL} objects=1350 variant hint=''
 
 	if [ -n "${KDIR:-}" ]; then
 		[ -e "$KDIR/include/config/auto.conf" ] ||
@@ -199,8 +209,9 @@ main() {
 	fi
 
 	[ -e "${KCONFIG:-/}" ] || die "KCONFIG=$KCONFIG: no such file"
+	variant=$(variant)
 	cc=gcc llvm_make=() uses=(build)
-	if [ "$DEBUG" != 0 ] || is_cross; then
+	if [ -n "$variant" ] || is_cross; then
 		cc=clang-$llvm llvm_make=("LLVM=-$llvm") uses+=(clang)
 	fi
 	"$here/deps.sh" "${uses[@]}"
@@ -231,7 +242,7 @@ main() {
 	lock_cache "kernels$of_arch"
 	out=$cache/kernels/$(key "$src")
 	if [ ! -e "$out/.built" ] || [ -n "${KSRC:-}" ]; then
-		need_space $((DEBUG ? 3000 : 1000)) "building a kernel"
+		need_space "$([ -z "$variant" ] && echo 1000 || echo 3000)" "building a kernel"
 		step "${out##*/}" "building Linux ${out##*/}" objects_built build "$src" "$out"
 	fi
 	echo "$out"

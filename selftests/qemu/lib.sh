@@ -136,7 +136,17 @@ source_of() { # KDIR
 # shellcheck disable=SC2034 # for who reads this file in
 readonly REPORTS='(^|\] )WARNING:|BUG:|Oops|Kernel panic|general protection fault|INFO: .*(detected|blocked|possible|trying to register|lockdep is turned off)|kmemleak: [1-9]|refcount_t:|list_(add|del) corruption|tried to (add|init) an initialized object|cannot create duplicate filename|kernfs: can not remove'
 
-console() { tr -d '\r' <"$1"; }
+console() { tr -d '\r' <"$1" | own_races; }
+
+# The kernel has data races of its own: KCSAN's report of one, up to a line of =,
+# counts only if the module has part in it.
+own_races() {
+	awk '/BUG: KCSAN:/ { race = $0; next }
+		race == "" { print; next }
+		{ race = race "\n" $0 }
+		/=====$/ { if (race ~ /\[rkernfs\]/) print race; race = "" }
+		END { if (race ~ /\[rkernfs\]/) print race }'
+}
 
 # --- bindgen -------------------------------------------------------------
 

@@ -7,9 +7,9 @@
 # Kbuild leaves its objects beside the sources. For each kernel to have its
 # own, it works in build/<kernel>/, a tree of links to the sources.
 #
-# For tests: OMIT= leaves a step of the removal path out and COMPILE_FAIL= adds
-# what must not compile (see Kbuild); INCLUDE_FIRST= is a folder with headers to
-# take instead of the kernel's.
+# For tests: OMIT= leaves a step of the removal path out, COMPILE_FAIL= adds what
+# must not compile, COVERAGE=y has it tell what was reached (see Kbuild for each);
+# INCLUDE_FIRST= is a folder with headers to take instead of the kernel's.
 set -euo pipefail
 # shellcheck source=lib.sh
 . "$(dirname "$0")/lib.sh"
@@ -61,7 +61,7 @@ key() {
 
 link_sources() { # FOLDER
 	local file
-	(cd "$root" && find Kbuild src samples selftests/modules selftests/compile_fail \( -name '*.mod.c' -o -name '*_generated.rs' \) -prune -o \
+	(cd "$root" && find Kbuild src samples selftests/modules selftests/compile_fail ${COVERAGE:+selftests/coverage} \( -name '*.mod.c' -o -name '*_generated.rs' \) -prune -o \
 		\( -name Kbuild -o -name '*.rs' -o -name '*.[chS]' \) -print) |
 		while read -r file; do
 			[ ! -L "$1/$file" ] || continue
@@ -72,7 +72,7 @@ link_sources() { # FOLDER
 }
 
 check_tree
-out=$root/build/$(key)${OMIT:+-without-$OMIT}${INCLUDE_FIRST:+-mislaid}${COMPILE_FAIL:+-compile-fail}
+out=$root/build/$(key)${OMIT:+-without-$OMIT}${COVERAGE:+-coverage}${INCLUDE_FIRST:+-mislaid}${COMPILE_FAIL:+-compile-fail}
 mkdir -p "$out"
 exec 9>"$out/.lock"
 flock 9
@@ -87,7 +87,7 @@ else
 	use_libclang
 	have_bindgen || { begin_bindgen && finish_bindgen; }
 fi
-"${build[@]}" -s -C "$KDIR" M="$out" ${OMIT:+OMIT="$OMIT"} \
+"${build[@]}" -s -C "$KDIR" M="$out" ${OMIT:+OMIT="$OMIT"} ${COVERAGE:+COVERAGE="$COVERAGE"} \
 	${COMPILE_FAIL:+COMPILE_FAIL="$COMPILE_FAIL" RKERNFS_SAMPLES=n} \
 	${INCLUDE_FIRST:+KCPPFLAGS="-I$INCLUDE_FIRST"} "${llvm[@]}" modules >&2
 echo "$out/rkernfs.ko"

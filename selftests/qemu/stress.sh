@@ -1,12 +1,13 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 #
-# The stress test and the one of loading and unloading, at length, on the
-# normal kernels.
+# The stress test and the one of loading and unloading, at length.
 #
 #   KERNEL='6.12 7.3'	on which kernels
+#   DEBUG=0		1: with lockdep, KASAN, kmemleak; kcsan: with KCSAN
 #   NODES=1000000	how many removals
 #   ROUNDS=100		how often the module comes and goes
+#   SOAK_S=		so many seconds of each instead, however many that are
 #   SEED=		repeats a run
 set -euo pipefail
 kernels=${KERNEL:-}
@@ -14,18 +15,27 @@ kernels=${KERNEL:-}
 . "$(dirname "$0")/lib.sh"
 : "${kernels:=$arch_kernels}"
 
-failed=0
-given=${KDIR:-}
+if [ -n "${SOAK_S:-}" ]; then
+	stress_s=$SOAK_S reload_s=$SOAK_S
+	# 0: no end
+	: "${NODES:=0}" "${ROUNDS:=1000000}"
+else
+	stress_s=3000 reload_s=1000
+	: "${NODES:=1000000}" "${ROUNDS:=100}"
+fi
+
+given=${KDIR:-} failed=0
+[ -z "$given" ] || kernels=$(basename "$given")
 for kernel in $kernels; do
-	say "stress on $kernel: ${NODES:=1000000} nodes ..."
-	KDIR=$(KDIR=$given KERNEL=$kernel DEBUG=0 "$here/kernel.sh")
+	KDIR=$(KDIR=$given KERNEL=$kernel "$here/kernel.sh")
 	export KDIR
 	need_livepatch
+	say "stress on ${KDIR##*/}, $stress_s s at most ..."
 	kmake -s -C "$root/selftests" KSRC="$(source_of "$KDIR")" OUT="$selftests" >&2
-	ADD="$selftests/stress" UNLOAD=1 TIMEOUT=3600 \
-		RUN="${SEED:+SEED=$SEED} /add/stress -t 3000 -n $NODES" "$here/vm.sh" || failed=1
-	say "loading and unloading on $kernel: ${ROUNDS:=100} rounds ..."
-	ADD="$selftests/reload" TIMEOUT=1200 \
-		RUN="${SEED:+SEED=$SEED} /add/reload -t 1000 -n $ROUNDS" "$here/vm.sh" || failed=1
+	ADD="$selftests/stress" UNLOAD=1 TIMEOUT=$((stress_s + 600)) \
+		RUN="${SEED:+SEED=$SEED} /add/stress -t $stress_s -n $NODES" "$here/vm.sh" || failed=1
+	say "loading and unloading on ${KDIR##*/} ..."
+	ADD="$selftests/reload" TIMEOUT=$((reload_s + 200)) \
+		RUN="${SEED:+SEED=$SEED} /add/reload -t $reload_s -n $ROUNDS" "$here/vm.sh" || failed=1
 done
 exit $failed

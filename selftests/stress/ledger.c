@@ -105,6 +105,16 @@ void take_watch_away(struct ledger *ledger, int wd)
 	inotify_rm_watch(ledger->inotify, wd);
 }
 
+bool is_watched(const struct ledger *ledger, int wd)
+{
+	return !(ledger->entries[wd].told & (IGNORED | TAKEN));
+}
+
+bool was_reported(const struct ledger *ledger, int wd)
+{
+	return (ledger->entries[wd].told & (DELETED | TAKEN)) == DELETED;
+}
+
 static void end_watch(struct ledger *ledger, struct entry *entry)
 {
 	ledger->nr_open--;

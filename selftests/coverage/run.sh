@@ -1,0 +1,73 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+#
+# Which lines of src, C and Rust, the test programs reach: a figure for each
+# file, and each line that none of the runs reached, in build/coverage/.
+#
+#   KERNEL='6.12 7.3'	on which kernels
+#   DEBUG='0'		normal and debug ('0 1'): only the latter has allocations fail
+#   TESTS='pattern'	only the programs with such a name
+#   FUZZ_S=60		how long the fuzzer helps
+set -euo pipefail
+kernels=${KERNEL:-6.12 7.3} variants=${DEBUG:-0} pattern=${TESTS:-*}
+unset TESTS
+# shellcheck source=../qemu/lib.sh
+. "$(dirname "$0")/../qemu/lib.sh"
+: "${FUZZ_S:=60}"
+limit=1200
+shopt -s extglob	# TESTS='!(reload|stress)'
+out=$root/build/coverage
+
+# For the guest: coverage.ko first, and last what it knows. Where the module's
+# sections are, it says as long as it is loaded.
+guest_script() { # PROGRAM...
+	local name
+	echo 'insmod /add/coverage.ko && insmod /rkernfs.ko || exit'
+	for name in "${@##*/}"; do
+		[ "$name" != fuzz ] || name="fuzz -t $FUZZ_S"
+		echo "echo '# $name'"
+		echo "timeout -s KILL $limit /add/$name </dev/null >/tmp/out 2>&1 || echo \"# $name ends with \$?\""
+	done
+	cat <<-'END'
+		cat /sys/kernel/debug/rkernfs-coverage
+		cd /sys/module/rkernfs/sections
+		for name in .*text*; do echo "section $name $(cat $name)"; done
+	END
+}
+
+programs() { # FOLDER
+	local name
+	# shellcheck disable=SC2016 # for make
+	kmake -s -C "$root/selftests" KSRC="$(source_of "$KDIR")" --eval 'list: ; @echo $(TESTS) fuzz' list |
+		tr ' ' '\n' | while read -r name; do
+			# shellcheck disable=SC2254 # it is a pattern
+			case $name in $pattern) echo "$1/$name" ;; esac
+		done
+}
+
+measure() { # NAME
+	local ko list folder=$root/build/selftests-coverage
+	ko=$(COVERAGE=y "$here/module.sh")
+	kmake -s -C "$root/selftests" KSRC="$(source_of "$KDIR")" OUT="$folder" >&2
+	mapfile -t list < <(programs "$folder")
+	say "coverage on $1: ${list[*]##*/} ..."
+	KO=$ko MODULE=0 ADD="${list[*]} ${ko%/*}/selftests/coverage/coverage.ko" \
+		KLOG=ignore TIMEOUT=$((limit * 3)) RUN="$(guest_script "${list[@]}")" "$here/vm.sh" >"$out/$1.reached"
+	grep '^# .* ends with' "$out/$1.reached" || :
+	"$root/selftests/coverage/report.py" lines "$ko" "$out/$1.reached" >"$out/$1.lines"
+}
+
+mkdir -p "$out"
+given=${KDIR:-} results=()
+[ -z "$given" ] || kernels=$(basename "$given")
+for debug in $variants; do
+	for kernel in $kernels; do
+		KDIR=$(KDIR=$given KERNEL=$kernel DEBUG=$debug "$here/kernel.sh")
+		export KDIR
+		measure "$kernel-$debug"
+		results+=("$out/$kernel-$debug.lines")
+	done
+done
+"$root/selftests/coverage/report.py" sum "${results[@]}" -r "$root" >"$out/report"
+sed '/^$/,$d' "$out/report"
+say "what was not reached: $out/report"
