@@ -26,8 +26,7 @@ mkdir -p "$out"
 measure() {
 	local status=0
 	ADD="$programs/bench $bench/bench.sh" MODULE=0 KLOG=ignore \
-		MEM=$([ "$FULL" = 1 ] && echo 4G || echo 2G) \
-		TIMEOUT=$([ "$FULL" = 1 ] && echo 3600 || echo 900) \
+		MEM=4G TIMEOUT=$([ "$FULL" = 1 ] && echo 3600 || echo 1800) \
 		LOG="$out/$KERNEL.$1.log" RUN="FULL=$FULL sh /add/bench.sh $1" \
 		"$here/vm.sh" >"$out/$KERNEL.$1.raw" || status=$?
 	grep -E '^([^,]+,){6}-?[0-9]+' "$out/$KERNEL.$1.raw" |

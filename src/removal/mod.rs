@@ -295,6 +295,7 @@ fn clean_up(tree: &Tree<'_>, node: &Node, ours: i32, batch: &mut Batch) {
 /// | `kernfs_fh_to_dentry()`, `kernfs_fh_to_parent()`, `kernfs_get_parent_dentry()` since 7.3 | `kernfs_rwsem` (shared) |
 /// | the same before 7.3 | nothing; but they have a reference meanwhile, which they got while the node was active (`Root::find_by_id()`), or an inode of a child |
 /// | `cgroup_may_write()`, of `cgroup.procs` | `cgroup_mutex`, under which that file is removed |
+/// | `notify`, to report a change | `kernfs_rwsem` (shared) |
 /// | [`make`] | it is the removal |
 ///
 /// Others who hold references make the count higher than it need be, which costs a lookup: an
