@@ -135,7 +135,10 @@ enum state {
 	UNSEEN,				/* nobody ever looked it up */
 };
 
-FIXTURE(modify) {
+/* A file that changes, and whoever is to be told */
+struct subject {
+	const struct cause *cause;
+	enum state state;
 	char cgroup[PATH_MAX];
 	char path[PATH_MAX];
 	ino_t cgroup_ino;
@@ -146,23 +149,24 @@ FIXTURE(modify) {
 	int lost;			/* overflows */
 };
 
+FIXTURE(modify) {
+	struct subject subject;
+};
+
 FIXTURE_VARIANT(modify) {
 	const struct cause *cause;
 	enum state state;
 };
 
-#define VARIANT(c, s, STATE)	\
-	FIXTURE_VARIANT_ADD(modify, c##_##s) { .cause = &c, .state = STATE }
-
-VARIANT(frozen, cached, CACHED);
-VARIANT(frozen, reclaimed, RECLAIMED);
-VARIANT(frozen, unseen, UNSEEN);
-VARIANT(populated, cached, CACHED);
-VARIANT(populated, reclaimed, RECLAIMED);
-VARIANT(populated, unseen, UNSEEN);
-VARIANT(too_many, cached, CACHED);
-VARIANT(too_many, reclaimed, RECLAIMED);
-VARIANT(too_many, unseen, UNSEEN);
+FIXTURE_VARIANT_ADD(modify, frozen_cached) { &frozen, CACHED };
+FIXTURE_VARIANT_ADD(modify, frozen_reclaimed) { &frozen, RECLAIMED };
+FIXTURE_VARIANT_ADD(modify, frozen_unseen) { &frozen, UNSEEN };
+FIXTURE_VARIANT_ADD(modify, populated_cached) { &populated, CACHED };
+FIXTURE_VARIANT_ADD(modify, populated_reclaimed) { &populated, RECLAIMED };
+FIXTURE_VARIANT_ADD(modify, populated_unseen) { &populated, UNSEEN };
+FIXTURE_VARIANT_ADD(modify, too_many_cached) { &too_many, CACHED };
+FIXTURE_VARIANT_ADD(modify, too_many_reclaimed) { &too_many, RECLAIMED };
+FIXTURE_VARIANT_ADD(modify, too_many_unseen) { &too_many, UNSEEN };
 
 /* Without making an inode for it */
 static ino_t ino_in(const char *path, const char *name)
@@ -181,6 +185,7 @@ static ino_t ino_in(const char *path, const char *name)
 
 FIXTURE_SETUP(modify)
 {
+	struct subject *subject = &self->subject;
 	const struct cause *cause = variant->cause;
 	const char *reason = why_no_cgroup();
 	struct stat st;
@@ -189,160 +194,154 @@ FIXTURE_SETUP(modify)
 		reason = cause->missing();
 	if (reason)
 		SKIP(return, "%s", reason);
-	format_path(self->cgroup, "%.3900s/cgroup", cgroup_base());
-	format_path(self->path, "%.4000s/%s", self->cgroup, cause->file);
-	ASSERT_EQ(mkdir(self->cgroup, 0755), 0);
-	ASSERT_EQ(stat(self->cgroup, &st), 0);
-	self->cgroup_ino = st.st_ino;
-	self->file_ino = ino_in(self->cgroup, cause->file);
-	ASSERT_NE(self->file_ino, 0);
-	self->fd = -1;
+	subject->cause = cause;
+	subject->state = variant->state;
+	format_path(subject->cgroup, "%.3900s/cgroup", cgroup_base());
+	format_path(subject->path, "%.4000s/%s", subject->cgroup, cause->file);
+	ASSERT_EQ(mkdir(subject->cgroup, 0755), 0);
+	ASSERT_EQ(stat(subject->cgroup, &st), 0);
+	subject->cgroup_ino = st.st_ino;
+	subject->file_ino = ino_in(subject->cgroup, cause->file);
+	ASSERT_NE(subject->file_ino, 0);
+	subject->fd = -1;
 	if (cause->start)
-		ASSERT_TRUE(cause->start(self->cgroup, &self->helper));
+		ASSERT_TRUE(cause->start(subject->cgroup, &subject->helper));
 	sleep_ms(APART_MS);
 }
 
 FIXTURE_TEARDOWN(modify)
 {
-	stop_helper(&self->helper);
-	if (self->fd >= 0)
-		close(self->fd);
-	remove_cgroup(self->cgroup);
+	struct subject *subject = &self->subject;
+
+	stop_helper(&subject->helper);
+	if (subject->fd >= 0)
+		close(subject->fd);
+	remove_cgroup(subject->cgroup);
 	cgroup_base_remove();
 }
 
-static void enter_state(struct __test_metadata *_metadata, const char *path, enum state state)
+static void enter_state(struct __test_metadata *_metadata, const struct subject *subject)
 {
 	char text[128];
 
-	if (state != UNSEEN)
-		ASSERT_GE(read_text(path, text, sizeof(text)), 0);
-	if (state != CACHED)
+	if (subject->state != UNSEEN)
+		ASSERT_GE(read_text(subject->path, text, sizeof(text)), 0);
+	if (subject->state != CACHED)
 		ASSERT_TRUE(drop_dentries());
 }
 
-static void take_inotify(FIXTURE_DATA(modify) *self, const struct cause *cause)
+static void take_inotify(struct subject *subject)
 {
 	struct events events = {};
 
-	read_events(self->fd, &events);
+	read_events(subject->fd, &events);
 	for (int i = 0; i < events.nr && i < MAX_EVENTS; i++) {
 		const struct event *event = &events.at[i];
 
-		self->lost += event->mask == IN_Q_OVERFLOW;
-		self->told += event->mask == IN_MODIFY &&
-			      (!event->name[0] || !strcmp(event->name, cause->file));
+		subject->lost += event->mask == IN_Q_OVERFLOW;
+		subject->told += event->mask == IN_MODIFY &&
+				 (!event->name[0] || !strcmp(event->name, subject->cause->file));
 	}
 }
 
-struct wanted {
-	FIXTURE_DATA(modify) *self;
-	const char *file;
-};
-
 static void count_told(const struct told *told, void *arg)
 {
-	const struct wanted *wanted = arg;
-	FIXTURE_DATA(modify) *self = wanted->self;
-	bool here = told->name ? told->dir == self->cgroup_ino && !strcmp(told->name, wanted->file) :
-				 told->node == self->file_ino;
+	struct subject *subject = arg;
+	bool here = told->node == subject->file_ino;
 
-	self->lost += !!(told->mask & FAN_Q_OVERFLOW);
-	self->told += here && told->mask == FAN_MODIFY;
+	if (told->name)
+		here = told->dir == subject->cgroup_ino &&
+		       !strcmp(told->name, subject->cause->file);
+	subject->lost += !!(told->mask & FAN_Q_OVERFLOW);
+	subject->told += here && told->mask == FAN_MODIFY;
 }
 
-static void take_fanotify(FIXTURE_DATA(modify) *self, const struct cause *cause)
+static void take_fanotify(struct subject *subject)
 {
-	struct wanted wanted = { .self = self, .file = cause->file };
-
-	read_fanotify(self->fd, count_told, &wanted);
+	read_fanotify(subject->fd, count_told, subject);
 }
-
-typedef void (*take_fn)(FIXTURE_DATA(modify) *self, const struct cause *cause);
 
 /* Reads after each change, so that nothing is merged in the queue. */
-static void expect_told(struct __test_metadata *_metadata, FIXTURE_DATA(modify) *self,
-			const struct cause *cause, take_fn take, bool each)
+static void expect_told(struct __test_metadata *_metadata, struct subject *subject,
+			void (*take)(struct subject *subject), bool each)
 {
 	for (int nr = 0; nr < CHANGES; nr++) {
 		int wanted = each ? nr + 1 : 0;
 
-		ASSERT_TRUE(cause->change(self->cgroup, &self->helper, nr))
+		ASSERT_TRUE(subject->cause->change(subject->cgroup, &subject->helper, nr))
 			TH_LOG("change %d: %s", nr, strerror(errno));
 		for (int ms = 0; ms < EVENT_TIMEOUT_MS; ms++) {
-			take(self, cause);
-			if (self->told >= wanted)
+			take(subject);
+			if (subject->told >= wanted)
 				break;
 			sleep_ms(1);
 		}
 		sleep_ms(APART_MS);
-		take(self, cause);
-		ASSERT_EQ(self->told, wanted)
+		take(subject);
+		ASSERT_EQ(subject->told, wanted)
 			TH_LOG("change %d", nr);
 	}
-	ASSERT_EQ(self->lost, 0);
+	ASSERT_EQ(subject->lost, 0);
 }
 
 #define EXPECT_EACH_TOLD(take)	\
-	expect_told(_metadata, self, variant->cause, take, true)
+	expect_told(_metadata, &self->subject, take, true)
 
-static void watch(struct __test_metadata *_metadata, FIXTURE_DATA(modify) *self,
-		  const FIXTURE_VARIANT(modify) *variant, const char *path)
+static void watch(struct __test_metadata *_metadata, struct subject *subject, const char *path)
 {
-	enter_state(_metadata, self->path, variant->state);
-	self->fd = open_inotify();
-	ASSERT_GE(inotify_add_watch(self->fd, path, IN_MODIFY), 0);
+	enter_state(_metadata, subject);
+	subject->fd = open_inotify();
+	ASSERT_GE(inotify_add_watch(subject->fd, path, IN_MODIFY), 0);
 	/* The file of a watch has an inode whatever happens to the cache. */
-	if (variant->state == RECLAIMED)
+	if (subject->state == RECLAIMED)
 		ASSERT_TRUE(drop_dentries());
 }
 
-static void mark(struct __test_metadata *_metadata, FIXTURE_DATA(modify) *self,
-		 const FIXTURE_VARIANT(modify) *variant, unsigned int report,
-		 unsigned int flags, uint64_t mask, const char *path)
+static void mark(struct __test_metadata *_metadata, struct subject *subject,
+		 unsigned int report, unsigned int flags, uint64_t mask, const char *path)
 {
-	enter_state(_metadata, self->path, variant->state);
-	self->fd = open_fanotify(report);
-	if (self->fd < 0)
+	enter_state(_metadata, subject);
+	subject->fd = open_fanotify(report);
+	if (subject->fd < 0)
 		SKIP(return, "no fanotify with file handles");
-	ASSERT_EQ(fanotify_mark(self->fd, FAN_MARK_ADD | flags, mask, AT_FDCWD, path), 0);
+	ASSERT_EQ(fanotify_mark(subject->fd, FAN_MARK_ADD | flags, mask, AT_FDCWD, path), 0);
 }
 
 TEST_F(modify, inotify_on_the_file)
 {
-	watch(_metadata, self, variant, self->path);
+	watch(_metadata, &self->subject, self->subject.path);
 	EXPECT_EACH_TOLD(take_inotify);
 }
 
 TEST_F(modify, inotify_on_the_directory)
 {
-	watch(_metadata, self, variant, self->cgroup);
+	watch(_metadata, &self->subject, self->subject.cgroup);
 	EXPECT_EACH_TOLD(take_inotify);
 }
 
 TEST_F(modify, fanotify_on_the_file)
 {
-	mark(_metadata, self, variant, FAN_REPORT_FID, 0, FAN_MODIFY, self->path);
+	mark(_metadata, &self->subject, FAN_REPORT_FID, 0, FAN_MODIFY, self->subject.path);
 	EXPECT_EACH_TOLD(take_fanotify);
 }
 
 TEST_F(modify, fanotify_on_the_directory)
 {
-	mark(_metadata, self, variant, FAN_REPORT_DFID_NAME, 0, FAN_MODIFY | FAN_EVENT_ON_CHILD,
-	     self->cgroup);
+	mark(_metadata, &self->subject, FAN_REPORT_DFID_NAME, 0, FAN_MODIFY | FAN_EVENT_ON_CHILD,
+	     self->subject.cgroup);
 	EXPECT_EACH_TOLD(take_fanotify);
 }
 
 TEST_F(modify, file_system_mark)
 {
-	mark(_metadata, self, variant, FAN_REPORT_DFID_NAME, FAN_MARK_FILESYSTEM, FAN_MODIFY,
+	mark(_metadata, &self->subject, FAN_REPORT_DFID_NAME, FAN_MARK_FILESYSTEM, FAN_MODIFY,
 	     cgroup_base());
 	EXPECT_EACH_TOLD(take_fanotify);
 }
 
 TEST_F(modify, file_system_mark_without_names)
 {
-	mark(_metadata, self, variant, FAN_REPORT_FID, FAN_MARK_FILESYSTEM, FAN_MODIFY,
+	mark(_metadata, &self->subject, FAN_REPORT_FID, FAN_MARK_FILESYSTEM, FAN_MODIFY,
 	     cgroup_base());
 	EXPECT_EACH_TOLD(take_fanotify);
 }
@@ -350,9 +349,9 @@ TEST_F(modify, file_system_mark_without_names)
 /* What the kernel changes, it changes through no mount. */
 TEST_F(modify, mount_mark_is_not_told)
 {
-	mark(_metadata, self, variant, FAN_REPORT_DFID_NAME, FAN_MARK_MOUNT, FAN_MODIFY,
+	mark(_metadata, &self->subject, FAN_REPORT_DFID_NAME, FAN_MARK_MOUNT, FAN_MODIFY,
 	     cgroup_base());
-	expect_told(_metadata, self, variant->cause, take_fanotify, false);
+	expect_told(_metadata, &self->subject, take_fanotify, false);
 }
 
 /* Whoever does not ask makes no inode come to be. */
@@ -362,25 +361,26 @@ TEST_F(modify, nobody_asks)
 
 	if (before < 0)
 		SKIP(return, "no counters");
-	mark(_metadata, self, variant, FAN_REPORT_DFID_NAME, FAN_MARK_FILESYSTEM,
+	mark(_metadata, &self->subject, FAN_REPORT_DFID_NAME, FAN_MARK_FILESYSTEM,
 	     FAN_DELETE_SELF | FAN_ATTRIB | FAN_ONDIR, cgroup_base());
-	ASSERT_EQ(fanotify_mark(self->fd, FAN_MARK_ADD, FAN_MODIFY, AT_FDCWD, self->cgroup), 0);
-	expect_told(_metadata, self, variant->cause, take_fanotify, false);
+	ASSERT_EQ(fanotify_mark(self->subject.fd, FAN_MARK_ADD, FAN_MODIFY, AT_FDCWD, self->subject.cgroup), 0);
+	expect_told(_metadata, &self->subject, take_fanotify, false);
 	EXPECT_EQ(counter("notify_inodes_made"), before);
 }
 
 TEST_F(modify, pollers_are_woken)
 {
+	struct subject *subject = &self->subject;
 	struct pollfd pollfd = { .events = POLLPRI };
 	char text[128];
 
-	enter_state(_metadata, self->path, variant->state);
-	pollfd.fd = open(self->path, O_RDONLY | O_CLOEXEC);
+	enter_state(_metadata, subject);
+	pollfd.fd = open(subject->path, O_RDONLY | O_CLOEXEC);
 	ASSERT_GE(pollfd.fd, 0);
 	for (int nr = 0; nr < CHANGES; nr++) {
 		ASSERT_GE(pread(pollfd.fd, text, sizeof(text), 0), 0);
 		ASSERT_EQ(poll(&pollfd, 1, 0), 0);
-		ASSERT_TRUE(variant->cause->change(self->cgroup, &self->helper, nr));
+		ASSERT_TRUE(subject->cause->change(subject->cgroup, &subject->helper, nr));
 		ASSERT_EQ(poll(&pollfd, 1, EVENT_TIMEOUT_MS), 1);
 		ASSERT_TRUE(pollfd.revents & POLLPRI);
 		sleep_ms(APART_MS);
@@ -390,13 +390,16 @@ TEST_F(modify, pollers_are_woken)
 
 /* Nodes that come to be */
 
+struct created {
+	int mark;
+	int directories;
+	int others;
+};
+
 FIXTURE(create) {
 	char path[PATH_MAX];
 	char control[PATH_MAX];
-	int mark;
-	int inotify;
-	int directories;
-	int others;
+	struct created created;
 };
 
 FIXTURE_SETUP(create)
@@ -407,46 +410,46 @@ FIXTURE_SETUP(create)
 		SKIP(return, "%s", reason);
 	format_path(self->path, "%.3900s/cgroup", cgroup_base());
 	format_path(self->control, "%.3900s/cgroup.subtree_control", cgroup_base());
-	self->mark = open_fanotify(FAN_REPORT_DFID_NAME);
-	ASSERT_GE(self->mark, 0);
-	ASSERT_EQ(fanotify_mark(self->mark, FAN_MARK_ADD | FAN_MARK_FILESYSTEM,
+	self->created.mark = open_fanotify(FAN_REPORT_DFID_NAME);
+	ASSERT_GE(self->created.mark, 0);
+	ASSERT_EQ(fanotify_mark(self->created.mark, FAN_MARK_ADD | FAN_MARK_FILESYSTEM,
 				FAN_CREATE | FAN_ONDIR, AT_FDCWD, cgroup_base()), 0);
 }
 
 FIXTURE_TEARDOWN(create)
 {
-	close(self->mark);
+	close(self->created.mark);
 	remove_cgroup(self->path);
 	cgroup_base_remove();
 }
 
 static void count_created(const struct told *told, void *arg)
 {
-	FIXTURE_DATA(create) *self = arg;
+	struct created *created = arg;
 
 	if (told->mask == (FAN_CREATE | FAN_ONDIR) && told->name && !strcmp(told->name, "cgroup"))
-		self->directories++;
+		created->directories++;
 	else
-		self->others++;
+		created->others++;
 }
 
-static void await_created(FIXTURE_DATA(create) *self, int wanted)
+static void await_created(struct created *created, int wanted)
 {
-	for (int ms = 0; ms < EVENT_TIMEOUT_MS && self->directories < wanted; ms++) {
-		read_fanotify(self->mark, count_created, self);
+	for (int ms = 0; ms < EVENT_TIMEOUT_MS && created->directories < wanted; ms++) {
+		read_fanotify(created->mark, count_created, created);
 		sleep_ms(1);
 	}
 	sleep_ms(QUIET_MS);
-	read_fanotify(self->mark, count_created, self);
+	read_fanotify(created->mark, count_created, created);
 }
 
 /* Of the files in a new cgroup, nobody is told: that would be dozens for each. */
 TEST_F(create, of_a_cgroup_is_told_once)
 {
 	ASSERT_EQ(mkdir(self->path, 0755), 0);
-	await_created(self, 1);
-	EXPECT_EQ(self->directories, 1);
-	EXPECT_EQ(self->others, 0);
+	await_created(&self->created, 1);
+	EXPECT_EQ(self->created.directories, 1);
+	EXPECT_EQ(self->created.others, 0);
 }
 
 TEST_F(create, by_the_kernel_is_not_told)
@@ -457,15 +460,15 @@ TEST_F(create, by_the_kernel_is_not_told)
 	if (!has_memory_controller())
 		SKIP(return, "%s", why_no_memory_controller());
 	ASSERT_EQ(mkdir(self->path, 0755), 0);
-	await_created(self, 1);
+	await_created(&self->created, 1);
 	ASSERT_TRUE(write_text(self->control, "-memory"));
 	ASSERT_GE(inotify_add_watch(inotify, self->path, IN_CREATE), 0);
 	ASSERT_TRUE(write_text(self->control, "+memory"));
 	ASSERT_NE(ino_in(self->path, "memory.events"), 0);
 	sleep_ms(5 * QUIET_MS);
-	read_fanotify(self->mark, count_created, self);
+	read_fanotify(self->created.mark, count_created, &self->created);
 	read_events(inotify, &events);
-	EXPECT_EQ(self->others, 0);
+	EXPECT_EQ(self->created.others, 0);
 	EXPECT_EQ(events.nr, 0)
 		TH_LOG("%s", describe_events(&events));
 	close(inotify);

@@ -33,6 +33,7 @@ static const struct crew crew[] = {
 	{ &handle_meddler, 1 },
 	{ &reclaimer, 1 },
 	{ &marker, 1 },
+	{ &follower, 1 },
 };
 
 static long long nodes_removed(void)

@@ -17,7 +17,7 @@ clock=$1
 module=/rkernfs.ko
 
 if [ "$clock" != plain ]; then
-	rounds=100 idle=10000 monitored='100 1000' live=30 netdev=10 delays=200 turns=3
+	rounds=100 idle=10000 monitored='100 1000 10000' live=30 netdev=10 delays=200 turns=3
 else
 	rounds=50 idle=2000 monitored='' live=20 netdev=6 delays=100 turns=2
 fi

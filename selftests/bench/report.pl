@@ -392,16 +392,17 @@ sub plot_monitor {
 sub plot_follow {
 	my ($kernel) = @_;
 	my $size = (sizes('monitor', 'mark'))[-1] or return;
+	my %bars = (mark => 'one mark', inotify => 'watches', parent => '+ parents', pidfd => '+ pidfds', procfs => '+ /proc');
 	my $data = '';
 	for my $way (qw(mark inotify parent pidfd procfs)) {
 		my ($bytes, $setup) = map { monitor($way, $size, $_) } qw(kernel_bytes_each setup_ns);
-		$data .= sprintf "\"%s\" %f %f\n", $ways{$way} =~ s/ \+ /\\n+ /r, $bytes * $size / 2 ** 20, $setup / 1e6 if defined $setup;
+		$data .= sprintf "\"$bars{$way}\" %f %f\n", $bytes * $size / 2 ** 20, $setup / 1e6 if defined $setup;
 	}
 	gnuplot("$folder/$kernel-follow.svg", "\$data << EOD\n${data}EOD\nset style data histogram\nset style fill solid 0.8 border -1\n" .
-		"set boxwidth 0.8\nset yrange [0:*]\nset xtics rotate by -30\nset bmargin 7\nset key off\n" .
+		"set boxwidth 0.8\nset yrange [0:*]\nset xtics rotate by -30\nset bmargin 5\nset rmargin 4\nset key off\n" .
 		"set multiplot layout 1,2 title '$kernel: ways to follow $size cgroups' noenhanced\n" .
 		"set title 'kernel memory, MiB'\nplot \$data using 2:xtic(1)\n" .
-		"set title 'time to set up, ms (instructions / 10^6)'\nplot \$data using 3:xtic(1)\n");
+		"set title 'set up, ms (million instructions)'\nplot \$data using 3:xtic(1)\n");
 }
 
 # Pairs of bars: disabled, enabled

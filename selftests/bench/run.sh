@@ -32,8 +32,8 @@ mkdir -p "$out"
 measure() {
 	local status=0 run=$out/$name.${2:-$1}
 	ADD="$programs/bench $bench/bench.sh" MODULE=0 KLOG=ignore \
-		MEM=${MEM:-$([ "$FULL" = 1 ] && echo 4G || echo 2G)} \
-		TIMEOUT=${TIMEOUT:-$([ "$FULL" = 1 ] && echo 3600 || echo 900)} \
+		MEM=${MEM:-4G} \
+		TIMEOUT=${TIMEOUT:-$([ "$FULL" = 1 ] && echo 3600 || echo 1800)} \
 		LOG="$run.log" RUN="FULL=$FULL sh /add/bench.sh $1" \
 		"$here/vm.sh" >"$run.raw" || status=$?
 	[ $status = 0 ] || die "the run with the $1 clock ended with status $status: $run.raw"

@@ -71,6 +71,7 @@ struct thread {
 extern const struct thread cgroup_worker, object_worker, netdev_worker, netns_worker, cpu_worker;
 extern const struct thread pci_worker, cgroup1_worker;
 extern const struct thread cgroup_meddler, object_meddler, handle_meddler, reclaimer, marker;
+extern const struct thread follower;
 
 struct crew {
 	const struct thread *kind;

@@ -160,6 +160,15 @@ static bool set_memory(const struct thread *thread, const char *text)
 	return write_text(strcat(path, "/cgroup.subtree_control"), text);
 }
 
+/* The kernel changes cgroup.events, as there is nobody to freeze. */
+static void freeze(const struct thread *thread, int child)
+{
+	char path[PATH_MAX];
+
+	cgroup_path(path, thread, child);
+	write_text(strcat(path, "/cgroup.freeze"), "1");
+}
+
 static void cgroup_round(struct thread *thread)
 {
 	int nr = 1 + choose(&thread->random, MAX_DIRS);
@@ -171,6 +180,8 @@ static void cgroup_round(struct thread *thread)
 	for (int i = 0; i < nr; i++) {
 		make_directory(thread, cgroup_path(path, thread, i));
 		use_directory(thread, &round, path);
+		if (once_in(&thread->random, 2))
+			freeze(thread, i);
 	}
 	use_directory(thread, &round, cgroup_path(path, thread, -1));
 

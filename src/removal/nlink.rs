@@ -42,6 +42,7 @@ use crate::{
 /// | `kernfs_fh_to_dentry()`, `kernfs_fh_to_parent()`, `kernfs_get_parent_dentry()` since 7.3 | `kernfs_rwsem` (shared) |
 /// | the same before 7.3 | nothing; but they have a reference meanwhile, which they got while the node was active ([`find_by_id`](super::entry)), or an inode of a child |
 /// | `cgroup_may_write()`, of `cgroup.procs` | `cgroup_mutex`, under which that file is removed |
+/// | [`notify`](crate::notify), to report a change | `kernfs_rwsem` (shared) |
 /// | [`make`] | it is the removal |
 ///
 /// Others who hold references make the count higher than it need be, which costs a lookup: an

@@ -27,23 +27,39 @@ struct Node {
     watch: Option<Watch>,
 }
 
+/// Who is told of a removal.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Told {
+    Nobody,
+    Watches,
+    Mark,
+}
+
 /// What the made-up kernel does.
 #[derive(Clone, Copy)]
 struct Manner {
-    tells_removals: bool,
+    removals: Told,
     reclaims: bool,
     longest_queue: usize,
     secret: bool,
-    one_mark: bool,
 }
 
 const PLAIN: Manner = Manner {
-    tells_removals: true,
+    removals: Told::Watches,
     reclaims: false,
     longest_queue: usize::MAX,
     secret: false,
-    one_mark: false,
 };
+
+impl Manner {
+    fn has_mark(self) -> bool {
+        self.removals == Told::Mark
+    }
+
+    fn tells_watches(self) -> bool {
+        self.removals == Told::Watches
+    }
+}
 
 struct World {
     manner: Manner,
@@ -96,7 +112,7 @@ impl World {
     }
 
     fn send(&mut self, to: Id, flags: Flags, name: &str) {
-        let watch = if self.manner.one_mark {
+        let watch = if self.manner.has_mark() {
             to
         } else if let Some(watch) = self.node(to).watch {
             watch
@@ -154,11 +170,11 @@ impl World {
         let name = self.node(id).name.clone();
         self.node(id).removed = true;
         self.node(parent).children.remove(&name);
-        if self.manner.one_mark {
+        if self.manner.has_mark() {
             // By its own handle, whoever holds it open.
             return self.send(id, Flags::DELETE_SELF, "");
         }
-        if self.manner.tells_removals && self.node(id).opened == 0 {
+        if self.manner.tells_watches() && self.node(id).opened == 0 {
             self.end_watch(id);
         }
         self.send(parent, Flags::DELETE | Flags::ISDIR, &name);
@@ -209,8 +225,7 @@ impl Drop for FakeDir {
         let mut world = self.fake.0.borrow_mut();
         let node = world.node(self.id);
         node.opened -= 1;
-        if node.opened == 0 && node.removed && world.manner.tells_removals && !world.manner.one_mark
-        {
+        if node.opened == 0 && node.removed && world.manner.tells_watches() {
             world.end_watch(self.id);
         }
     }
@@ -298,7 +313,7 @@ impl Kernel for Fake {
 
     fn watch(&mut self, dir: &FakeDir) -> rustix::io::Result<Watch> {
         let mut world = self.later();
-        if world.manner.one_mark {
+        if world.manner.has_mark() {
             return Ok(dir.id);
         }
         world.next_watch += 1;
@@ -431,7 +446,7 @@ fn run(manner: Manner, seed: u64) {
         if node.removed {
             assert_eq!(node.watch, None, "seed {seed}: a watch is left");
             assert!(
-                !follower.watched.contains_key(id) || !manner.one_mark,
+                !follower.watched.contains_key(id) || !manner.has_mark(),
                 "seed {seed}: {id} is left in the table"
             );
         } else if world.in_sight(*id) && !world.is_secret(*id) {
@@ -441,18 +456,17 @@ fn run(manner: Manner, seed: u64) {
             known.memory.retain(|_, count| *count > 0);
             assert_eq!(known, state, "seed {seed}, cgroup {id}");
             assert!(
-                node.watch.is_some() || manner.one_mark,
+                node.watch.is_some() || manner.has_mark(),
                 "seed {seed}: cgroup {id} is not watched"
             );
         }
     }
-    let watches = world.nodes.values().filter(|n| n.watch.is_some()).count();
-    let watched = if manner.one_mark {
+    let known = if manner.has_mark() {
         there.len()
     } else {
-        watches
+        world.nodes.values().filter(|n| n.watch.is_some()).count()
     };
-    assert_eq!(follower.watched.len(), watched, "seed {seed}");
+    assert_eq!(follower.watched.len(), known, "seed {seed}");
 }
 
 fn run_many(manner: Manner) {
@@ -469,7 +483,7 @@ fn knows_what_is_there() {
 #[test]
 fn knows_it_without_removal_events() {
     run_many(Manner {
-        tells_removals: false,
+        removals: Told::Nobody,
         ..PLAIN
     });
 }
@@ -477,9 +491,9 @@ fn knows_it_without_removal_events() {
 #[test]
 fn knows_it_after_overflows() {
     for longest_queue in [1, 3, 10] {
-        for tells_removals in [false, true] {
+        for removals in [Told::Nobody, Told::Watches] {
             run_many(Manner {
-                tells_removals,
+                removals,
                 longest_queue,
                 ..PLAIN
             });
@@ -491,7 +505,7 @@ fn knows_it_after_overflows() {
 fn knows_it_by_one_mark() {
     for longest_queue in [3, usize::MAX] {
         run_many(Manner {
-            one_mark: true,
+            removals: Told::Mark,
             longest_queue,
             ..PLAIN
         });
@@ -514,18 +528,15 @@ fn goes_on_where_it_may_not_look() {
     });
 }
 
-fn still_world(tells_removals: bool) -> Fake {
-    let manner = Manner {
-        tells_removals,
-        ..PLAIN
-    };
+fn still_world(removals: Told) -> Fake {
+    let manner = Manner { removals, ..PLAIN };
     Fake(Rc::new(RefCell::new(World::new(manner, 1, 0))))
 }
 
 #[test]
 fn tells_a_life_in_order() {
-    for tells_removals in [false, true] {
-        let fake = still_world(tells_removals);
+    for removals in [Told::Nobody, Told::Watches, Told::Mark] {
+        let fake = still_world(removals);
         let mut follower = follow(&fake);
         follower.start().expect("no error");
         fake.0.borrow_mut().mkdir(TOP, "a");
@@ -551,7 +562,7 @@ fn tells_a_life_in_order() {
 
 #[test]
 fn tells_of_those_that_went_before_it_looked() {
-    let fake = still_world(true);
+    let fake = still_world(Told::Watches);
     let mut follower = follow(&fake);
     follower.start().expect("no error");
     {
@@ -568,7 +579,7 @@ fn tells_of_those_that_went_before_it_looked() {
 
 #[test]
 fn ends_children_before_their_parent() {
-    let fake = still_world(false);
+    let fake = still_world(Told::Nobody);
     {
         let mut world = fake.0.borrow_mut();
         world.mkdir(TOP, "a");

@@ -59,14 +59,8 @@ struct Args {
     #[arg(short, long)]
     json: bool,
 
-    /// Follow with one fanotify mark on the whole hierarchy: the default where rkernfs is loaded and
-    /// the process has CAP_SYS_ADMIN
-    #[arg(long, conflicts_with = "watches")]
-    one_mark: bool,
-
-    /// Follow with an inotify watch for each cgroup
-    #[arg(long)]
-    watches: bool,
+    #[command(flatten)]
+    wanted: Wanted,
 
     /// Don't try, by making and removing a cgroup, whether the kernel tells of removals
     #[arg(long)]
@@ -76,6 +70,20 @@ struct Args {
     /// is loaded there are none to check for
     #[arg(long, value_name = "SECONDS", default_value_t = 1)]
     check: u32,
+}
+
+/// Which means to use, if it is not up to us.
+#[derive(Debug, clap::Args)]
+#[group(multiple = false)]
+struct Wanted {
+    /// Follow with one fanotify mark on the whole hierarchy: the default where rkernfs is loaded and
+    /// the process has `CAP_SYS_ADMIN`
+    #[arg(long)]
+    one_mark: bool,
+
+    /// Follow with an inotify watch for each cgroup
+    #[arg(long)]
+    watches: bool,
 }
 
 type Out = Printer<BufWriter<Stdout>>;
@@ -120,11 +128,11 @@ fn tells_all() -> bool {
 }
 
 /// How to follow `top`. With a mark, what happens from here on is an event.
-fn choose_means(top: &Path, args: &Args) -> Result<(Means, Running)> {
-    if args.one_mark || !args.watches && tells_all() {
+fn choose_means(top: &Path, wanted: &Wanted) -> Result<(Means, Running)> {
+    if wanted.one_mark || !wanted.watches && tells_all() {
         match Running::with_mark(top) {
             Ok(kernel) => return Ok((Means::OneMark, kernel)),
-            Err(e) if args.one_mark => return Err(e).context("fanotify"),
+            Err(e) if wanted.one_mark => return Err(e).context("fanotify"),
             // No right to, or fanotify is not there.
             Err(_) => {}
         }
@@ -159,7 +167,7 @@ impl Watcher {
         let dir = kernel::open(top)?;
         ensure!(kernel::is_cgroup(&dir)?, "not a directory of cgroup2");
         // First of all: nothing that happens during the walk is missed.
-        let (means, kernel) = choose_means(top, args)?;
+        let (means, kernel) = choose_means(top, &args.wanted)?;
 
         let removals = if means == Means::OneMark {
             // By rmdir(2), on every kernel.
