@@ -35,8 +35,10 @@ QUIET = 2
 class Cgroups:
     """Cgroups, of which a file or the directory is watched."""
 
+    name = "n{}"
+
     def __init__(self, file, count):
-        self.dirs = [f"{GROUND}/nodes/n{i}" for i in range(count)]
+        self.dirs = [f"{GROUND}/nodes/{self.name.format(i)}" for i in range(count)]
         os.mkdir(GROUND + "/nodes")
         write(GROUND + "/nodes/cgroup.subtree_control", "+memory")
         for path in self.dirs:
@@ -84,6 +86,12 @@ class TurnedOff(Cgroups):
             write(GROUND + "/nodes/cgroup.subtree_control", "-memory")
 
 
+class Snaps(Cgroups):
+    """Called as systemd calls them for a snap."""
+
+    name = "snap.client{}.run.service"
+
+
 class Devices:
     """Network devices, which have a directory each in sysfs."""
 
@@ -107,6 +115,7 @@ CASES = {
     "file": lambda: Cgroups("memory.events", NODES),
     "directory": lambda: Cgroups("", NODES),
     "reclaimed": lambda: Reclaimed("memory.events", NODES),
+    "snap": lambda: Snaps("", NODES),
     "device": lambda: Devices(NODES),
     "200-used": lambda: Used("memory.events", MANY),
     "200-never-used": lambda: Cgroups("memory.events", MANY),
@@ -120,7 +129,7 @@ CLIENTS = {
                   ["200-used", "200-never-used", "200-reclaimed", "200-turned-off"]),
     "fsnotify": (["./watch-go", "fsnotify"], WATCHED),
     "cadvisor": (["./watch-go", "cadvisor"], ["directory"]),
-    "snapd": (["./watch-go", "snapd"], ["directory"]),
+    "snapd": (["./watch-go", "snapd"], ["snap"]),
     "notify": (["./watch-rust", "notify"], WATCHED),
     "inotify": (["./watch-rust", "inotify"], WATCHED),
     "watchdog": (["./watch-python", "watchdog"], WATCHED),
