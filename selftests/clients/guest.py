@@ -7,8 +7,10 @@
 Each client watches nodes, which are then removed. A line is printed for what
 it was told and what it keeps:
 
-    row CLIENT CASE STATE NODES ENDS TWICE WATCHES DESCRIPTORS THREADS GOROUTINES SLAB
+    row CLIENT CASE STATE NODES ENDS TWICE WATCHES DESCRIPTORS THREADS GOROUTINES MEMORY
     point CASE STATE REMOVED DESCRIPTORS
+
+MEMORY is what the kernel has more than before the client and the nodes came.
 """
 import collections
 import functools
@@ -18,7 +20,7 @@ import subprocess
 import sys
 import time
 
-from patch import descriptors, in_both_states, read, threads, until, watches, write
+from patch import descriptors, in_both_states, kernel_memory, read, threads, until, watches, write
 
 CGROUPS = "/sys/fs/cgroup"
 GROUND = CGROUPS + "/clients"
@@ -187,14 +189,6 @@ class Client:
     def descriptors(self):
         return descriptors(self.process.pid)
 
-    def slab(self):
-        """Bytes of the kernel's caches that are charged to the client."""
-        for line in read(self.group + "/memory.stat").splitlines():
-            key, value = line.split()
-            if key == "slab":
-                return int(value)
-        return 0
-
     def goroutines(self):
         if not self.process.args[0].endswith("watch-go"):
             return "-"
@@ -211,6 +205,7 @@ class Client:
 
 def run(name, case, state):
     command, _ = CLIENTS[name]
+    before = kernel_memory()
     nodes = CASES[case]()
     client = Client(name, command, nodes.paths)
     nodes.before()
@@ -220,12 +215,12 @@ def run(name, case, state):
         if name == "eventchan" and index % 10 == 9:
             print("point", case, state, index + 1, client.descriptors())
     client.settle()
-    write("/proc/sys/vm/drop_caches", "2")
+    memory = kernel_memory() - before
     ends = client.ends()
     told = sum(path in ends for path in nodes.paths)
     twice = sum(ends[path] > 1 for path in nodes.paths)
     print("row", name, case, state, count, told, twice, client.watches(), client.descriptors(),
-          threads(client.process.pid), client.goroutines(), client.slab(), flush=True)
+          threads(client.process.pid), client.goroutines(), memory, flush=True)
     client.end()
     nodes.clean_up()
 

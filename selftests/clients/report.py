@@ -13,10 +13,10 @@ import re
 import subprocess
 import sys
 
+from patch import MEMORY_NOISE
+
 TOP = pathlib.Path(__file__).resolve().parents[2]
-FIELDS = ("nodes", "ends", "twice", "watches", "descriptors", "threads", "goroutines", "slab")
-# Pages of kernel caches, of which another few are in use in each run
-SLAB_NOISE = 256 * 1024
+FIELDS = ("nodes", "ends", "twice", "watches", "descriptors", "threads", "goroutines", "memory")
 # A goroutine of Go's own may be there or not.
 THREADS_NOISE = 4
 
@@ -44,7 +44,7 @@ def worse(row):
     if on["twice"] > off["twice"]:
         yield f"{on['twice']} ends reported twice"
     for what, noise in (("watches", 0), ("descriptors", 0), ("goroutines", 0),
-                        ("threads", THREADS_NOISE), ("slab", SLAB_NOISE)):
+                        ("threads", THREADS_NOISE), ("memory", MEMORY_NOISE)):
         if on[what] is not None and on[what] > off[what] + noise:
             yield f"{on[what]} {what} are left instead of {off[what]}"
 
@@ -86,8 +86,7 @@ def cell(values):
     left = [f"{values[key]} {name}" for key, name in
             (("watches", "watches"), ("descriptors", "inotify descriptors"),
              ("goroutines", "goroutines"), ("threads", "threads")) if values[key] is not None]
-    if values["slab"] is not None:
-        left.append(f"{values['slab'] // 1024} KiB")
+    left.append(f"{max(0, values['memory']) // values['nodes']} B a removal")
     return f"{text}; {', '.join(left)}"
 
 

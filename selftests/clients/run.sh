@@ -68,7 +68,7 @@ step clients-rust "the clients in Rust" : build_rust
 step clients-pack "the clients' root" : pack_root
 cp -t "$out/clients" "$clients"/{guest.py,patch.py,watch-python,watch-node}
 # Not packaged by Debian; one wheel that says what it must contain.
-[ -d "$out/clients/inotify_simple" ] ||
+[ -e "$out/clients/inotify_simple.py" ] ||
 	step clients-python "inotify_simple" : python3 -m pip install --quiet --no-deps --require-hashes \
 		--target "$out/clients" -r "$clients/requirements.txt"
 
@@ -86,8 +86,9 @@ in_guest="
 
 on() { # KERNEL
 	if [ "$1" = debian ]; then
-		KO='' DISK=$("$root/selftests/debian/image.sh" clients "${packages[@]}") TIMEOUT=1500 \
-			ADD="$clients/system.py $clients/patch.py" RUN="/add/system.py $on_debian 2>&1" "$here/vm.sh"
+		# Caches that are merged can't be told apart.
+		KO='' DISK=$("$root/selftests/debian/image.sh" clients "${packages[@]}") TIMEOUT=1500 APPEND=slab_nomerge \
+			ADD="$(echo "$clients"/*.py)" RUN="/add/system.py $on_debian 2>&1" "$here/vm.sh"
 	else
 		MEM=3G TIMEOUT=900 ADD="$out/root.tar $out/clients" RUN=$in_guest "$here/vm.sh"
 	fi
