@@ -11,6 +11,7 @@ it was told and what it keeps:
     point CASE STATE REMOVED DESCRIPTORS
 
 MEMORY is what the kernel has more than before the client and the nodes came.
+The kernel's selftests and stress-ng have lines of their own: suites.py.
 """
 import collections
 import functools
@@ -20,6 +21,7 @@ import subprocess
 import sys
 import time
 
+import suites
 from patch import descriptors, in_both_states, kernel_memory, read, threads, until, watches, write
 
 CGROUPS = "/sys/fs/cgroup"
@@ -232,8 +234,11 @@ def main():
     write("/proc/sys/fs/inotify/max_user_instances", "1024")
     os.mkdir(GROUND)
     write(GROUND + "/cgroup.subtree_control", "+memory")
-    names = sys.argv[1:] or CLIENTS
-    in_both_states(functools.partial(run, name, case) for name in names for case in CLIENTS[name][1])
+    for name in sys.argv[1:] or CLIENTS:
+        if name in suites.CLIENTS:
+            suites.CLIENTS[name]()
+        else:
+            in_both_states(functools.partial(run, name, case) for case in CLIENTS[name][1])
     os.rmdir(GROUND)
     print("complete")
 

@@ -17,6 +17,7 @@ import sys
 import time
 
 import containers
+import suites
 import units
 from held import CGROUPS, PATIENCE, Held, Output, command, row
 from patch import each, in_both_states, read, until, wait_for, write
@@ -148,17 +149,6 @@ def fsnotifywait(case, state, count=20):
     row("fsnotifywait", case, state, count, min(ends, count), held, max(0, ends - count))
 
 
-# --- suites --------------------------------------------------------------
-
-def stress(stressor, state, seconds=5):
-    """Its own checks tell by the status whether it found something."""
-    held = Held("stress-ng")
-    done = command("stress-ng", f"--{stressor}", "2", "--timeout", f"{seconds}s", "--verify", check=False)
-    if done.returncode:
-        print("".join(f"# {line}\n" for line in done.stdout.splitlines()), end="")
-    row("stress-ng", stressor, state, 1, int(done.returncode == 0), held)
-
-
 CLIENTS = {
     "runc": containers.RUNC,
     "crun": containers.CRUN,
@@ -169,8 +159,6 @@ CLIENTS = {
     "networkd": [networkd],
     "fatrace": [functools.partial(fatrace, "cgroup", Group), functools.partial(fatrace, "device", Device)],
     "fsnotifywait": [functools.partial(fsnotifywait, "file"), functools.partial(fsnotifywait, "directory")],
-    "stress-ng": [functools.partial(stress, name) for name in (
-        "inotify", "fanotify", "cgroup", "sysfs", "netdev", "netlink-proc", "dentry", "mount", "handle")],
 }
 
 
@@ -179,7 +167,10 @@ def main():
     begun = time.monotonic()
     for name in sys.argv[1:] or CLIENTS:
         print(f"# {name}: after {time.monotonic() - begun:.0f} s", flush=True)
-        in_both_states(CLIENTS[name])
+        if name in suites.CLIENTS:
+            suites.CLIENTS[name]()
+        else:
+            in_both_states(CLIENTS[name])
     print(f"# all: after {time.monotonic() - begun:.0f} s")
 
 
