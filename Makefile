@@ -55,7 +55,7 @@ shell: ## the same with a prompt
 test: ## all tests on 6.12 and 7.3, normal and debug; KERNEL= TESTS= DEBUG= narrow
 	@$(qemu)/test.sh
 
-stress: ## a million removals, a hundred loads, on 6.12 and 7.3; NODES= ROUNDS= SEED= KERNEL=
+stress: ## a million removals, a hundred loads, stress-ng on debug kernels; NODES= ROUNDS= SEED= KERNEL=
 	@$(qemu)/stress.sh
 
 test-cgwatch: ## cgwatch: unit tests, and on both kernels without and with the module
