@@ -22,7 +22,7 @@ import sys
 import tempfile
 import time
 
-from patch import STATES, in_both_states, read, until, write
+from patch import STATES, in_both_states, is_patched, read, until, write
 
 KSELFTEST = os.environ.get("KSELFTEST", "/opt/suites")
 STRESS_SECONDS = os.environ.get("STRESS_SECONDS", "5")
@@ -35,7 +35,8 @@ LEFT_OUT = ("filesystems:file_stressor",)
 
 NAMES = {"ok": "passed", "not ok": "failed", "exit=": "failed", "SKIP": "skipped", "XFAIL": "xfail",
          "TIMEOUT": "timeout"}
-RESULT = re.compile(r"^(?:# )*\s*(not ok|ok) \d+ (?:- )?(.*?)(?: # (SKIP|XFAIL|TIMEOUT|exit=).*)?$")
+# Its name stands before or behind the directive.
+RESULT = re.compile(r"^(?:# )*\s*(not ok|ok) \d+\s*(?:- )?(.*?)\s*(?:# (SKIP|XFAIL|TIMEOUT|exit=)\s*(.*))?$")
 # The livepatch suite's
 STEP = re.compile(r"^(?:# )*TEST: (.*) \.\.\. (not ok|ok)$")
 
@@ -57,7 +58,7 @@ def results(output):
     found = collections.Counter()
     for line in output.splitlines():
         if match := RESULT.match(line):
-            found[(re.sub(r"\d+", "N", match[2]), NAMES[match[3] or match[1]])] += 1
+            found[(re.sub(r"\d+", "N", match[2] or match[4]), NAMES[match[3] or match[1]])] += 1
         elif match := STEP.match(line):
             found[(match[1], NAMES[match[2]])] += 1
     return found
@@ -77,11 +78,15 @@ def kselftest(batch, seen, state):
     for program in batch:
         begun = time.monotonic()
         with tempfile.TemporaryFile("w+", encoding="utf-8", errors="replace") as log:
-            run_program(program, log)
+            ended = run_program(program, log)
             log.seek(0)
             seen[program, state] = results(log.read())
+        if not ended:
+            seen[program, state][program, "timeout"] = 1
         print(f"# {program} {state}: {time.monotonic() - begun:.0f} s", flush=True)
         drop_livepatches()
+        if not program.startswith("livepatch:") and is_patched() != (state == "enabled"):
+            sys.exit(f"{sys.argv[0]}: {program}: the patch is not {state} any more")
 
 
 def drop_livepatches():
@@ -94,14 +99,17 @@ def drop_livepatches():
 
 
 def run_program(program, log):
-    """By the kernel's own runner. It ends the program after LIMIT, but not its children."""
+    """Whether it ends, by the kernel's own runner, which ends it after LIMIT, but not its
+    children."""
     with subprocess.Popen(
             [KSELFTEST + "/run_kselftest.sh", "-o", str(LIMIT), "-t", program], stdin=subprocess.DEVNULL,
             stdout=log, stderr=subprocess.STDOUT, start_new_session=True) as runner:
         with contextlib.suppress(subprocess.TimeoutExpired):
             runner.wait(LIMIT + 10)
+        ended = runner.returncode is not None
         with contextlib.suppress(ProcessLookupError):
             os.killpg(runner.pid, signal.SIGKILL)
+    return ended
 
 
 def kselftests_in_both(left, seen):
@@ -113,7 +121,10 @@ def count(found, *wanted):
 
 
 def difference(seen, program):
-    """By test: its results with the patch, and without"""
+    """By test: its results with the patch, and without. How far it came until its time was up
+    tells nothing."""
+    if all("timeout" in [result for _, result in seen[program, state]] for state in STATES):
+        return {}
     by_test = collections.defaultdict(lambda: ([], []))
     for index, state in enumerate(STATES):
         for (test, result), number in sorted(seen[program, state].items()):
@@ -158,7 +169,7 @@ def stress(name, seen, state):
     result = STRESS_STATUS.get(done.returncode, "failed")
     print(f"# {name} {state}: {result}", flush=True)
     seen[name, state] = collections.Counter({(name, result): 1})
-    if result != "passed":
+    if result == "failed":
         print(*(f"# {line}" for line in done.stdout.decode(errors="replace").splitlines()), sep="\n")
 
 
