@@ -156,7 +156,8 @@ def compare(names, in_both):
 
 # --- stress-ng -----------------------------------------------------------
 
-STRESSORS = ("inotify", "fanotify", "cgroup", "sysfs", "netdev", "netlink-proc", "dentry", "mount", "handle")
+STRESSORS = ("inotify", "fanotify", "cgroup", "sysfs", "netdev", "netlink-proc", "dentry", "bind-mount",
+             "umount", "handle")
 # What its exit statuses say; all others are a failure.
 STRESS_STATUS = {0: "passed", 3: "skipped", 4: "skipped"}
 
