@@ -55,7 +55,7 @@ shell: ## the same with a prompt
 test: ## all tests on 6.12 and 7.3, normal and debug; KERNEL= TESTS= DEBUG= narrow
 	@$(qemu)/test.sh
 
-stress: ## a million removals, a hundred loads, on 6.12 and 7.3; NODES= ROUNDS= SOAK_S= SEED= KERNEL= DEBUG=
+stress: ## a million removals, a hundred loads, stress-ng on debug kernels; NODES= ROUNDS= SOAK_S= SEED= KERNEL= DEBUG=
 	@$(qemu)/stress.sh
 
 fuzz: ## random programs of calls, FUZZ_S= seconds on 6.12 and 7.3; SEED= KERNEL= DEBUG=

@@ -7,8 +7,11 @@
 Each client watches nodes, which are then removed. A line is printed for what
 it was told and what it keeps:
 
-    row CLIENT CASE STATE NODES ENDS TWICE WATCHES DESCRIPTORS THREADS GOROUTINES SLAB
+    row CLIENT CASE STATE NODES ENDS TWICE WATCHES DESCRIPTORS THREADS GOROUTINES MEMORY
     point CASE STATE REMOVED DESCRIPTORS
+
+MEMORY is what the kernel has more than before the client and the nodes came.
+The kernel's selftests and stress-ng have lines of their own: suites.py.
 """
 import collections
 import functools
@@ -18,7 +21,8 @@ import subprocess
 import sys
 import time
 
-from patch import descriptors, in_both_states, read, threads, until, watches, write
+import suites
+from patch import descriptors, in_both_states, kernel_memory, read, threads, until, watches, write
 
 CGROUPS = "/sys/fs/cgroup"
 GROUND = CGROUPS + "/clients"
@@ -35,8 +39,10 @@ QUIET = 2
 class Cgroups:
     """Cgroups, of which a file or the directory is watched."""
 
+    name = "n{}"
+
     def __init__(self, file, count):
-        self.dirs = [f"{GROUND}/nodes/n{i}" for i in range(count)]
+        self.dirs = [f"{GROUND}/nodes/{self.name.format(i)}" for i in range(count)]
         os.mkdir(GROUND + "/nodes")
         write(GROUND + "/nodes/cgroup.subtree_control", "+memory")
         for path in self.dirs:
@@ -84,6 +90,12 @@ class TurnedOff(Cgroups):
             write(GROUND + "/nodes/cgroup.subtree_control", "-memory")
 
 
+class Snaps(Cgroups):
+    """Called as systemd calls them for a snap."""
+
+    name = "snap.client{}.run.service"
+
+
 class Devices:
     """Network devices, which have a directory each in sysfs."""
 
@@ -107,6 +119,7 @@ CASES = {
     "file": lambda: Cgroups("memory.events", NODES),
     "directory": lambda: Cgroups("", NODES),
     "reclaimed": lambda: Reclaimed("memory.events", NODES),
+    "snap": lambda: Snaps("", NODES),
     "device": lambda: Devices(NODES),
     "200-used": lambda: Used("memory.events", MANY),
     "200-never-used": lambda: Cgroups("memory.events", MANY),
@@ -120,7 +133,7 @@ CLIENTS = {
                   ["200-used", "200-never-used", "200-reclaimed", "200-turned-off"]),
     "fsnotify": (["./watch-go", "fsnotify"], WATCHED),
     "cadvisor": (["./watch-go", "cadvisor"], ["directory"]),
-    "snapd": (["./watch-go", "snapd"], ["directory"]),
+    "snapd": (["./watch-go", "snapd"], ["snap"]),
     "notify": (["./watch-rust", "notify"], WATCHED),
     "inotify": (["./watch-rust", "inotify"], WATCHED),
     "watchdog": (["./watch-python", "watchdog"], WATCHED),
@@ -178,14 +191,6 @@ class Client:
     def descriptors(self):
         return descriptors(self.process.pid)
 
-    def slab(self):
-        """Bytes of the kernel's caches that are charged to the client."""
-        for line in read(self.group + "/memory.stat").splitlines():
-            key, value = line.split()
-            if key == "slab":
-                return int(value)
-        return 0
-
     def goroutines(self):
         if not self.process.args[0].endswith("watch-go"):
             return "-"
@@ -202,6 +207,7 @@ class Client:
 
 def run(name, case, state):
     command, _ = CLIENTS[name]
+    before = kernel_memory()
     nodes = CASES[case]()
     client = Client(name, command, nodes.paths)
     nodes.before()
@@ -211,12 +217,12 @@ def run(name, case, state):
         if name == "eventchan" and index % 10 == 9:
             print("point", case, state, index + 1, client.descriptors())
     client.settle()
-    write("/proc/sys/vm/drop_caches", "2")
+    memory = kernel_memory() - before
     ends = client.ends()
     told = sum(path in ends for path in nodes.paths)
     twice = sum(ends[path] > 1 for path in nodes.paths)
     print("row", name, case, state, count, told, twice, client.watches(), client.descriptors(),
-          threads(client.process.pid), client.goroutines(), client.slab(), flush=True)
+          threads(client.process.pid), client.goroutines(), memory, flush=True)
     client.end()
     nodes.clean_up()
 
@@ -228,8 +234,11 @@ def main():
     write("/proc/sys/fs/inotify/max_user_instances", "1024")
     os.mkdir(GROUND)
     write(GROUND + "/cgroup.subtree_control", "+memory")
-    names = sys.argv[1:] or CLIENTS
-    in_both_states(functools.partial(run, name, case) for name in names for case in CLIENTS[name][1])
+    for name in sys.argv[1:] or CLIENTS:
+        if name in suites.CLIENTS:
+            suites.CLIENTS[name]()
+        else:
+            in_both_states(functools.partial(run, name, case) for case in CLIENTS[name][1])
     os.rmdir(GROUND)
     print("complete")
 

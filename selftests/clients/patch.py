@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0
-"""What the guests' programs share: the patch, and what a process holds.
+"""What the guests' programs share: the patch, and what a process or the kernel
+holds.
 
 LOAD is the command that loads the module.
 """
@@ -10,6 +11,11 @@ import time
 
 PATCH = "/sys/kernel/livepatch/rkernfs"
 STATES = ("enabled", "disabled")
+# Of nodes, and of who looks at them or watches them
+CACHES = ("kernfs_node_cache", "kernfs_iattrs_cache", "inode_cache", "dentry", "inotify_inode_mark",
+          "fanotify_mark", "fsnotify_mark_connector", "fsnotify_inode_mark_connector")
+# What comes and goes in them on an idle system
+MEMORY_NOISE = 32 << 10
 
 
 def read(path):
@@ -100,3 +106,20 @@ def descriptors(pid):
 
 def threads(pid):
     return sum(1 for _ in each(pid, "task", str))
+
+
+# --- the kernel ----------------------------------------------------------
+
+def kernel_memory():
+    """The bytes in CACHES, once all that nobody uses has gone."""
+    write("/proc/sys/vm/drop_caches", "2")
+    # RCU frees some of it.
+    time.sleep(0.2)
+    for name in CACHES:
+        if os.path.exists(f"/sys/kernel/slab/{name}"):
+            write(f"/sys/kernel/slab/{name}/shrink", "1")
+    used = [line.split()[:4] for line in read("/proc/slabinfo").splitlines()[2:]]
+    used = {name: int(active) * int(size) for name, active, _, size in used if name in CACHES}
+    if "kernfs_node_cache" not in used:
+        sys.exit(f"{sys.argv[0]}: the kernel merges its caches: it must be booted with slab_nomerge")
+    return sum(used.values())

@@ -1,38 +1,42 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: GPL-2.0
-"""Judges what guest.py printed on each kernel.
+"""Judges what guest.py, system.py and suites.py printed on each kernel.
 
     report.py RESULTS [--partial]
 
-Prints TAP, then a table with a line for each client and case, and how many
-tests passed and failed. Unless --partial, table and plot go into
-Documentation/.
+Prints TAP, then a table with a line for each client and case, one of the
+suites, the time taken, and how many tests passed and failed. Unless --partial,
+tables and plot go into Documentation/.
 """
 import pathlib
 import re
 import subprocess
 import sys
 
+import suite_report
+from patch import MEMORY_NOISE
+
 TOP = pathlib.Path(__file__).resolve().parents[2]
-FIELDS = ("nodes", "ends", "twice", "watches", "descriptors", "threads", "goroutines", "slab")
-# Pages of kernel caches, of which another few are in use in each run
-SLAB_NOISE = 256 * 1024
+FIELDS = ("nodes", "ends", "twice", "watches", "descriptors", "threads", "goroutines", "memory")
 # A goroutine of Go's own may be there or not.
 THREADS_NOISE = 4
 
 
-def parse(path):
+def parse(lines):
     rows, points, status = {}, [], {}
-    for line in path.read_text(encoding="utf-8").splitlines():
+    for line in lines:
         words = line.split()
         if len(words) == 13 and words[1] == "row":
             kernel, _, client, case, state = words[:5]
             values = [None if word == "-" else int(word) for word in words[5:]]
+            if kernel.endswith("-debug"):
+                # KASAN keeps what was freed for some time.
+                values[-1] = 0
             rows.setdefault((kernel, client, case), {})[state] = dict(zip(FIELDS, values))
         elif len(words) == 6 and words[1] == "point":
             points.append((words[0], *words[2:]))
-        elif len(words) == 3 and words[1] == "status":
-            status[words[0]] = int(words[2])
+        elif len(words) == 4 and words[1] == "status":
+            status[words[0]] = (int(words[2]), int(words[3]))
     return rows, points, status
 
 
@@ -44,7 +48,7 @@ def worse(row):
     if on["twice"] > off["twice"]:
         yield f"{on['twice']} ends reported twice"
     for what, noise in (("watches", 0), ("descriptors", 0), ("goroutines", 0),
-                        ("threads", THREADS_NOISE), ("slab", SLAB_NOISE)):
+                        ("threads", THREADS_NOISE), ("memory", MEMORY_NOISE)):
         if on[what] is not None and on[what] > off[what] + noise:
             yield f"{on[what]} {what} are left instead of {off[what]}"
 
@@ -58,7 +62,7 @@ def judge(row):
     return wrong
 
 
-def tap(rows, status):
+def tap(rows, suites, status):
     number = failed = 0
 
     def ok(name, wrong):
@@ -70,12 +74,14 @@ def tap(rows, status):
             print(f"# {text}")
 
     print("TAP version 13")
-    print(f"1..{len(rows) + len(status)}")
-    for kernel, code in status.items():
+    print(f"1..{len(rows) + len(suites) + len(status)}")
+    for kernel, (code, _) in status.items():
         ok(f"{kernel}: all clients run, the kernel has nothing to report",
            [f"vm.sh ended with status {code}"] if code else [])
     for (kernel, client, case), row in rows.items():
         ok(f"{kernel}: {client}, {case}", judge(row))
+    for (kernel, name), suite in suites.items():
+        ok(f"{kernel}: {name}", list(suite_report.judge(name, suite)))
     return number, failed
 
 
@@ -86,8 +92,7 @@ def cell(values):
     left = [f"{values[key]} {name}" for key, name in
             (("watches", "watches"), ("descriptors", "inotify descriptors"),
              ("goroutines", "goroutines"), ("threads", "threads")) if values[key] is not None]
-    if values["slab"] is not None:
-        left.append(f"{values['slab'] // 1024} KiB")
+    left.append(f"{max(0, values['memory']) // values['nodes']} B a removal")
     return f"{text}; {', '.join(left)}"
 
 
@@ -102,10 +107,10 @@ def table(rows):
     return "\n".join(lines)
 
 
-def document(text):
+def document(name, text):
     page = TOP / "Documentation/clients.rst"
     old = page.read_text(encoding="utf-8")
-    new = re.sub(r"(?s)(\.\. table of make test-clients\n\n).*?(\.\. end of the table\n)",
+    new = re.sub(rf"(?s)(\.\. {name} of make test-clients\n\n).*?(\.\. end of the {name}\n)",
                  lambda found: f"{found[1]}{text}\n\n{found[2]}", old)
     page.write_text(new, encoding="utf-8")
 
@@ -137,15 +142,20 @@ plot $disabled with steps lw 3 title '6.12 alone', $enabled with steps lw 3 titl
 
 
 def main():
-    rows, points, status = parse(pathlib.Path(sys.argv[1]))
-    number, failed = tap(rows, status)
-    text = table(rows)
-    print(text)
+    lines = pathlib.Path(sys.argv[1]).read_text(encoding="utf-8").splitlines()
+    rows, points, status = parse(lines)
+    suites = suite_report.parse(lines)
+    number, failed = tap(rows, suites, status)
+    tables = {"table": table(rows), "suites": suite_report.table(suites)}
+    print(*tables.values(), sep="\n")
     if "--partial" not in sys.argv and not failed:
-        document(text)
+        for name, text in tables.items():
+            document(name, text)
         plot(points)
+    for kernel, (_, seconds) in status.items():
+        print(f"{kernel}: {seconds} s")
     print(f"{number - failed} passed, {failed} failed")
-    sys.exit(failed != 0 or not rows)
+    sys.exit(failed != 0 or not rows and not suites)
 
 
 main()

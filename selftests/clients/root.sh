@@ -2,12 +2,13 @@
 # SPDX-License-Identifier: GPL-2.0
 #
 # Prints the folder of a Debian root with the clients that Debian packages,
-# which the guest unpacks into memory. It is kept in the cache until the list
-# changes.
+# which the guest unpacks into memory: so without what stress-ng would draw
+# with. It is kept in the cache until the list changes.
 # shellcheck source=../debian/lib.sh
 . "$(dirname "$0")/../debian/lib.sh"
 
-clients=ca-certificates,iproute2,python3,python3-watchdog,nodejs,node-chokidar,inotify-tools
+clients=ca-certificates,iproute2,kmod,libcap2,procps,python3,python3-watchdog,nodejs,node-chokidar
+clients+=,inotify-tools,stress-ng
 
 # shellcheck disable=SC2317 # called by name
 make_root() {
@@ -15,6 +16,7 @@ make_root() {
 	mmdebstrap --mode=root --variant=minbase --format=dir --include="$clients" \
 		--aptopt='APT::Install-Recommends "false"' --dpkgopt='path-exclude=/usr/share/doc/*' \
 		--dpkgopt='path-exclude=/usr/share/man/*' --dpkgopt='path-exclude=/usr/share/locale/*' \
+		--dpkgopt='path-exclude=*/libLLVM*' --dpkgopt='path-exclude=*/libgallium*' \
 		"$debian_suite" "$out.part" - <"$cache/apt/sources.list"
 	mv "$out.part" "$out"
 }

@@ -3,40 +3,52 @@
 #
 # Runs unmodified clients with the patch enabled and disabled in one boot: what
 # needs no system on 6.12 and 7.3 (guest.py), what does on Debian's own kernel
-# (system.py). Prints TAP and the table, and puts the table and the plot into
-# Documentation/. The last line tells how many tests passed and failed.
+# (system.py), and suites on all of them (suites.py). Prints TAP, tables and the
+# time taken, and puts tables and the plot into Documentation/. The last line
+# tells how many tests passed and failed.
 #
 #   KERNEL='6.12 7.3 debian'	on which kernels
-#   CLIENTS='names'	only these
+#   CLIENTS='names'		only these
+#   DEBUG=1			stress-ng on the debug kernels 6.12 and 7.3, unless the
+#				two above say otherwise
+#   STRESS_SECONDS=5		how long each of its stressors runs
+#   TIMEOUT=			seconds for a kernel; 450, for a debug kernel 1800, and
+#				for Debian's, which runs beside the others, 900
 #
 # Documentation/ is left alone if one of them is given.
 set -euo pipefail
+partial=${KERNEL:-}${CLIENTS:-}${DEBUG:-}${STRESS_SECONDS:-}
+if [ "${DEBUG:-0}" = 1 ]; then
+	: "${KERNEL:=6.12 7.3}" "${CLIENTS:=stress-ng}"
+fi
 kernels=${KERNEL:-6.12 7.3 debian}
-partial=${KERNEL:-}${CLIENTS:-}
 # shellcheck source=../qemu/lib.sh
 . "$(dirname "$0")/../qemu/lib.sh"
 only_for x86_64
 
 clients=$root/selftests/clients
 out=$root/build/clients
-: "${CLIENTS:=}"
+: "${CLIENTS:=}" "${STRESS_SECONDS:=5}"
 
 # What runs on which of them, by the names that the programs know
-known() { # PROGRAM
-	sed -n '/^CLIENTS = {/,/^}/s/^    "\([^"]*\)":.*/\1/p' "$clients/$1" | tr '\n' ' '
+known() { # PROGRAM...
+	(cd "$clients" && sed -n '/^CLIENTS = {/,/^}/s/^    "\([^"]*\)":.*/\1/p' "$@") | tr '\n' ' '
 }
-chosen() { # PROGRAM
+chosen() { # BY_DEFAULT KNOWN
 	local name
 	# shellcheck disable=SC2086 # one name a word
-	for name in ${CLIENTS:-$(known "$1")}; do
-		[[ " $(known "$1") " != *" $name "* ]] || printf '%s ' "$name"
+	for name in ${CLIENTS:-$1}; do
+		[[ " $2" != *" $name "* ]] || printf '%s ' "$name"
 	done
 }
-all="$(known guest.py)$(known system.py)"
+all="$(known guest.py system.py suites.py)"
 for name in $CLIENTS; do
 	[[ " $all" == *" $name "* ]] || { say "error: CLIENTS: $name: none of $all"; exit 2; }
 done
-on_dev=$(chosen guest.py) on_debian=$(chosen system.py)
+# The suites take long: by default they run on Debian's kernel, beside the others,
+# and the kernel's selftests on one that is older (see lane).
+on_dev=$(chosen "$(known guest.py)" "$(known guest.py suites.py)")
+on_debian=$(chosen "$(known system.py suites.py)" "$(known system.py suites.py)")
 [ -n "$on_dev" ] || kernels=$(tr ' ' '\n' <<<"$kernels" | grep -x debian || :)
 [ -n "$on_debian" ] || kernels=$(tr ' ' '\n' <<<"$kernels" | grep -vx debian || :)
 [ -n "$kernels" ] || { say "error: CLIENTS=$CLIENTS: none of them runs on KERNEL=$KERNEL"; exit 2; }
@@ -67,44 +79,70 @@ pack_root() {
 
 step clients-rust "the clients in Rust" : build_rust
 step clients-pack "the clients' root" : pack_root
-cp -t "$out/clients" "$clients"/{guest.py,patch.py,watch-python,watch-node}
+cp -t "$out/clients" "$clients"/{guest.py,patch.py,suites.py,watch-python,watch-node}
 # Not packaged by Debian; one wheel that says what it must contain.
-[ -d "$out/clients/inotify_simple" ] ||
+[ -e "$out/clients/inotify_simple.py" ] ||
 	step clients-python "inotify_simple" : python3 -m pip install --quiet --no-deps --require-hashes \
 		--target "$out/clients" -r "$clients/requirements.txt"
 
 # --- the runs ------------------------------------------------------------
 
 packages=(runc crun podman systemd-oomd libpam-systemd dbus-user-session fatrace inotify-tools
-	stress-ng busybox-static python3)
+	stress-ng busybox-static python3 xz-utils zstd)
 
-in_guest="
-	insmod /lib/modules/dummy.ko numdummies=0 && mount -t tmpfs -o size=90% tmpfs /root &&
-	tar -C /root -xf /add/root.tar && cp -r /add/clients /rkernfs.ko /root/opt/ &&
-	cp /bin/busybox /root/usr/bin/insmod && ln -s insmod /root/usr/bin/rmmod || exit 1
-	for folder in proc sys dev tmp; do mount --rbind /\$folder /root/\$folder; done
-	LOAD='insmod /opt/rkernfs.ko' chroot /root /opt/clients/guest.py $on_dev 2>&1"
+given=${KDIR:-}
 
-on() { # KERNEL
+# What a kernel's run needs: KDIR, KO or DISK, and the kernel's selftests if they
+# are asked for.
+prepare() { # KERNEL NAMES
+	KDIR=$(KDIR=$given "$here/kernel.sh") || return
+	export KDIR KO='' DISK='' suites=''
 	if [ "$1" = debian ]; then
-		KO='' DISK=$("$root/selftests/debian/image.sh" clients "${packages[@]}") TIMEOUT=1500 \
-			ADD="$clients/system.py $clients/patch.py" RUN="/add/system.py $on_debian 2>&1" "$here/vm.sh"
+		DISK=$("$root/selftests/debian/image.sh" clients "${packages[@]}") || return
 	else
-		MEM=3G TIMEOUT=900 ADD="$out/root.tar $out/clients" RUN=$in_guest "$here/vm.sh"
+		KO=$("$here/module.sh") || return
 	fi
+	[[ " $2" != *" kselftest "* ]] || suites=$("$clients/suites.sh")
 }
 
-# The kernels of a lane one after another
+run_dev() { # NAMES
+	MEM=3G UNLOAD=1 TIMEOUT=${TIMEOUT:-$((DEBUG ? 1800 : 450))} ADD="$out/root.tar $out/clients $suites" RUN="
+		insmod /lib/modules/dummy.ko numdummies=0 && mount -t tmpfs -o size=90% tmpfs /root &&
+		tar -C /root -xf /add/root.tar && cp -r /add/clients /rkernfs.ko /root/opt/ || exit 1
+		[ -z '$suites' ] || cp -r /add/${suites##*/} /root/opt/suites || exit 1
+		for folder in proc sys dev tmp; do mount --rbind /\$folder /root/\$folder; done
+		export PATH=/usr/sbin:/usr/bin:/sbin:/bin LOAD='insmod /opt/rkernfs.ko' KSELFTEST=/opt/suites STRESS_SECONDS=$STRESS_SECONDS
+		chroot /root /opt/clients/guest.py $1 2>&1" "$here/vm.sh"
+}
+
+# Caches that are merged can't be told apart.
+run_debian() { # NAMES
+	TIMEOUT=${TIMEOUT:-900} APPEND=slab_nomerge ADD="$(echo "$clients"/*.py) $suites" \
+		RUN="KSELFTEST=/add/${suites##*/} STRESS_SECONDS=$STRESS_SECONDS /add/system.py $1 2>&1" "$here/vm.sh"
+}
+
+# The kernels of a lane one after another; a line tells how each ended, and the
+# seconds it took.
 lane() { # KERNEL...
-	local kernel ended
+	local kernel name ended begun run names
 	for kernel; do
-		say "testing: clients on $kernel ..."
-		ended=0
-		KERNEL=$kernel DEBUG=0 on "$kernel" >"$out/$kernel.log" || ended=$?
+		name=$kernel run=run_dev names=$on_dev ended=0
+		[ "$kernel" != debian ] || run=run_debian names=$on_debian
+		[ "$kernel$CLIENTS" != 6.12 ] || names+=" kselftest "
+		[ "$DEBUG" = 0 ] || name+=-debug
+		begun=$SECONDS
+		: >"$out/$name.log"
+		if KERNEL=$kernel prepare "$kernel" "$names"; then
+			say "testing: clients on $name ..."
+			begun=$SECONDS
+			KERNEL=$kernel $run "$names" >"$out/$name.log" || ended=$?
+		else
+			ended=125
+		fi
 		{
-			sed "s/^/$kernel /" "$out/$kernel.log"
-			echo "$kernel status $ended"
-		} >"$out/$kernel.results"
+			sed "s/^/$name /" "$out/$name.log"
+			echo "$name status $ended $((SECONDS - begun))"
+		} >"$out/$name.results"
 	done
 }
 

@@ -1,14 +1,16 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 #
-# The stress test and the one of loading and unloading, at length.
+# The stress test and the one of loading and unloading, at length; and stress-ng,
+# with the patch and without, on the debug kernels.
 #
-#   KERNEL='6.12 7.3'	on which kernels
+#   KERNEL='6.12 7.3'	on which kernels; stress-ng not on debian's
 #   DEBUG=0		1: with lockdep, KASAN, kmemleak; kcsan: with KCSAN
 #   NODES=1000000	how many removals
 #   ROUNDS=100		how often the module comes and goes
 #   SOAK_S=		so many seconds of each instead, however many that are
 #   SEED=		repeats a run
+#   STRESS_SECONDS=30	how long each stressor of stress-ng runs
 set -euo pipefail
 kernels=${KERNEL:-}
 # shellcheck source=lib.sh
@@ -37,5 +39,9 @@ for kernel in $kernels; do
 	say "loading and unloading on ${KDIR##*/} ..."
 	ADD="$selftests/reload" TIMEOUT=$((reload_s + 200)) \
 		RUN="${SEED:+SEED=$SEED} /add/reload -t $reload_s -n $ROUNDS" "$here/vm.sh" || failed=1
+	[ "$kernel" != debian ] && [ -z "$given" ] || continue
+	say "stress-ng on $kernel-debug: ${STRESS_SECONDS:=30} s for each stressor ..."
+	env -u KDIR KERNEL="$kernel" DEBUG=1 STRESS_SECONDS="$STRESS_SECONDS" TIMEOUT=3600 \
+		"$root/selftests/clients/run.sh" || failed=1
 done
 exit $failed

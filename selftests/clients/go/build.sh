@@ -8,7 +8,8 @@
 
 go=$root/selftests/clients/go
 packages=(golang-go golang-golang-x-sys-dev golang-github-containerd-cgroups-dev
-	golang-github-fsnotify-fsnotify-dev golang-k8s-utils-dev)
+	golang-github-fsnotify-fsnotify-dev golang-k8s-utils-dev golang-github-snapcore-snapd-dev
+	golang-dbus-dev golang-gopkg-tomb.v2-dev golang-gopkg-yaml.v2-dev)
 
 # shellcheck disable=SC2317 # called by name
 build() {

@@ -21,6 +21,7 @@ import (
 
 	"github.com/containerd/cgroups/v3/cgroup2"
 	"github.com/fsnotify/fsnotify"
+	"github.com/snapcore/snapd/sandbox/cgroup"
 	"k8s.io/utils/inotify"
 )
 
@@ -153,25 +154,22 @@ func cadvisor(paths []string) {
 	say("ready")
 }
 
-// snapd (cgroup/monitor.go): one watch on the parent for all in it; the end of
-// a cgroup is an IN_DELETE of its name.
+// snapd: its own code, which has one watch on the parent of all that it
+// monitors. Cgroups are found by the name that systemd gives them for a snap,
+// snap.NAME.APP.service.
 func snapd(paths []string) {
-	watcher, err := inotify.NewWatcher()
-	if err != nil {
-		fail("NewWatcher", err)
-	}
-	wanted := map[string]bool{}
+	ended := make(chan string)
+	byName := map[string]string{}
 	for _, path := range paths {
-		wanted[path] = true
-		if err := watcher.AddWatch(filepath.Dir(path), inotify.InDelete); err != nil {
+		name := strings.Split(filepath.Base(path), ".")[1]
+		byName[name] = path
+		if err := cgroup.MonitorSnapEnded(name, ended); err != nil {
 			fail(path, err)
 		}
 	}
 	go func() {
-		for event := range watcher.Event {
-			if event.Mask&inotify.InDelete != 0 && wanted[event.Name] {
-				say("end", event.Name)
-			}
+		for name := range ended {
+			say("end", byName[name])
 		}
 	}()
 	say("ready")

@@ -1,0 +1,57 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+#
+# Builds the kernel's own selftests of what uses kernfs, from the source of
+# KDIR, against the libraries of the guests. Prints the folder that has them as
+# "make install" leaves them.
+# shellcheck source=../debian/lib.sh
+. "$(dirname "$0")/../debian/lib.sh"
+
+src=$(source_of "$KDIR")
+selftests=tools/testing/selftests
+targets=(cgroup mount cpu-hotplug)
+for makefile in "$src/$selftests"/filesystems/{,*/}Makefile; do
+	target=$(dirname "${makefile#"$src/$selftests/"}")
+	case ${target##*/} in
+	epoll | eventfd) ;;	# no paths
+	fuse) ;;		# a library that the guests have not
+	*) targets+=("$target") ;;
+	esac
+done
+# What a suite needs of the kernel, by its own file config
+[ "$(config_of "$KDIR" CONFIG_TEST_FIRMWARE)" != m ] || targets+=(firmware)
+[ "$(config_of "$KDIR" CONFIG_DYNAMIC_DEBUG)" != y ] || targets+=(livepatch)
+
+# The source stays as it is: what is built in it lands in a layer above.
+open_source() {
+	mkdir -p "$in/linux" "$in/$cache" "$work/linux" "$work/linux.work"
+	mount -t overlay overlay "$in/linux" -o "lowerdir=$src,upperdir=$work/linux,workdir=$work/linux.work"
+	mount --bind "$cache" "$in/$cache"
+}
+
+# shellcheck disable=SC2317 # called by name
+build() {
+	local tools=()
+	[ ! -e "${KDIR%/build}/tools" ] || mapfile -t tools <"${KDIR%/build}/tools"
+	open_root "$work/upper" "$debian_root"
+	root apt-get update -q
+	apt_install libcap-dev
+	open_source
+	root make -s -j"$jobs" -C /linux headers
+	# One that lacks a library is left out, as the kernel's own make does.
+	root make -j"$jobs" -C "/linux/$selftests" "${tools[@]}" KDIR="$KDIR" TARGETS="${targets[*]}" \
+		KSFT_INSTALL_PATH=/linux/installed install
+	[ -s "$work/linux/installed/kselftest-list.txt" ]
+	cp -r "$work/linux/installed" "$out.part"
+	mv "$out.part" "$out"
+}
+
+kernel=$(basename "${KDIR%/build}")
+out=$cache/clients-suites-$kernel-$(sha256sum "$0" | cut -c 1-8)
+if [ ! -e "$out" ]; then
+	need_debian_root
+	need_space 500 "the kernel's selftests"
+	rm -rf "$cache/clients-suites-$kernel"-*
+	step "clients-suites-$kernel" "the selftests of $kernel" : build
+fi
+echo "$out"
