@@ -263,7 +263,7 @@ static void *open_watch_close(void *arg)
 	return NULL;
 }
 
-static void remove_meanwhile(struct __test_metadata *_metadata, FIXTURE_DATA(handles) *self,
+static void remove_meanwhile(struct __test_metadata *_metadata, struct _test_data_handles *self,
 			     const char *function, const char *opened, bool is_watched)
 {
 	struct delayed delayed = { .base = self->base, .inotify = self->inotify };
@@ -302,7 +302,7 @@ static const char *const functions[] = {
 	"kernfs_get_inode", "d_obtain_alias", "fsnotify_add_mark_locked",
 };
 
-static void remove_in_each(struct __test_metadata *_metadata, FIXTURE_DATA(handles) *self,
+static void remove_in_each(struct __test_metadata *_metadata, struct _test_data_handles *self,
 			   const char *opened)
 {
 	for (size_t i = 0; i < ARRAY_SIZE(functions); i++) {
