@@ -52,6 +52,7 @@ static const struct rkernfs_layout layouts[] = {
 	WHOLE(inode),
 	MEMBER(inode, i_flags),
 	MEMBER(inode, i_sb),
+	MEMBER(inode, i_sb_list),
 	MEMBER(inode, i_nlink),
 	MEMBER(inode, i_lock),
 	MEMBER(inode, i_rwsem),
@@ -67,7 +68,10 @@ static const struct rkernfs_layout layouts[] = {
 	MEMBER(super_block, s_inode_list_lock),
 	MEMBER(super_block, s_inodes),
 	WHOLE(dentry),
+	MEMBER(dentry, d_parent),
 	MEMBER(dentry, d_inode),
+	MEMBER(dentry, d_sib),
+	MEMBER(dentry, d_children),
 	MEMBER(dentry, d_lockref),
 };
 
