@@ -4,16 +4,30 @@
 //!
 //! C headers: `include/linux/kernfs.h`, `include/linux/stringhash.h`.
 
-use super::{locks::Tree, node::Member};
-use crate::{compat::c_ptr, node::Kind, shim};
+use super::{
+    locks::Tree,
+    node::{is_linked, Member},
+};
+use crate::{
+    compat::{c_ptr, Atomic, Relaxed},
+    node::Kind,
+    shim,
+};
 use core::{
     cmp::Ordering,
     ffi::{c_void, CStr},
     marker::PhantomData,
+    ptr,
 };
 use kernel::{bindings, ffi::c_char};
 
 const NS: u16 = bindings::kernfs_node_flag_KERNFS_NS as u16;
+
+/// The directory in which a child was last found, and that one's number. Hints: those who remove a
+/// group of files, as cgroup and sysfs do, go in the order in which they made them, and numbers are
+/// given out one after the other.
+static LAST_DIR: Atomic<usize> = Atomic::new(0);
+static LAST_NUMBER: Atomic<usize> = Atomic::new(0);
 
 impl<'id> Member<'id> {
     /// Finds a child by its name and namespace tag. As the kernel's static `kernfs_find_ns()`.
@@ -35,9 +49,54 @@ impl<'id> Member<'id> {
         if self.kind() != Kind::Dir {
             return None;
         }
-        // SAFETY: The caller promises what `ns` is.
-        let key = unsafe { ns_key(ns) };
-        let (hash, size) = name.hash(key);
+        let next = if ns.is_null() {
+            self.next_by_number(name, tree)
+        } else {
+            None
+        };
+        let found = next.or_else(|| {
+            // SAFETY: The caller promises what `ns` is.
+            self.search(name, unsafe { ns_key(ns) }, tree)
+        })?;
+        LAST_DIR.store(self.as_ptr() as usize, Relaxed);
+        LAST_NUMBER.store(found.id() as usize, Relaxed);
+        Some(found)
+    }
+
+    /// The child whose number follows that of the one found before, if it has the name: saves to
+    /// hash that, which is a third of a search.
+    fn next_by_number<'t>(&'t self, name: Name<'_>, tree: &'t Tree<'id>) -> Option<&'t Self> {
+        if LAST_DIR.load(Relaxed) != self.as_ptr() as usize {
+            return None;
+        }
+        let number = LAST_NUMBER.load(Relaxed).wrapping_add(1) as u32;
+        // SAFETY: The read-side section ends below, and nothing in it sleeps.
+        unsafe { shim::rkernfs_rcu_read_lock() };
+        // SAFETY: The lock of `tree` keeps the root.
+        let kn = unsafe {
+            bindings::idr_find(
+                shim::rkernfs_root_idr(tree.root().as_ptr()).cast(),
+                number as kernel::ffi::c_ulong,
+            )
+        };
+        let is_child = |kn: &*mut bindings::kernfs_node| {
+            !kn.is_null()
+                // SAFETY: Nodes in the list are freed a grace period after they were taken off it.
+                && unsafe { shim::rkernfs_parent_rcu(*kn) } == self.as_ptr()
+                // SAFETY: The same. A node gets a parent after `rb` says that it is not linked.
+                && unsafe { is_linked(*kn, tree) }
+        };
+        let kn = Some(kn.cast()).filter(is_child);
+        // SAFETY: The section was entered above.
+        unsafe { shim::rkernfs_rcu_read_unlock() };
+        // SAFETY: It is linked, and stays while `tree` is borrowed.
+        let child = unsafe { Self::from_rb(ptr::addr_of_mut!((*kn?).rb)) };
+        child.has_name(name, tree).then_some(child)
+    }
+
+    /// Finds a child by its hash, name and namespace's key.
+    fn search<'t>(&'t self, name: Name<'_>, key: u64, tree: &'t Tree<'id>) -> Option<&'t Self> {
+        let hash = name.hash(key);
         // SAFETY: `tree` keeps the children as they are.
         let mut rb = unsafe { (*self.children()).rb_node };
         while !rb.is_null() {
@@ -46,7 +105,7 @@ impl<'id> Member<'id> {
             // SAFETY: The invariant of `Node` keeps it; a linked node's hash is constant.
             let child_hash = unsafe { (*child.as_ptr()).hash };
             let order = if hash == child_hash {
-                child.compare(key, name, size, tree)
+                child.compare(key, name, tree)
             } else {
                 hash.cmp(&child_hash)
             };
@@ -63,19 +122,25 @@ impl<'id> Member<'id> {
 
     /// Compares a namespace's key and a name with those of the node. With the hash before them,
     /// this is what siblings are ordered by: `kernfs_name_compare()`.
-    fn compare(&self, ns: u64, name: Name<'_>, size: usize, _tree: &Tree<'id>) -> Ordering {
+    fn compare(&self, ns: u64, name: Name<'_>, tree: &Tree<'id>) -> Ordering {
         let kn = self.as_ptr();
         // SAFETY: A node's tag is null or one of the root's namespace type.
         let own_ns = unsafe { ns_key((*kn).ns.cast()) };
-        // SAFETY: The invariant of `Node` keeps it; the name does not change under `_tree`.
-        let own_name = unsafe { shim::rkernfs_name(kn) };
-        // SAFETY: Both names are terminated, and `size` is that of the first.
-        if ns == own_ns && unsafe { shim::rkernfs_same_name(name.ptr, own_name, size) } {
+        if ns == own_ns && self.has_name(name, tree) {
             return Ordering::Equal;
         }
+        // SAFETY: The invariant of `Node` keeps it; the name does not change under `tree`.
+        let own_name = unsafe { shim::rkernfs_name(kn) };
         ns.cmp(&own_ns)
-            // SAFETY: Both are terminated strings that stay under `_tree`.
+            // SAFETY: Both are terminated strings that stay under `tree`.
             .then_with(|| unsafe { bindings::strcmp(name.ptr, own_name) }.cmp(&0))
+    }
+
+    fn has_name(&self, name: Name<'_>, _tree: &Tree<'id>) -> bool {
+        // SAFETY: The invariant of `Node` keeps it; the name does not change under `_tree`.
+        let own_name = unsafe { shim::rkernfs_name(self.as_ptr()) };
+        // SAFETY: Both names are terminated.
+        unsafe { shim::rkernfs_same_name(name.ptr, own_name) }
     }
 }
 
@@ -92,7 +157,7 @@ unsafe fn ns_key(ns: *const c_void) -> u64 {
     unsafe { shim::rkernfs_ns_key(ns.cast()) }
 }
 
-/// A name whose length is not known yet: it is walked once, to hash it.
+/// A name whose length is not known: it is walked to hash it, if at all.
 ///
 /// # Invariants
 ///
@@ -125,10 +190,9 @@ impl Name<'_> {
         }
     }
 
-    /// The hash, and the size of the name with its end. As the kernel's static `kernfs_name_hash()`,
-    /// which made `hash` of each node: the functions of `linux/stringhash.h` for 64-bit machines,
-    /// and what is left free for readdir's own positions.
-    fn hash(self, key: u64) -> (u32, usize) {
+    /// As the kernel's static `kernfs_name_hash()`, which made `hash` of each node: the functions of
+    /// `linux/stringhash.h` for 64-bit machines, and what is left free for readdir's own positions.
+    fn hash(self, key: u64) -> u32 {
         /// `GOLDEN_RATIO_64` of `linux/hash.h`
         const GOLDEN_RATIO: u64 = 0x61c8_8646_80b5_83eb;
         const MAX: u32 = i32::MAX as u32;
@@ -150,6 +214,6 @@ impl Name<'_> {
         let hash = (hash.wrapping_mul(GOLDEN_RATIO) >> 32) as u32 & MAX;
         // 0, 1 and INT_MAX are positions that readdir keeps for itself.
         let hash = if hash < 2 { hash + 2 } else { hash };
-        (hash.min(MAX - 1), pos as usize - self.ptr as usize)
+        hash.min(MAX - 1)
     }
 }

@@ -98,7 +98,9 @@ pub(super) fn clear<'id>(
         };
         let Some(inode) = inode else { continue };
         known += 1;
-        match clear_one(iattr, node, &inode, report) {
+        // Before the look at who holds the inode: who comes by file handle has the node first.
+        let opened = may_get_inode(node, known);
+        match clear_one(iattr, node, &inode, report, opened) {
             Outcome::Unchanged => {}
             Outcome::EndedByVfs => ended_by_vfs += 1,
             Outcome::Cleared => todo.cleared = todo.cleared.saturating_add(1),
@@ -127,11 +129,18 @@ enum Outcome {
     Orphan,
 }
 
-fn clear_one(iattr: &Iattr<'_, '_>, node: &Node, inode: &Inode<'_>, report: bool) -> Outcome {
-    {
+/// `report`: a mark on the whole superblock wants to hear of it. `opened`: somebody may be opening
+/// it by file handle, and find its dentry, which then goes with him.
+fn clear_one(
+    iattr: &Iattr<'_, '_>,
+    node: &Node,
+    inode: &Inode<'_>,
+    report: bool,
+    opened: bool,
+) -> Outcome {
+    if !report && !opened {
         let locked = inode.lock();
-        // Before 7.3 somebody may open it by file handle, and find its dentry: that goes with him.
-        if locked.holders().is_idle() && !report && !bypasses_rwsem(node) {
+        if locked.holders().is_idle() {
             if !locked.is_linked() {
                 return Outcome::Unchanged;
             }

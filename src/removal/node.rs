@@ -17,6 +17,18 @@ use core::{
 };
 use kernel::bindings;
 
+/// Whether `kn` is in its parent's tree, for as long as `_tree` is held.
+///
+/// # Safety
+///
+/// `kn` must not be freed before this returns; its hierarchy is that of `_tree`.
+pub(super) unsafe fn is_linked(kn: *const bindings::kernfs_node, _tree: &Tree<'_>) -> bool {
+    // SAFETY: The caller keeps it; `rb` changes under `_tree`.
+    let (rb, color) = unsafe { (ptr::addr_of!((*kn).rb), (*kn).rb.__rb_parent_color) };
+    // RB_EMPTY_NODE(): the node is its own parent.
+    color != rb as usize
+}
+
 const REMOVING: u16 = bindings::kernfs_node_flag_KERNFS_REMOVING as u16;
 const SUICIDAL: u16 = bindings::kernfs_node_flag_KERNFS_SUICIDAL as u16;
 const SUICIDED: u16 = bindings::kernfs_node_flag_KERNFS_SUICIDED as u16;
@@ -217,12 +229,9 @@ impl<'id> Member<'id> {
     }
 
     /// Whether the node is in its parent's tree (the root never is).
-    pub(super) fn is_linked(&self, _tree: &Tree<'id>) -> bool {
-        let kn = self.as_ptr();
-        // SAFETY: The invariant of `Node` keeps it; `rb` changes under `_tree`.
-        let (rb, color) = unsafe { (ptr::addr_of!((*kn).rb), (*kn).rb.__rb_parent_color) };
-        // RB_EMPTY_NODE(): the node is its own parent.
-        color != rb as usize
+    pub(super) fn is_linked(&self, tree: &Tree<'id>) -> bool {
+        // SAFETY: The invariant of `Node` keeps it.
+        unsafe { is_linked(self.as_ptr(), tree) }
     }
 
     /// Takes the node out of its parent's tree. It keeps reading as `RB_EMPTY_NODE()`.

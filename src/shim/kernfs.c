@@ -41,21 +41,27 @@ u64 rkernfs_ns_key(const void *ns)
 }
 
 /*
- * !strcmp(), where @size is that of @a with its end. Most nodes are removed by
- * name, so this goes by words, as dentry_cmp() of fs/dcache.c does; only C can
- * read a word that may reach into the next page.
+ * !strcmp(). Most nodes are removed by name, so this goes by words, as
+ * dentry_cmp() of fs/dcache.c does; only C can read a word that may reach into
+ * the next page.
  */
-bool rkernfs_same_name(const char *a, const char *b, size_t size)
+bool rkernfs_same_name(const char *a, const char *b)
 {
 #ifdef CONFIG_DCACHE_WORD_ACCESS
-	for (; size >= sizeof(long); size -= sizeof(long)) {
-		if (load_unaligned_zeropad(a) != load_unaligned_zeropad(b))
+	const struct word_at_a_time constants = WORD_AT_A_TIME_CONSTANTS;
+	unsigned long x, y, zero;
+
+	for (;; a += sizeof(long), b += sizeof(long)) {
+		x = load_unaligned_zeropad(a);
+		y = load_unaligned_zeropad(b);
+		if (has_zero(x, &zero, &constants))
+			break;
+		if (x != y)
 			return false;
-		a += sizeof(long);
-		b += sizeof(long);
 	}
-	return !((load_unaligned_zeropad(a) ^ load_unaligned_zeropad(b)) &
-		 bytemask_from_count(size));
+	zero = create_zero_mask(prep_zero_mask(x, zero, &constants));
+	/* what is before the end, and the end itself */
+	return !((x ^ y) & (zero_bytemask(zero) << 8 | 0xff));
 #else
 	return !strcmp(a, b);
 #endif

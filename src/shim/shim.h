@@ -45,7 +45,7 @@ struct kernfs_node *rkernfs_parent(struct kernfs_node *kn);
 struct kernfs_node *rkernfs_parent_rcu(struct kernfs_node *kn);
 const char *rkernfs_name(struct kernfs_node *kn);
 u64 rkernfs_ns_key(const void *ns);
-bool rkernfs_same_name(const char *a, const char *b, size_t size);
+bool rkernfs_same_name(const char *a, const char *b);
 void rkernfs_set_times(struct kernfs_node *kn);
 void rkernfs_keep_nlink_clear(struct kernfs_node *kn);
 bool rkernfs_handles_bypass_rwsem(struct kernfs_root *root);
