@@ -23,6 +23,8 @@
 #define FTRACE		"/proc/sys/kernel/ftrace_enabled"
 /* livepatch looks at a task once a second. */
 #define LIMIT_MS	60000
+/* Several of such waits, on a busy host */
+#define TIMEOUT_S	200
 #define STUCK_MS	2500
 /* Without the patch no event comes, and nobody waits for it longer. */
 #define NONE_MS		300
@@ -154,7 +156,7 @@ FIXTURE_TEARDOWN(company)
 
 /* Another livepatch: who came last has the functions. */
 
-TEST_F(company, rival_that_comes_later_has_the_functions_and_gives_them_back)
+TEST_F_TIMEOUT(company, rival_that_comes_later_has_the_functions_and_gives_them_back, TIMEOUT_S)
 {
 	ASSERT_EQ(load_patched(), 0);
 	EXPECT_TOLD();
@@ -165,7 +167,7 @@ TEST_F(company, rival_that_comes_later_has_the_functions_and_gives_them_back)
 	EXPECT_TOLD();
 }
 
-TEST_F(company, rival_that_came_before_is_overruled)
+TEST_F_TIMEOUT(company, rival_that_came_before_is_overruled, TIMEOUT_S)
 {
 	long calls;
 
@@ -182,7 +184,7 @@ TEST_F(company, rival_that_came_before_is_overruled)
 	EXPECT_GT(module_parameter("rival", "calls"), calls);
 }
 
-TEST_F(company, rival_below_can_go)
+TEST_F_TIMEOUT(company, rival_below_can_go, TIMEOUT_S)
 {
 	ASSERT_TRUE(insert_rival(""));
 	ASSERT_EQ(load_patched(), 0);
@@ -190,7 +192,7 @@ TEST_F(company, rival_below_can_go)
 	EXPECT_TOLD();
 }
 
-TEST_F(company, can_go_from_below_a_rival)
+TEST_F_TIMEOUT(company, can_go_from_below_a_rival, TIMEOUT_S)
 {
 	ASSERT_EQ(load_patched(), 0);
 	ASSERT_TRUE(insert_rival(""));
@@ -199,7 +201,7 @@ TEST_F(company, can_go_from_below_a_rival)
 	EXPECT_GT(module_parameter("rival", "calls"), 0);
 }
 
-TEST_F(company, cumulative_rival_ends_the_patch_and_the_module_can_go)
+TEST_F_TIMEOUT(company, cumulative_rival_ends_the_patch_and_the_module_can_go, TIMEOUT_S)
 {
 	ASSERT_EQ(load_patched(), 0);
 	ASSERT_TRUE(insert_rival("cumulative=1"));
@@ -211,7 +213,7 @@ TEST_F(company, cumulative_rival_ends_the_patch_and_the_module_can_go)
 	EXPECT_TOLD();
 }
 
-TEST_F(company, cumulative_rival_that_came_before_is_overruled)
+TEST_F_TIMEOUT(company, cumulative_rival_that_came_before_is_overruled, TIMEOUT_S)
 {
 	ASSERT_TRUE(insert_rival("cumulative=1"));
 	ASSERT_EQ(load_patched(), 0);
@@ -222,7 +224,7 @@ TEST_F(company, cumulative_rival_that_came_before_is_overruled)
 
 /* Probes: a post handler changes where the function goes on, as a livepatch does. */
 
-TEST_F(company, probe_sees_the_calls_while_the_patch_comes_and_goes)
+TEST_F_TIMEOUT(company, probe_sees_the_calls_while_the_patch_comes_and_goes, TIMEOUT_S)
 {
 	long hits;
 
@@ -237,7 +239,7 @@ TEST_F(company, probe_sees_the_calls_while_the_patch_comes_and_goes)
 	EXPECT_GT(module_parameter("probe", "hits"), hits);
 }
 
-TEST_F(company, probe_can_come_and_go_while_patched)
+TEST_F_TIMEOUT(company, probe_can_come_and_go_while_patched, TIMEOUT_S)
 {
 	ASSERT_EQ(load_patched(), 0);
 	ASSERT_EQ(insert_test_module("probe", ""), 0);
@@ -247,7 +249,7 @@ TEST_F(company, probe_can_come_and_go_while_patched)
 	EXPECT_TOLD();
 }
 
-TEST_F(company, loading_under_a_post_handler_fails_and_leaves_nothing)
+TEST_F_TIMEOUT(company, loading_under_a_post_handler_fails_and_leaves_nothing, TIMEOUT_S)
 {
 	ASSERT_EQ(insert_test_module("probe", "post=1"), 0);
 	EXPECT_EQ(load_module(""), EBUSY);
@@ -259,7 +261,7 @@ TEST_F(company, loading_under_a_post_handler_fails_and_leaves_nothing)
 	EXPECT_TOLD();
 }
 
-TEST_F(company, post_handler_does_not_get_under_the_patch)
+TEST_F_TIMEOUT(company, post_handler_does_not_get_under_the_patch, TIMEOUT_S)
 {
 	ASSERT_EQ(load_patched(), 0);
 	if (!insert_test_module("probe", "post=1")) {
@@ -281,7 +283,7 @@ static bool trace(const char *tracefs, const char *tracer)
 	       write_text(format_path(path, "%.3900s/current_tracer", tracefs), tracer);
 }
 
-TEST_F(company, function_is_traced_while_the_patch_comes_and_goes)
+TEST_F_TIMEOUT(company, function_is_traced_while_the_patch_comes_and_goes, TIMEOUT_S)
 {
 	char tracefs[PATH_MAX], path[PATH_MAX];
 
@@ -303,7 +305,7 @@ TEST_F(company, function_is_traced_while_the_patch_comes_and_goes)
 	remove_mount_point(tracefs);
 }
 
-TEST_F(company, loading_without_ftrace_fails_and_leaves_nothing)
+TEST_F_TIMEOUT(company, loading_without_ftrace_fails_and_leaves_nothing, TIMEOUT_S)
 {
 	if (!write_text(FTRACE, "0"))
 		SKIP(return, "this kernel does not have ftrace turned off");
@@ -315,7 +317,7 @@ TEST_F(company, loading_without_ftrace_fails_and_leaves_nothing)
 	EXPECT_TOLD();
 }
 
-TEST_F(company, ftrace_cannot_be_turned_off_while_patched)
+TEST_F_TIMEOUT(company, ftrace_cannot_be_turned_off_while_patched, TIMEOUT_S)
 {
 	ASSERT_EQ(load_patched(), 0);
 	EXPECT_FALSE(write_text(FTRACE, "0"));
@@ -345,7 +347,7 @@ static int mode_of(const char *path)
 	return stat(path, &st) ? -1 : st.st_mode & 07777;
 }
 
-TEST_F(company, only_root_may_turn_it_off)
+TEST_F_TIMEOUT(company, only_root_may_turn_it_off, TIMEOUT_S)
 {
 	ASSERT_EQ(load_patched(), 0);
 	EXPECT_EQ(mode_of(PATCH "/enabled"), 0644);
@@ -417,7 +419,7 @@ static bool wake(const struct sleepers *sleepers)
 	return !status[0] && !status[1] && !exists(SLEEPER "file");
 }
 
-TEST_F(company, sleeper_in_the_old_function_stalls_the_transition_alone)
+TEST_F_TIMEOUT(company, sleeper_in_the_old_function_stalls_the_transition_alone, TIMEOUT_S)
 {
 	struct sleepers sleepers;
 
@@ -433,7 +435,7 @@ TEST_F(company, sleeper_in_the_old_function_stalls_the_transition_alone)
 	EXPECT_TOLD();
 }
 
-TEST_F(company, stalled_transition_can_be_taken_back)
+TEST_F_TIMEOUT(company, stalled_transition_can_be_taken_back, TIMEOUT_S)
 {
 	struct sleepers sleepers;
 
@@ -446,7 +448,7 @@ TEST_F(company, stalled_transition_can_be_taken_back)
 	EXPECT_UNTOLD();
 }
 
-TEST_F(company, sleeper_in_the_replacement_keeps_the_module)
+TEST_F_TIMEOUT(company, sleeper_in_the_replacement_keeps_the_module, TIMEOUT_S)
 {
 	struct sleepers sleepers;
 

@@ -3,7 +3,7 @@
  * How long others are held up, and what memory is pinned, while a user without
  * rights does its worst in a delegated cgroup and namespaces of its own.
  *
- * Usage: hostile SECONDS [ATTACK...]
+ * Usage: hostile MILLISECONDS [ATTACK...]	so long each
  *
  * Prints "ATTACK,WHAT,MEDIAN,P99,MAX" in microseconds, and of memory
  * "ATTACK,slab,HELD,LEFT,0" in kilobytes: while the user holds all it has, and
@@ -168,12 +168,12 @@ static void *be_victim(void *arg)
 	return NULL;
 }
 
-static void suffer(int seconds)
+static void suffer(int ms)
 {
 	over = false;
 	for (size_t i = 0; i < ARRAY_SIZE(victims); i++)
 		pthread_create(&victims[i].thread, NULL, be_victim, &victims[i]);
-	sleep(seconds);
+	sleep_ms(ms);
 	over = true;
 	for (size_t i = 0; i < ARRAY_SIZE(victims); i++)
 		pthread_join(victims[i].thread, NULL);
@@ -199,14 +199,14 @@ static long slab_kb(void)
 
 static struct ground ground;
 
-static bool endure(const struct attack *attack, int seconds)
+static bool endure(const struct attack *attack, int ms)
 {
 	long before = slab_kb(), held;
 	pid_t pid = start_attack(attack, &ground);
 
 	if (pid < 0)
 		return false;
-	suffer(seconds);
+	suffer(ms);
 	freeze_attack(&ground, true);
 	held = slab_kb();
 	freeze_attack(&ground, false);
@@ -245,7 +245,7 @@ int main(int argc, char **argv)
 	int failed = 0;
 
 	if (argc < 2 || atoi(argv[1]) <= 0) {
-		fprintf(stderr, "usage: hostile SECONDS [ATTACK...]\n");
+		fprintf(stderr, "usage: hostile MILLISECONDS [ATTACK...]\n");
 		return 2;
 	}
 	patched = is_patched();

@@ -1,14 +1,14 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0
 #
-#   guest.sh SECONDS TURNS [ATTACK...]
+#   guest.sh MILLISECONDS TURNS [ATTACK...]
 #
 # Runs hostile, which lies beside this file, with the patch disabled and
 # enabled in turns, and puts before its lines which.
 
 here=$(cd "$(dirname "$0")" && pwd)
 results=$(mktemp)
-seconds=$1 turns=$2
+ms=$1 turns=$2
 shift 2
 patch=/sys/kernel/livepatch/rkernfs
 
@@ -32,20 +32,20 @@ take_out() {
 	rmmod rkernfs
 }
 
-measure() { # SECONDS PATCH [ATTACK...]
-	seconds=$1 state=$2
+measure() { # MILLISECONDS PATCH [ATTACK...]
+	length=$1 state=$2
 	shift 2
 	echo "[$(cut -d ' ' -f 1 /proc/uptime)] $state" >/dev/console
-	"$here/hostile" "$seconds" "$@" | sed "s/^/$state,/" >>"$results"
+	"$here/hostile" "$length" "$@" | sed "s/^/$state,/" >>"$results"
 }
 
 # The first time is different: caches and slabs fill.
 take_out
-measure 1 warm "$@"
+measure 20 warm "$@"
 for _ in $(seq "$turns"); do
-	measure "$seconds" disabled "$@"
+	measure "$ms" disabled "$@"
 	put_in
-	measure "$seconds" enabled "$@"
+	measure "$ms" enabled "$@"
 	take_out
 done
 cat "$results"
