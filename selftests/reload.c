@@ -128,6 +128,7 @@ int main(int argc, char **argv)
 	const char *reason = why_no_cgroup();
 	struct findings sum;
 	pthread_t spinner;
+	int refused;
 	struct limits limits = { SECONDS, ROUNDS, "reload [-t SECONDS] [-n ROUNDS]" };
 	long long start;
 	int done;
@@ -142,8 +143,9 @@ int main(int argc, char **argv)
 	ksft_print_msg("SEED=%u\n", seed);
 	/* Without the patch others need not be told: they only keep the kernel busy. */
 	setenv("RKERNFS_EXPECT", "none", 1);
+	refused = load_module("cover=some");
 	add_threads(crew, ARRAY_SIZE(crew), seed);
-	ksft_set_plan(5);
+	ksft_set_plan(6);
 	start_threads();
 	pthread_create(&spinner, NULL, keep_busy, NULL);
 	start = now_us();
@@ -165,5 +167,6 @@ int main(int argc, char **argv)
 			 sum.early, sum.disordered);
 	ksft_test_result(!found.failed && !sum.failed, "nothing else failed (%ld, %ld)\n",
 			 found.failed, sum.failed);
+	ksft_test_result(refused == EINVAL, "what cover= does not know is refused (%d)\n", refused);
 	ksft_finished();
 }

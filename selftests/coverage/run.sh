@@ -26,7 +26,7 @@ guest_script() { # PROGRAM...
 	for name in "${@##*/}"; do
 		[ "$name" != fuzz ] || name="fuzz -t $FUZZ_S"
 		echo "echo '# $name'"
-		echo "timeout -s KILL $limit /add/$name </dev/null >/tmp/out 2>&1 || echo \"# $name ends with \$?\""
+		echo "timeout -s KILL $limit /add/$name </dev/null >/tmp/out 2>&1 || { echo \"# $name ends with \$?\"; grep '^not ok' /tmp/out; }"
 	done
 	cat <<-'END'
 		cat /sys/kernel/debug/rkernfs-coverage
@@ -53,7 +53,7 @@ measure() { # NAME
 	say "coverage on $1: ${list[*]##*/} ..."
 	KO=$ko MODULE=0 ADD="${list[*]} ${ko%/*}/selftests/coverage/coverage.ko" \
 		KLOG=ignore TIMEOUT=$((limit * 3)) RUN="$(guest_script "${list[@]}")" "$here/vm.sh" >"$out/$1.reached"
-	grep '^# .* ends with' "$out/$1.reached" || :
+	grep -E '^# .* ends with|^not ok' "$out/$1.reached" || :
 	"$root/selftests/coverage/report.py" lines "$ko" "$out/$1.reached" >"$out/$1.lines"
 }
 
