@@ -108,7 +108,7 @@ compare_configs() {
 	local differ
 	differ=$(diff <(grep ^CONFIG_ "$headers/.config" | sort) <(grep ^CONFIG_ "$build/.config" | sort) |
 		sed -n 's/^[<>] \(CONFIG_[A-Z0-9_]*\)=.*/\1/p' | sort -u |
-		grep -vE '^CONFIG_(OPENSSL_SUPPORTS_ML_DSA|MODULE_SIG_KEY_TYPE_MLDSA_.*|CC_VERSION_TEXT)$') || :
+		grep -vE '^CONFIG_(OPENSSL_SUPPORTS_ML_DSA|MODULE_SIG_KEY_TYPE_MLDSA_.*|CC_VERSION_TEXT|CC_CAN_LINK|(THUMB2_)?COMPAT_VDSO)$') || :
 	[ -z "$differ" ] ||
 		die "the tools here give another configuration than the kernel's ($(echo "$differ" | head -n 4 | tr '\n' ' ')...): apt install those that it was built with (gcc, rustc, bindgen, pahole, binutils)"
 }

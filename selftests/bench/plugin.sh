@@ -10,7 +10,7 @@ set -euo pipefail
 . "$here/debian.sh"
 
 "$here/deps.sh" build vm bench
-version=$(qemu-system-x86_64 --version | sed -n '1s/.* version \([0-9.]*\).*/\1/p')
+version=$("$qemu" --version | sed -n '1s/.* version \([0-9.]*\).*/\1/p')
 headers=$cache/qemu-$version
 plugin=$root/build/bench/windows.so
 

@@ -13,6 +13,7 @@ kernels=${KERNEL:-6.12 7.3} variants=${DEBUG:-0} pattern=${TESTS:-*}
 unset TESTS
 # shellcheck source=../qemu/lib.sh
 . "$(dirname "$0")/../qemu/lib.sh"
+only_for x86_64
 : "${FUZZ_S:=60}"
 limit=1200
 shopt -s extglob	# TESTS='!(reload|stress)'

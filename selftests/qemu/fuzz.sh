@@ -12,14 +12,15 @@
 #   SEED=		repeats a run
 #   KO=			this module instead of the one built here
 set -euo pipefail
-kernels=${KERNEL:-6.12 7.3}
+kernels=${KERNEL:-}
 # shellcheck source=lib.sh
 . "$(dirname "$0")/lib.sh"
+: "${kernels:=$arch_kernels}"
 : "${FUZZ_S:=60}" "${SEED:=$(date +%s)}"
 
 readonly FOUND=1 BOOT_ANEW=3 REPORTED=121 NOT_LOADED=122 DIED=123 TIMED_OUT=124
 max_boots=60
-programs=$root/build/selftests-fuzz
+programs=$selftests-fuzz
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 

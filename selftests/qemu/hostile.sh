@@ -11,9 +11,10 @@
 #   KERNEL='6.12 7.3'	on which kernels
 #   ROUNDS=2		turns of each; an attack takes a quarter of a second
 set -euo pipefail
-kernels=${KERNEL:-6.12 7.3}
+kernels=${KERNEL:-}
 # shellcheck source=lib.sh
 . "$(dirname "$0")/lib.sh"
+: "${kernels:=$arch_kernels}"
 
 page=$root/Documentation/safety.rst
 out=$root/build/hostile
@@ -62,17 +63,19 @@ table() { # FILE
 		}' "$1"
 }
 
+given=${KDIR:-}
 for kernel in $kernels; do
+	name=$kernel$of_arch
 	say "what a hostile user does to others on $kernel ..."
-	KDIR=$(KERNEL=$kernel "$here/kernel.sh")
+	KDIR=$(KDIR=$given KERNEL=$kernel "$here/kernel.sh")
 	export KDIR
-	kmake -s -C "$root/selftests" KSRC="$(source_of "$KDIR")" OUT="$root/build/selftests" \
-		"$root/build/selftests/hostile" >&2
-	ADD="$root/build/selftests/hostile $root/selftests/hostile/guest.sh" MEM=2G TIMEOUT=3600 \
+	kmake -s -C "$root/selftests" KSRC="$(source_of "$KDIR")" OUT="$selftests" \
+		"$selftests/hostile" >&2
+	ADD="$selftests/hostile $root/selftests/hostile/guest.sh" MEM=2G TIMEOUT=3600 \
 		ACCEL=tcg SMP=1 QEMU_ARGS='-icount shift=0,sleep=off' \
-		RUN="sh /add/guest.sh 250 ${ROUNDS:=2}" "$here/vm.sh" >"$out/$kernel.csv"
-	table "$out/$kernel.csv" >"$out/$kernel.rst"
-	sed -i -e "/^\.\. hostile:$kernel\$/,/^\.\. \/hostile:$kernel\$/{/^\.\. /!d}" \
-		-e "/^\.\. hostile:$kernel\$/r $out/$kernel.rst" "$page"
-	say "all figures: $out/$kernel.csv; tables: $page"
+		RUN="sh /add/guest.sh 250 ${ROUNDS:=2}" "$here/vm.sh" >"$out/$name.csv"
+	table "$out/$name.csv" >"$out/$name.rst"
+	sed -i -e "/^\.\. hostile:$name\$/,/^\.\. \/hostile:$name\$/{/^\.\. /!d}" \
+		-e "/^\.\. hostile:$name\$/r $out/$name.rst" "$page"
+	say "all figures: $out/$name.csv; tables: $page"
 done
