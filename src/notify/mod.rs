@@ -22,6 +22,7 @@ use crate::{
     removal::{entry::on_its_stack, inode::Inode, locks::Supers, stats, supers::Super},
     shim,
 };
+use core::ptr;
 use kernel::{bindings, error::to_result, prelude::*};
 use locks::SharedTree;
 
@@ -110,7 +111,7 @@ impl<'a> Change<'a> {
     }
 
     fn report(&self, inode: &Inode<'_>, dir: Option<&Inode<'_>>) {
-        let dir = dir.map_or(core::ptr::null_mut(), Inode::as_ptr);
+        let dir = dir.map_or(ptr::null_mut(), Inode::as_ptr);
         let name = c_ptr(self.tree.name(self.file));
         // SAFETY: Both inodes are referenced, `dir` may be null, `name` is a string.
         unsafe { shim::rkernfs_fsnotify_modify(inode.as_ptr(), dir, name) };
@@ -119,28 +120,61 @@ impl<'a> Change<'a> {
     /// Tells who asked, on the superblock or the directory, that an event was lost.
     fn queue_overflow(&self, dir: Option<&Inode<'_>>) {
         stats::OVERFLOWS.add(1);
-        let dir = dir.map_or(core::ptr::null_mut(), Inode::as_ptr);
+        let dir = dir.map_or(ptr::null_mut(), Inode::as_ptr);
         // SAFETY: The superblock is alive, `dir` is null or referenced.
         unsafe { shim::rkernfs_queue_modify_overflow(self.sb.sb(), dir) };
     }
 }
 
-/// Whether any watch in the superblock may ask for a change of `file`.
+/// As in `linux/fsnotify_backend.h`.
+const FS_MODIFY: u32 = 0x2;
+const FS_EVENT_ON_CHILD: u32 = 0x0800_0000;
+
+/// Whether any watch in the superblock may ask for a change of `file`: of the superblock, the file
+/// or its directory. Mostly nobody does, and this is all that a change costs.
 fn is_asked(sb: &Super<'_>, file: &Node) -> bool {
-    // SAFETY: The superblock is alive, and so is the node, a file.
-    unsafe { shim::rkernfs_modify_is_asked(sb.sb(), file.as_ptr()) }
+    // SAFETY: A `Super` keeps the superblock alive.
+    if !unsafe { shim::rkernfs_sb_has_watchers(sb.sb()) } {
+        return false;
+    }
+    // SAFETY: The read-side section ends below, and nothing in it sleeps.
+    unsafe { shim::rkernfs_rcu_read_lock() };
+    // SAFETY: A file has a parent; RCU keeps it, and its number is constant.
+    let parent = unsafe { (*shim::rkernfs_parent_rcu(file.as_ptr())).id };
+    let mask = sb_mask(sb) | peek_mask(sb, file.id()) | peek_mask(sb, parent);
+    // SAFETY: The section was entered above.
+    unsafe { shim::rkernfs_rcu_read_unlock() };
+    mask & FS_MODIFY != 0
+}
+
+/// The events that the watches of the inode with a number ask for, if there is one. Under RCU.
+fn peek_mask(sb: &Super<'_>, ino: u64) -> u32 {
+    // SAFETY: A `Super` keeps the superblock alive; the caller is in a read-side section.
+    let inode = unsafe { shim::rkernfs_peek_inode(sb.sb(), ino) };
+    if inode.is_null() {
+        return 0;
+    }
+    // SAFETY: RCU keeps the inode's memory.
+    unsafe { ptr::addr_of!((*inode).i_fsnotify_mask).read_volatile() }
+}
+
+/// The events that marks on the whole superblock ask for.
+fn sb_mask(sb: &Super<'_>) -> u32 {
+    // SAFETY: A `Super` keeps the superblock alive.
+    unsafe { ptr::addr_of!((*sb.sb()).s_fsnotify_mask).read_volatile() }
 }
 
 /// Whether a mark on the whole superblock asks for `FAN_MODIFY`.
 fn reports_modify(sb: &Super<'_>) -> bool {
-    // SAFETY: A `Super` keeps the superblock alive.
-    unsafe { shim::rkernfs_sb_reports_modify(sb.sb()) }
+    sb_mask(sb) & FS_MODIFY != 0
 }
 
 /// Whether a watch of the directory asks for `IN_MODIFY` or `FAN_MODIFY` of what is in it.
 fn dir_reports_modify(dir: &Inode<'_>) -> bool {
+    const ON_CHILD: u32 = FS_MODIFY | FS_EVENT_ON_CHILD;
     // SAFETY: An `Inode` has a reference of it.
-    unsafe { shim::rkernfs_dir_reports_modify(dir.as_ptr()) }
+    let mask = unsafe { ptr::addr_of!((*dir.as_ptr()).i_fsnotify_mask).read_volatile() };
+    mask & ON_CHILD == ON_CHILD
 }
 
 /// What notifications need, from loading the module to unloading it.

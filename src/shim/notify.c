@@ -88,43 +88,15 @@ void rkernfs_wake_pollers(struct kernfs_node *kn)
 	rcu_read_unlock();
 }
 
-/* Whether a mark on all of @sb asks for FAN_MODIFY. */
-bool rkernfs_sb_reports_modify(struct super_block *sb)
+bool rkernfs_sb_has_watchers(struct super_block *sb)
 {
-	return READ_ONCE(sb->s_fsnotify_mask) & FS_MODIFY;
+	return fsnotify_sb_has_watchers(sb);
 }
 
-/* The events that an inode's watches ask for, if it has one; without a reference */
-static u32 peek_mask(struct super_block *sb, u64 ino)
+/* The inode with the number, if there is one, without a reference: under RCU */
+struct inode *rkernfs_peek_inode(struct super_block *sb, u64 ino)
 {
-	struct inode *inode = find_inode_by_ino_rcu(sb, ino);
-
-	return inode ? READ_ONCE(inode->i_fsnotify_mask) : 0;
-}
-
-/*
- * Whether anybody asks for FS_MODIFY of the superblock, the file or its
- * directory. Mostly nobody does, and this is all that a change costs.
- */
-bool rkernfs_modify_is_asked(struct super_block *sb, struct kernfs_node *kn)
-{
-	u32 mask;
-
-	if (!fsnotify_sb_has_watchers(sb))
-		return false;
-	rcu_read_lock();
-	mask = READ_ONCE(sb->s_fsnotify_mask) | peek_mask(sb, kn->id) |
-	       peek_mask(sb, compat_parent_rcu(kn)->id);
-	rcu_read_unlock();
-	return mask & FS_MODIFY;
-}
-
-/* Whether a watch of the directory asks for it, of what is in it. */
-bool rkernfs_dir_reports_modify(struct inode *dir)
-{
-	u32 mask = READ_ONCE(dir->i_fsnotify_mask);
-
-	return (mask & FS_MODIFY) && (mask & FS_EVENT_ON_CHILD);
+	return find_inode_by_ino_rcu(sb, ino);
 }
 
 /* Reports that the file @name of @dir changed; without @dir, to its own watches. */

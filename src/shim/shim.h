@@ -203,9 +203,8 @@ unsigned long rkernfs_notify_lock(void);
 void rkernfs_notify_unlock(unsigned long flags);
 void rkernfs_warn_not_file(struct kernfs_node *kn);
 void rkernfs_wake_pollers(struct kernfs_node *kn);
-bool rkernfs_modify_is_asked(struct super_block *sb, struct kernfs_node *kn);
-bool rkernfs_sb_reports_modify(struct super_block *sb);
-bool rkernfs_dir_reports_modify(struct inode *dir);
+bool rkernfs_sb_has_watchers(struct super_block *sb);
+struct inode *rkernfs_peek_inode(struct super_block *sb, u64 ino);
 void rkernfs_fsnotify_modify(struct inode *inode, struct inode *dir,
 			     const char *name);
 
