@@ -45,6 +45,8 @@ STEP = re.compile(r"^(?:# )*TEST: (.*) \.\.\. (not ok|ok)$")
 
 def programs():
     """COLLECTION:PROGRAM of each, as installed"""
+    if not os.path.islink("/dev/stdout"):
+        sys.exit(f"{sys.argv[0]}: no link /dev/stdout, by which the runner tells what programs say")
     try:
         listed = read(KSELFTEST + "/kselftest-list.txt").split()
     except FileNotFoundError:
