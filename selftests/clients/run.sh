@@ -110,6 +110,7 @@ run_dev() { # NAMES
 		insmod /lib/modules/dummy.ko numdummies=0 && mount -t tmpfs -o size=90% tmpfs /root &&
 		tar -C /root -xf /add/root.tar && cp -r /add/clients /rkernfs.ko /root/opt/ || exit 1
 		[ -z '$suites' ] || cp -r /add/${suites##*/} /root/opt/suites || exit 1
+		ln -s /proc/self/fd /dev/fd; ln -s fd/0 /dev/stdin; ln -s fd/1 /dev/stdout; ln -s fd/2 /dev/stderr
 		for folder in proc sys dev tmp; do mount --rbind /\$folder /root/\$folder; done
 		export PATH=/usr/sbin:/usr/bin:/sbin:/bin LOAD='insmod /opt/rkernfs.ko' KSELFTEST=/opt/suites STRESS_SECONDS=$STRESS_SECONDS
 		chroot /root /opt/clients/guest.py $1 2>&1" "$here/vm.sh"

@@ -45,6 +45,8 @@ STEP = re.compile(r"^(?:# )*TEST: (.*) \.\.\. (not ok|ok)$")
 
 def programs():
     """COLLECTION:PROGRAM of each, as installed"""
+    if not os.path.islink("/dev/stdout"):
+        sys.exit(f"{sys.argv[0]}: no link /dev/stdout, by which the runner tells what programs say")
     try:
         listed = read(KSELFTEST + "/kselftest-list.txt").split()
     except FileNotFoundError:
@@ -77,10 +79,10 @@ def batches(left):
 def kselftest(batch, seen, state):
     for program in batch:
         begun = time.monotonic()
-        with tempfile.TemporaryFile("w+", encoding="utf-8", errors="replace") as log:
-            ended = run_program(program, log)
-            log.seek(0)
-            seen[program, state] = results(log.read())
+        # The runner opens its output anew, so what comes must be added at its end.
+        with tempfile.NamedTemporaryFile() as log, open(log.name, "ab") as to:
+            ended = run_program(program, to)
+            seen[program, state] = results(log.read().decode(errors="replace"))
         if not ended:
             seen[program, state][program, "timeout"] = 1
         print(f"# {program} {state}: {time.monotonic() - begun:.0f} s", flush=True)
@@ -98,12 +100,12 @@ def drop_livepatches():
         subprocess.run(["rmmod", os.path.basename(module)], check=True)
 
 
-def run_program(program, log):
+def run_program(program, to):
     """Whether it ends, by the kernel's own runner, which ends it after LIMIT, but not its
     children."""
     with subprocess.Popen(
             [KSELFTEST + "/run_kselftest.sh", "-o", str(LIMIT), "-t", program], stdin=subprocess.DEVNULL,
-            stdout=log, stderr=subprocess.STDOUT, start_new_session=True) as runner:
+            stdout=to, stderr=subprocess.STDOUT, start_new_session=True) as runner:
         with contextlib.suppress(subprocess.TimeoutExpired):
             runner.wait(LIMIT + 10)
         ended = runner.returncode is not None
