@@ -51,7 +51,7 @@ esac
 # test programs by a gcc of their own, for the sake of its libc.
 is_cross() { [ "$ARCH" != "$host_arch" ]; }
 
-# What make is told, and what names in the cache and in build/ end with; this
-# machine's own needs neither.
-arch_make=() of_arch=
-! is_cross || arch_make=("ARCH=$ARCH" "CROSS_COMPILE=$triplet-") of_arch=-$ARCH
+# What the GNU tools' names begin with, what names in the cache and in build/ end
+# with, and what make is told; this machine's own needs none of it.
+cross='' of_arch='' arch_make=()
+! is_cross || cross=$triplet- of_arch=-$ARCH arch_make=("ARCH=$ARCH" "CROSS_COMPILE=$triplet-")

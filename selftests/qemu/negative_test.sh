@@ -39,7 +39,7 @@ pinned_down() {
 	grep -q '^by itself it ends with 1$' "$work/err" || return
 	file=$(sed -n 's/^written: //p' "$work/err")
 	[ "$(sed -n '1s/.* \([0-9]*\) calls.*/\1/p' "$file")" -le 8 ] || return
-	cc -O2 -static -pthread -o "$work/standalone" "$file" 2>>"$work/err" || return
+	"${cross}gcc" -O2 -static -pthread -o "$work/standalone" "$file" 2>>"$work/err" || return
 	ADD="$work/standalone" RUN=/add/standalone TIMEOUT=400 "$here/vm.sh" >>"$work/out" 2>>"$work/err"
 }
 
