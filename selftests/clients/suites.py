@@ -51,7 +51,8 @@ def programs():
         listed = read(KSELFTEST + "/kselftest-list.txt").split()
     except FileNotFoundError:
         sys.exit(f"{sys.argv[0]}: no selftests in {KSELFTEST}")
-    return [program for program in listed if program not in LEFT_OUT]
+    # Some Makefiles name one twice.
+    return [program for program in dict.fromkeys(listed) if program not in LEFT_OUT]
 
 
 def results(output):
