@@ -3,7 +3,8 @@
  * The module comes and goes, over and over, while others make, watch and
  * remove: it is loaded, disabled, enabled again while livepatch may still be
  * moving tasks over, and unloaded. While the patch is in, what is removed is
- * told once; nothing is ever told twice, and nothing of the module is left.
+ * told once; nothing is ever told twice, and nothing of the module is left. A
+ * change of a watched file is told once at any time.
  *
  * Usage: reload [-t SECONDS] [-n ROUNDS]	ends when the time is up or after so
  *						many
@@ -94,6 +95,47 @@ static void *keep_busy(void *unused)
 	return NULL;
 }
 
+/*
+ * The watch of a file keeps its inode, so the kernel's own kernfs_notify() tells
+ * of each change, too: as often, whichever of the two queued it, and whoever
+ * tells.
+ */
+static struct {
+	pthread_t thread;
+	atomic_bool stop;
+	long told, lost, doubled;
+} changes;
+
+static void judge_change(const char *control, int inotify, const char *text)
+{
+	struct events events = {};
+
+	if (!write_text(control, text))
+		return;
+	await_events(inotify, &events, 1);
+	changes.told += events.nr == 1;
+	changes.lost += !events.nr;
+	changes.doubled += events.nr > 1;
+}
+
+static void *change(void *unused)
+{
+	char cgroup[PATH_MAX], path[PATH_MAX];
+	int inotify = open_inotify();
+
+	format_path(cgroup, "%.3900s/changed", cgroup_base());
+	mkdir(cgroup, 0755);
+	inotify_add_watch(inotify, format_path(path, "%.4000s/cgroup.events", cgroup), IN_MODIFY);
+	format_path(path, "%.4000s/cgroup.freeze", cgroup);
+	while (!atomic_load(&changes.stop)) {
+		judge_change(path, inotify, "1");
+		judge_change(path, inotify, "0");
+	}
+	close(inotify);
+	remove_cgroup(cgroup);
+	return NULL;
+}
+
 static void run_round(struct random *random, int round)
 {
 	bool again = once_in(random, 8);
@@ -147,12 +189,15 @@ int main(int argc, char **argv)
 	add_threads(crew, ARRAY_SIZE(crew), seed);
 	ksft_set_plan(6);
 	start_threads();
+	pthread_create(&changes.thread, NULL, change, NULL);
 	pthread_create(&spinner, NULL, keep_busy, NULL);
 	start = now_us();
 	for (done = 0; done < limits.number && now_us() < start + limits.seconds * 1000000LL; done++)
 		run_round(&random, done);
 	ksft_print_msg("%d of %lld rounds in %lld s, %ld times enabled again\n", done, limits.number,
 		       (now_us() - start) / 1000000, found.enabled_again);
+	atomic_store(&changes.stop, true);
+	pthread_join(changes.thread, NULL);
 	stop_threads();
 	sum = add_up();
 	expect(return_module(), "loading as it was found", done);
@@ -165,6 +210,10 @@ int main(int argc, char **argv)
 			 found.doubled, sum.doubled);
 	ksft_test_result(!sum.early && !sum.disordered, "none is told early or out of order (%ld, %ld)\n",
 			 sum.early, sum.disordered);
+	ksft_print_msg("%ld changes told once\n", changes.told);
+	ksft_test_result(changes.told > 0 && !changes.lost && !changes.doubled,
+			 "each change is told once (%ld lost, %ld twice)\n", changes.lost,
+			 changes.doubled);
 	ksft_test_result(!found.failed && !sum.failed, "nothing else failed (%ld, %ld)\n",
 			 found.failed, sum.failed);
 	ksft_test_result(refused == EINVAL, "what cover= does not know is refused (%d)\n", refused);
