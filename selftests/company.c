@@ -365,13 +365,15 @@ struct sleepers {
 	pid_t reader, remover;
 };
 
-static bool sleeps(pid_t pid)
+/* In that function: it may sleep elsewhere on its way there. */
+static bool sleeps(pid_t pid, const char *function)
 {
-	char path[PATH_MAX], text[256];
+	char stack[PATH_MAX], stat[PATH_MAX];
 
+	format_path(stack, "/proc/%d/stack", pid);
+	format_path(stat, "/proc/%d/stat", pid);
 	for (int ms = 0; ms < EVENT_TIMEOUT_MS; ms++) {
-		read_text(format_path(path, "/proc/%d/stat", pid), text, sizeof(text));
-		if (strstr(text, ") D "))
+		if (file_has_line(stack, function) && file_has_line(stat, ") D "))
 			return true;
 		sleep_ms(1);
 	}
@@ -402,10 +404,10 @@ static bool put_to_sleep(struct sleepers *sleepers)
 	if (insert_test_module("sleeper", ""))
 		return false;
 	sleepers->reader = start_reader();
-	if (!sleeps(sleepers->reader))
+	if (!sleeps(sleepers->reader, "file_show"))
 		return false;
 	sleepers->remover = start_remover();
-	return sleeps(sleepers->remover);
+	return sleeps(sleepers->remover, "remove_by_name_ns");
 }
 
 /* Both end, and well. */
