@@ -100,6 +100,8 @@ pub(super) fn clear<'id>(
         known += 1;
         // Before the look at who holds the inode: who comes by file handle has the node first.
         let opened = may_get_inode(node, known);
+        // It may have got a dentry since; the release stage takes what pins it.
+        todo.orphans |= pass == Pass::Again && inode.is_pinned();
         match clear_one(iattr, node, &inode, report, opened) {
             Outcome::Unchanged => {}
             Outcome::EndedByVfs => ended_by_vfs += 1,

@@ -65,6 +65,7 @@ fn report_orphans(node: &Node) -> bool {
             Next::None => return false,
             Next::Busy => return true,
             Next::Taken(orphan) => orphan.report(),
+            Next::Adopted(inode) => drop(inode),
         }
     }
 }
@@ -76,6 +77,8 @@ enum Next {
     /// Somebody has to do with each that there is.
     Busy,
     Taken(Orphan),
+    /// One that was pinned, but has got a dentry, by file handle: VFS reports it with that.
+    Adopted(HeldInode),
 }
 
 /// An inode whose link count was cleared, and that is reported when the dentry goes that it was
@@ -108,7 +111,10 @@ fn next_orphan(node: &Node) -> Next {
             };
             let holders = inode.lock().holders();
             if !holders.is_orphan() {
-                continue;
+                match inode.unpin() {
+                    Some(inode) => return Next::Adopted(inode),
+                    None => continue,
+                }
             }
             if holders.others && !deferral::is_exiting() {
                 next = Next::Busy;
