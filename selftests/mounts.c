@@ -18,6 +18,7 @@
 #include "lib/events.h"
 #include "lib/expect.h"
 #include "lib/netdev.h"
+#include "lib/process.h"
 #include "lib/system.h"
 
 #define GROUP		0x6d6e
@@ -70,38 +71,14 @@ static bool is_readable(int fd)
 }
 
 /* A process in a mount namespace of its own, a copy of this one's */
-static pid_t start_mountns(void)
+static bool enter_mountns(void *unused)
 {
-	int ready[2];
-	char byte;
-	pid_t pid;
-
-	if (pipe2(ready, O_CLOEXEC))
-		return -1;
-	pid = fork();
-	if (!pid) {
-		prctl(PR_SET_PDEATHSIG, SIGKILL);
-		if (unshare(CLONE_NEWNS) ||
-		    mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL) ||
-		    write(ready[1], "", 1) != 1)
-			_exit(1);
-		close(ready[1]);
-		for (;;)
-			pause();
-	}
-	close(ready[1]);
-	if (pid > 0 && read(ready[0], &byte, 1) != 1)
-		pid = -1;
-	close(ready[0]);
-	return pid;
+	return !unshare(CLONE_NEWNS) && !mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL);
 }
 
-static void end_process(pid_t pid)
+static pid_t start_mountns(void)
 {
-	if (pid <= 0)
-		return;
-	kill(pid, SIGKILL);
-	waitpid(pid, NULL, 0);
+	return start_process(enter_mountns, NULL, NULL);
 }
 
 /* Unmounts what @fd is the root of, and closes it: no name leads there any more. */

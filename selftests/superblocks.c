@@ -13,6 +13,7 @@
 #include "lib/events.h"
 #include "lib/expect.h"
 #include "lib/netdev.h"
+#include "lib/process.h"
 #include "lib/system.h"
 
 #define NR_NETNS	3
@@ -64,8 +65,7 @@ FIXTURE_SETUP(superblocks)
 
 static void end_netns(pid_t *pid)
 {
-	kill(*pid, SIGKILL);
-	waitpid(*pid, NULL, 0);
+	end_process(*pid);
 	*pid = 0;
 }
 

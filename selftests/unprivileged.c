@@ -20,6 +20,7 @@
 #include "lib/events.h"
 #include "lib/expect.h"
 #include "lib/netdev.h"
+#include "lib/process.h"
 #include "lib/system.h"
 #include "lib/user.h"
 
@@ -115,7 +116,7 @@ FIXTURE_TEARDOWN(stopped)
 	char path[PATH_MAX];
 
 	write_text(format_path(path, "%.3900s/cgroup.freeze", self->own), "0");
-	end_user(self->pid);
+	end_process(self->pid);
 	remove_cgroup(self->child);
 	remove_cgroup(self->parent);
 	remove_cgroup(self->own);
@@ -224,7 +225,7 @@ FIXTURE_SETUP(blocked)
 
 FIXTURE_TEARDOWN(blocked)
 {
-	end_user(self->pid);
+	end_process(self->pid);
 	if (self->root[0])
 		remove_mount_point(self->root);
 	if (may_unload_dummy())

@@ -12,6 +12,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "lib/process.h"
 #include "lib/module.h"
 #include "lib/netdev.h"
 #include "lib/system.h"
@@ -60,29 +61,14 @@ static void go_home(struct proc *proc)
 	proc->home = -1;
 }
 
+static bool unshare_it(void *flags)
+{
+	return !*(int *)flags || !unshare(*(int *)flags);
+}
+
 static pid_t start_sleeper(int unshared)
 {
-	int ready[2];
-	char byte;
-	pid_t pid;
-
-	if (pipe2(ready, O_CLOEXEC))
-		return -1;
-	pid = fork();
-	if (!pid) {
-		prctl(PR_SET_PDEATHSIG, SIGKILL);
-		if (unshared)
-			unshare(unshared);
-		close(ready[1]);
-		for (;;)
-			pause();
-	}
-	close(ready[1]);
-	/* The end of the file says that it sleeps. */
-	if (read(ready[0], &byte, 1))
-		pid = -1;
-	close(ready[0]);
-	return pid;
+	return start_process(unshare_it, NULL, &unshared);
 }
 
 static void populate(struct proc *proc, const struct call *call)
@@ -106,15 +92,6 @@ static void move(struct proc *proc, const struct call *call)
 		proc->away = start_sleeper(CLONE_NEWNET);
 	if (proc->away > 0)
 		move_dummy(device_name(call->node), proc->away);
-}
-
-static void end_process(int *pid)
-{
-	if (*pid > 0) {
-		kill(*pid, SIGKILL);
-		waitpid(*pid, NULL, 0);
-	}
-	*pid = 0;
 }
 
 /* Neither waits, or both do: livepatch may be in the middle of it. */
@@ -164,6 +141,7 @@ void release_all(struct proc *proc)
 	go_home(proc);
 	unmount(proc);
 	while (proc->nr_sleepers)
-		end_process(&proc->sleepers[--proc->nr_sleepers]);
-	end_process(&proc->away);
+		end_process(proc->sleepers[--proc->nr_sleepers]);
+	end_process(proc->away);
+	proc->away = 0;
 }

@@ -5,6 +5,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "lib/process.h"
 #include "lib/system.h"
 #include "lib/user.h"
 
@@ -49,7 +50,7 @@ void end_attack(const struct ground *ground, pid_t pid)
 	char path[PATH_MAX];
 
 	write_text(format_path(path, "%.3900s/cgroup.kill", ground->home), "1");
-	end_user(pid);
+	end_process(pid);
 	remove_cgroups_in(ground->cgroup);
 }
 

@@ -20,6 +20,7 @@
 #include <signal.h>
 #include <unistd.h>
 
+#include "process.h"
 #include "system.h"
 
 /* The module */
@@ -196,33 +197,23 @@ bool move_dummy(const char *name, pid_t netns)
 
 /* Namespaces */
 
-static void live_in_netns(const char *mount_point, const char *prefix, int nr, int ready)
+struct netns {
+	const char *mount_point;
+	const char *prefix;
+	int nr;
+};
+
+static bool enter_netns(void *arg)
 {
-	prctl(PR_SET_PDEATHSIG, SIGKILL);
-	if (unshare(CLONE_NEWNET) || mount("none", mount_point, "sysfs", 0, NULL) ||
-	    !add_dummies(prefix, nr, 1) || write(ready, "", 1) != 1)
-		_exit(1);
-	close(ready);
-	for (;;)
-		pause();
+	const struct netns *netns = arg;
+
+	return !unshare(CLONE_NEWNET) && !mount("none", netns->mount_point, "sysfs", 0, NULL) &&
+	       add_dummies(netns->prefix, netns->nr, 1);
 }
 
 pid_t start_netns(const char *mount_point, const char *prefix, int nr)
 {
-	int ready[2];
-	pid_t pid;
-	char byte;
+	struct netns netns = { mount_point, prefix, nr };
 
-	if (pipe2(ready, O_CLOEXEC))
-		return -1;
-	pid = fork();
-	if (!pid)
-		live_in_netns(mount_point, prefix, nr, ready[1]);
-	close(ready[1]);
-	if (pid > 0 && read(ready[0], &byte, 1) != 1) {
-		waitpid(pid, NULL, 0);
-		pid = -1;
-	}
-	close(ready[0]);
-	return pid;
+	return start_process(enter_netns, NULL, &netns);
 }

@@ -14,6 +14,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "process.h"
 #include "system.h"
 
 const char *why_no_user(void)
@@ -64,44 +65,34 @@ static bool enter_namespaces(void)
 	       !mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL);
 }
 
-static void live_as_user(const char *cgroup, int ready, void (*run)(void *), void *arg)
+struct user {
+	const char *cgroup;
+	void (*run)(void *arg);
+	void *arg;
+};
+
+static bool prepare_user(void *arg)
 {
-	if (!join_cgroup(cgroup) || !give_rights_up() || !enter_namespaces() ||
-	    prctl(PR_SET_PDEATHSIG, SIGKILL) || write(ready, "", 1) != 1) {
+	const struct user *user = arg;
+	bool ok = join_cgroup(user->cgroup) && give_rights_up() && enter_namespaces();
+
+	if (!ok)
 		perror("# a user's process");
-		_exit(1);
-	}
-	close(ready);
-	run(arg);
-	_exit(0);
+	return ok;
+}
+
+static void run_user(void *arg)
+{
+	const struct user *user = arg;
+
+	user->run(user->arg);
 }
 
 pid_t start_user(const char *cgroup, void (*run)(void *), void *arg)
 {
-	int ready[2];
-	pid_t pid;
-	char byte;
+	struct user user = { cgroup, run, arg };
 
-	if (pipe2(ready, O_CLOEXEC))
-		return -1;
-	pid = fork();
-	if (!pid)
-		live_as_user(cgroup, ready[1], run, arg);
-	close(ready[1]);
-	if (pid > 0 && read(ready[0], &byte, 1) != 1) {
-		waitpid(pid, NULL, 0);
-		pid = -1;
-	}
-	close(ready[0]);
-	return pid;
-}
-
-void end_user(pid_t pid)
-{
-	if (pid <= 0)
-		return;
-	kill(pid, SIGKILL);
-	waitpid(pid, NULL, 0);
+	return start_process(prepare_user, run_user, &user);
 }
 
 static int mount_in_netns(pid_t pid, const char *mount_point)

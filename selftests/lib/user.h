@@ -21,7 +21,6 @@ bool delegate_cgroup(const char *path);
  * with this process.
  */
 pid_t start_user(const char *cgroup, void (*run)(void *), void *arg);
-void end_user(pid_t pid);
 /* Mounts the sysfs of that process's network namespace for this process. */
 bool mount_sysfs_of(pid_t pid, const char *mount_point);
 /* Memory that this process and its children share, zeroed, until they end */
