@@ -14,6 +14,7 @@
 #include <sys/wait.h>
 
 #include "kselftest_harness.h"
+#include "lib/counters.h"
 #include "lib/events.h"
 #include "lib/onemark.h"
 #include "lib/system.h"
