@@ -7,6 +7,7 @@
  */
 #include "kselftest_harness.h"
 #include "faults/faults.h"
+#include "lib/counters.h"
 #include "lib/faults.h"
 #include "lib/module.h"
 #include "lib/pseudofs.h"
@@ -273,6 +274,92 @@ TEST_F_TIMEOUT(faults, each_allocation, 900)
 	ASSERT_TRUE(fail_only_under_module("rkernfs"));
 	run_with_each_fault(_metadata, &self->counts, &variant->op, "in the removal path");
 	EXPECT_EQ(self->counts.errors, 0);
+}
+
+/*
+ * A change of a file that has no inode is told by a worker of the kernel, not
+ * by who makes it.
+ */
+FIXTURE(change) {
+	long long inodes_made;
+};
+
+FIXTURE_VARIANT(change) {
+	bool watched;
+	bool marked;
+	int inodes;			/* that the worker makes, */
+	int faults;			/* and of the first so many of which fail */
+};
+
+FIXTURE_VARIANT_ADD(change, of_a_watched_directory) {
+	.watched = true, .inodes = 1, .faults = 1,
+};
+
+FIXTURE_VARIANT_ADD(change, under_a_mark) {
+	.marked = true, .inodes = 2, .faults = 2,
+};
+
+/* The file gets its inode, but who asked for its name is not told that. */
+FIXTURE_VARIANT_ADD(change, under_a_mark_the_directory_only) {
+	.marked = true, .inodes = 2, .faults = 1,
+};
+
+FIXTURE_VARIANT_ADD(change, of_a_watched_directory_under_a_mark) {
+	.watched = true, .marked = true, .inodes = 1, .faults = 1,
+};
+
+FIXTURE_SETUP(change)
+{
+	const char *reason = begin_faults();
+
+	if (reason)
+		SKIP(return, "%s", reason);
+	reason = a_cgroup.missing();
+	if (!reason)
+		reason = why_no_marks();
+	if (reason) {
+		end_faults();
+		SKIP(return, "%s", reason);
+	}
+	ASSERT_TRUE(make_change(variant->watched, variant->marked));
+	never_fail_under(KMEMLEAK);
+	ASSERT_TRUE(fail_only_under_module("rkernfs"));
+	self->inodes_made = counter("notify_inodes_made");
+}
+
+FIXTURE_TEARDOWN(change)
+{
+	end_faults();
+	ASSERT_TRUE(clean_change());
+	cgroup_base_remove();
+}
+
+static void expect_heard(struct __test_metadata *_metadata, int changes, int overflows)
+{
+	struct heard heard = hear(changes + overflows);
+
+	EXPECT_EQ(heard.changes, changes);
+	EXPECT_EQ(heard.overflows, overflows);
+}
+
+TEST_F_TIMEOUT(change, is_told_or_an_overflow, 120)
+{
+	int ways = variant->watched + variant->marked;
+	long long before = self->inodes_made;
+
+	fail_next_of_all(variant->faults);
+	ASSERT_TRUE(change());
+	expect_heard(_metadata, 0, ways);
+	ASSERT_EQ(faults_left(), 0);
+
+	/* Inodes go when the event is told: if one stayed, it would not be made again. */
+	before += variant->inodes - variant->faults;
+	EXPECT_EQ(counter("notify_inodes_made"), before);
+	for (int nr = 1; nr <= 3; nr++) {
+		ASSERT_TRUE(change());
+		expect_heard(_metadata, ways, 0);
+		EXPECT_EQ(counter("notify_inodes_made"), before + nr * variant->inodes);
+	}
 }
 
 TEST_HARNESS_MAIN

@@ -105,15 +105,6 @@ static void fork_in_vain(int asked)
 			_exit(1);
 }
 
-static const char *no_pids(void)
-{
-	char path[PATH_MAX], names[256];
-
-	format_path(path, "%.4000s/cgroup.subtree_control", cgroup_base());
-	return read_text(path, names, sizeof(names)) > 0 && strstr(names, "pids") ?
-		NULL : "no pids controller in cgroup2";
-}
-
 static bool start_forking(const char *cgroup, struct helper *helper)
 {
 	return start_helper(cgroup, helper, fork_in_vain) && write_in(cgroup, "pids.max", "1");
@@ -127,7 +118,7 @@ static bool fork_once(const char *cgroup, struct helper *helper, int nr)
 static const struct cause frozen = { .file = "cgroup.events", .change = freeze };
 static const struct cause populated = { .file = "cgroup.events", .change = populate };
 static const struct cause too_many = {
-	.file = "pids.events", .missing = no_pids, .start = start_forking, .change = fork_once,
+	.file = "pids.events", .missing = why_no_pids_controller, .start = start_forking, .change = fork_once,
 };
 
 enum state {

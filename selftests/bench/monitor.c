@@ -17,7 +17,6 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <linux/sched.h>
 #include <poll.h>
 #include <pthread.h>
 #include <signal.h>
@@ -105,12 +104,7 @@ static void breach(int signal)
 
 static pid_t start_in(int cgroup)
 {
-	struct clone_args args = {
-		.flags = CLONE_INTO_CGROUP,
-		.exit_signal = SIGCHLD,
-		.cgroup = cgroup,
-	};
-	pid_t pid = syscall(SYS_clone3, &args, sizeof(args));
+	pid_t pid = fork_into(cgroup);
 
 	if (!pid) {
 		prctl(PR_SET_PDEATHSIG, SIGKILL);
@@ -322,34 +316,7 @@ static void monitor_parent(void)
 			take_events(take_removal_in_parent);
 }
 
-/*
- * One mark. Its events have numbers of nodes, whose lower halves the kernel
- * deals out in turn: they are an index. 0: not one of ours; a new cgroup has a
- * new number.
- */
-static int *nr_of_node;
-static uint32_t max_node;
-
-static void learn(uint64_t node, int nr)
-{
-	uint32_t at = node;
-
-	if (at >= max_node) {
-		uint32_t size = at + at / 2 + 1024;
-
-		nr_of_node = realloc(nr_of_node, size * sizeof(*nr_of_node));
-		memset(nr_of_node + max_node, 0, (size - max_node) * sizeof(*nr_of_node));
-		max_node = size;
-	}
-	nr_of_node[at] = nr + 1;
-}
-
-static int find_node(uint64_t node)
-{
-	return (uint32_t)node < max_node ? nr_of_node[(uint32_t)node] - 1 : -1;
-}
-
-/* From here on nothing is missed. */
+/* One mark: from here on nothing is missed. */
 static void start_mark(void)
 {
 	fanotify = open_fanotify(FAN_REPORT_DFID_NAME_TARGET);
@@ -372,7 +339,7 @@ static void walk_parent(int nr)
 	check(dir, path);
 	while ((entry = readdir(dir)))
 		if (entry->d_type == DT_DIR && entry->d_name[0] != '.')
-			learn(entry->d_ino, nr + atoi(entry->d_name));
+			learn_node(entry->d_ino, nr + atoi(entry->d_name));
 	closedir(dir);
 }
 

@@ -5,10 +5,11 @@
 # alone, then by the same kernel with rkernfs loaded. Ends non-zero if, with
 # rkernfs, an event is missing, doubled, early or out of order.
 #
-# Usage: demo.sh [MODULE]	watch, steps and tour.sh lie beside this file
+# Usage: demo.sh [MODULE]	watch, steps, hierarchy and tour.sh lie beside this file
 
 here=$(cd "$(dirname "$0")" && pwd)
 module=${1:-/rkernfs.ko}
+skipped=
 work=/tmp/rkernfs-demo.$$
 debugfs_stats=/sys/kernel/debug/rkernfs/stats
 tab=$(printf '\t')
@@ -48,6 +49,20 @@ run_steps()
 		fail "the steps ended with status $?"
 }
 
+# One mark on all of cgroup2. The kernel alone is only to show what it does.
+run_hierarchy()
+{
+	status=0
+	expect=
+	[ "$1" = with ] || expect=none
+	RKERNFS_EXPECT=$expect "$here/hierarchy" "$(patience "$1")" >"$work/mark" || status=$?
+	case $status in
+	0) cat "$work/mark" >>"$work/$1" ;;
+	4) skipped=$(cat "$work/mark") ;;
+	*) fail "the hierarchy ended with status $status" ;;
+	esac
+}
+
 load()
 {
 	insmod "$module" || fail "cannot load $module"
@@ -73,6 +88,7 @@ print_table()
 	}
 	$1 == "case" { printf "%d. %s\n", ++nr, $2; next }
 	$1 == "step" { printf "   %-28s %-21s%s    %-21s%s\n", $2, $3, $4, $7, $8; next }
+	$1 == "mark" { printf "   %-28s %-21s%s    %-21s%s\n", $2, $3, $4, $8, $9 }
 	$1 == "watch" {
 		printf "   %-28s %-21s%s    %-21s%s\n", $2 (length($2) < 25 ? " is told" : ""),
 			$3, $4, $8, $9
@@ -114,6 +130,19 @@ judge_with()
 	fail "with rkernfs each watch must be told"
 }
 
+judge_mark()
+{
+	if [ -n "$skipped" ]; then
+		echo "$skipped"
+		return 0
+	fi
+	awk -F "$tab" '$1 == "mark" { nr++ }
+		       $1 == "mark" && $5 != "told" { print "  " $5 ": " $3; wrong++ }
+		       END { exit !nr || wrong }' "$work/with" ||
+		fail "with rkernfs the mark must be told of each breach and each removal, once"
+	echo "With rkernfs one mark tells each breach and each removal, once."
+}
+
 judge_path()
 {
 	[ "${after:-0}" -gt "${before:-0}" ] ||
@@ -128,10 +157,12 @@ trap 'rm -rf $work' EXIT
 echo "rkernfs demo: who is told when cgroup files are removed?"
 echo
 run_steps alone
+run_hierarchy alone
 load
 before=$(nodes_removed)
 run_steps with
 after=$(nodes_removed)
+run_hierarchy with
 
 print_table
 echo "Time of a watch: from the start of the step that removes it to IN_IGNORED in hand."
@@ -142,5 +173,6 @@ echo
 judge_alone
 judge_path
 judge_with
+judge_mark
 echo
 "$here/tour.sh" || fail "the tour went wrong"

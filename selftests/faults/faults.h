@@ -65,4 +65,19 @@ struct tally tally_up(void);
 int run_watch(void);
 enum outcome look_watched(void);
 
+/* A change of cgroup.events, which has no inode, and whose directory has one if watched */
+
+struct heard {
+	int changes;
+	int overflows;
+};
+
+/* By a watch of the directory, by a mark on the file system */
+bool make_change(bool watched, bool marked);
+bool clean_change(void);
+/* Changes it; a worker of the kernel tells of it, or that events were lost. */
+bool change(void);
+/* Waits for @nr of both kinds, and hears whatever else comes. */
+struct heard hear(int nr);
+
 #endif

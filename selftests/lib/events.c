@@ -157,7 +157,8 @@ int count_marks(int fd)
 		return -1;
 	while (getline(&line, &size, info) > 0)
 		marks += !strncmp(line, "inotify wd:", 11) ||
-			 !strncmp(line, "fanotify ino:", 13);
+			 !strncmp(line, "fanotify ino:", 13) ||
+			 !strncmp(line, "fanotify sdev:", 14);
 	free(line);
 	fclose(info);
 	return marks;

@@ -18,6 +18,11 @@ static struct {
 } knobs[] = {
 	{ .path = FAILSLAB "ignore-gfp-wait", .wanted = "N" },
 	{ .path = FAILSLAB "verbose", .wanted = "0" },
+	{ .path = FAILSLAB "probability", .wanted = "0" },
+	{ .path = FAILSLAB "interval", .wanted = "1" },
+	{ .path = FAILSLAB "space", .wanted = "0" },
+	{ .path = FAILSLAB "task-filter", .wanted = "N" },
+	{ .path = FAILSLAB "times", .wanted = "0" },
 	{ .path = FAILSLAB "require-start", .wanted = "0" },
 	{ .path = FAILSLAB "require-end", .wanted = "0xffffffffffffffff" },
 	{ .path = FAILSLAB "reject-start", .wanted = "0" },
@@ -101,6 +106,23 @@ bool fail_only_under(const char *function)
 bool never_fail_under(const char *function)
 {
 	return set_to_function("reject", function);
+}
+
+void fail_next_of_all(int nr)
+{
+	char text[16];
+
+	snprintf(text, sizeof(text), "%d", nr);
+	write_text(FAILSLAB "times", text);
+	write_text(FAILSLAB "probability", "100");
+}
+
+int faults_left(void)
+{
+	char text[16];
+
+	write_text(FAILSLAB "probability", "0");
+	return read_text(FAILSLAB "times", text, sizeof(text)) > 0 ? atoi(text) : -1;
 }
 
 void fail_nth(int nth)

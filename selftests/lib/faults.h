@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * Slab allocations of this thread that fail, by the kernel's own fault
- * injection (Documentation/fault-injection/).
+ * Slab allocations of this thread, or of all, that fail, by the kernel's own
+ * fault injection (Documentation/fault-injection/).
  */
 #ifndef SELFTESTS_LIB_FAULTS_H
 #define SELFTESTS_LIB_FAULTS_H
@@ -17,6 +17,11 @@ bool fail_only_under_module(const char *module);
 bool fail_only_under(const char *function);
 /* What is allocated under this one does not fail. */
 bool never_fail_under(const char *function);
+
+/* Has the next @nr allocations fail that may, of whatever task. */
+void fail_next_of_all(int nr);
+/* How many of them did not yet? None fails from here on. */
+int faults_left(void);
 
 /* Has this thread's @nth allocation from here on fail. */
 void fail_nth(int nth);

@@ -2,6 +2,7 @@
 #include "onemark.h"
 
 #include <fcntl.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -57,4 +58,30 @@ int read_fanotify(int fd, void (*tell)(const struct told *told, void *arg), void
 		}
 	}
 	return nr;
+}
+
+/*
+ * The kernel deals out the lower halves of numbers in turn: they are an index.
+ * A new node has a new number. 0: not one of the program's.
+ */
+static int *meanings;
+static uint32_t nr_meanings;
+
+void learn_node(uint64_t node, int means)
+{
+	uint32_t at = node;
+
+	if (at >= nr_meanings) {
+		uint32_t size = at + at / 2 + 1024;
+
+		meanings = realloc(meanings, size * sizeof(*meanings));
+		memset(meanings + nr_meanings, 0, (size - nr_meanings) * sizeof(*meanings));
+		nr_meanings = size;
+	}
+	meanings[at] = means + 1;
+}
+
+int find_node(uint64_t node)
+{
+	return (uint32_t)node < nr_meanings ? meanings[(uint32_t)node] - 1 : -1;
 }

@@ -18,4 +18,8 @@ int open_fanotify(unsigned int report);
 /* Tells what can be read now; returns how many events that were. */
 int read_fanotify(int fd, void (*tell)(const struct told *told, void *arg), void *arg);
 
+/* What a number of a node means to the program, from 0 on; -1: nothing */
+void learn_node(uint64_t node, int means);
+int find_node(uint64_t node);
+
 #endif

@@ -3,6 +3,8 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/sched.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -10,6 +12,7 @@
 #include <sys/mount.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/utsname.h>
 #include <time.h>
 #include <unistd.h>
@@ -277,19 +280,40 @@ void cgroup_base_remove(void)
 	base[0] = '\0';
 }
 
-bool has_memory_controller(void)
+static bool has_controller(const char *name)
 {
 	char path[PATH_MAX], names[256];
 
 	if (!cgroup_base())
 		return false;
 	format_path(path, "%s/cgroup.subtree_control", cgroup_base());
-	return read_text(path, names, sizeof(names)) > 0 && strstr(names, "memory");
+	return read_text(path, names, sizeof(names)) > 0 && strstr(names, name);
+}
+
+bool has_memory_controller(void)
+{
+	return has_controller("memory");
 }
 
 const char *why_no_memory_controller(void)
 {
 	return has_memory_controller() ? NULL : "no memory controller in cgroup2";
+}
+
+const char *why_no_pids_controller(void)
+{
+	return has_controller("pids") ? NULL : "no pids controller in cgroup2";
+}
+
+pid_t fork_into(int cgroup)
+{
+	struct clone_args args = {
+		.flags = CLONE_INTO_CGROUP,
+		.exit_signal = SIGCHLD,
+		.cgroup = cgroup,
+	};
+
+	return syscall(SYS_clone3, &args, sizeof(args));
 }
 
 const char *cgroup_file(void)

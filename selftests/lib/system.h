@@ -9,6 +9,7 @@
 #include <limits.h>
 #include <stdbool.h>
 #include <stddef.h>
+#include <sys/types.h>
 
 #ifndef ARRAY_SIZE
 #define ARRAY_SIZE(a)	(sizeof(a) / sizeof((a)[0]))
@@ -56,6 +57,9 @@ void cgroup_base_remove(void);
 const char *why_no_cgroup(void);
 bool has_memory_controller(void);
 const char *why_no_memory_controller(void);
+const char *why_no_pids_controller(void);
+/* fork(), the child being in the cgroup whose directory is open */
+pid_t fork_into(int cgroup);
 /* Removes it, patiently: a dying process may keep it busy for a moment. */
 int remove_cgroup(const char *path);
 /* A file that each cgroup has, memory.events if it can be had */

@@ -27,10 +27,10 @@ export KDIR
 need_livepatch
 out=$selftests
 kmake -s -C "$root/selftests" KSRC="$(source_of "$KDIR")" OUT="$out" \
-	"$out/watch" "$out/steps" "$out/demo.sh" "$out/tour.sh"
+	"$out/watch" "$out/steps" "$out/hierarchy" "$out/demo.sh" "$out/tour.sh"
 
 status=0
-ADD="$out/watch $out/steps $out/demo.sh $out/tour.sh" MODULE=0 UNLOAD=1 \
+ADD="$out/watch $out/steps $out/hierarchy $out/demo.sh $out/tour.sh" MODULE=0 UNLOAD=1 \
 	RUN='sh /add/demo.sh' "$here/vm.sh" || status=$?
 echo "All in all: $SECONDS s."
 exit $status

@@ -1,0 +1,94 @@
+// SPDX-License-Identifier: GPL-2.0
+#include "faults.h"
+
+#include <fcntl.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "lib/events.h"
+#include "lib/handle.h"
+#include "lib/onemark.h"
+#include "lib/system.h"
+
+#define CHANGES		"cgroup.events"
+/* More than between two notifications that cgroup merges */
+#define APART_MS	30
+
+static int control, inotify, fanotify, nr_changes;
+
+/* By its handle, it needs neither the name nor the directory of the file. */
+static int open_detached(const char *file)
+{
+	struct handle handle;
+	char path[PATH_MAX];
+	int mount, fd = -1;
+
+	mount = open(cgroup_base(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (get_handle(format_path(path, "%.3900s/%s", node, file), &handle) && drop_dentries())
+		fd = open_by_handle_at(mount, &handle.head, O_WRONLY | O_CLOEXEC);
+	close(mount);
+	return fd;
+}
+
+bool make_change(bool watched, bool marked)
+{
+	inotify = open_inotify();
+	fanotify = open_fanotify(FAN_REPORT_DFID_NAME);
+	nr_changes = 0;
+	if (!a_cgroup.make())
+		return false;
+	control = open_detached("cgroup.freeze");
+	return control >= 0 &&
+	       (!watched || inotify_add_watch(inotify, node, IN_MODIFY) >= 0) &&
+	       (!marked || !fanotify_mark(fanotify, FAN_MARK_ADD | FAN_MARK_FILESYSTEM,
+					  FAN_MODIFY, AT_FDCWD, cgroup_base()));
+}
+
+bool clean_change(void)
+{
+	close(control);
+	close(inotify);
+	close(fanotify);
+	return a_cgroup.clean();
+}
+
+bool change(void)
+{
+	sleep_ms(APART_MS);
+	return pwrite(control, nr_changes++ % 2 ? "0" : "1", 1, 0) == 1;
+}
+
+static void hear_inotify(struct heard *heard)
+{
+	struct events events = {};
+
+	read_events(inotify, &events);
+	for (int i = 0; i < events.nr && i < MAX_EVENTS; i++) {
+		heard->overflows += events.at[i].mask == IN_Q_OVERFLOW;
+		heard->changes += events.at[i].mask == IN_MODIFY &&
+				  !strcmp(events.at[i].name, CHANGES);
+	}
+}
+
+static void hear_told(const struct told *told, void *arg)
+{
+	struct heard *heard = arg;
+
+	heard->overflows += !!(told->mask & FAN_Q_OVERFLOW);
+	heard->changes += told->mask == FAN_MODIFY && told->name && !strcmp(told->name, CHANGES);
+}
+
+struct heard hear(int nr)
+{
+	struct heard heard = {};
+
+	for (int ms = 0; ms < EVENT_TIMEOUT_MS && heard.changes + heard.overflows < nr; ms++) {
+		hear_inotify(&heard);
+		read_fanotify(fanotify, hear_told, &heard);
+		sleep_ms(1);
+	}
+	sleep_ms(QUIET_MS);
+	hear_inotify(&heard);
+	read_fanotify(fanotify, hear_told, &heard);
+	return heard;
+}
