@@ -187,7 +187,7 @@ int main(int argc, char **argv)
 	setenv("RKERNFS_EXPECT", "none", 1);
 	refused = load_module("cover=some");
 	add_threads(crew, ARRAY_SIZE(crew), seed);
-	ksft_set_plan(6);
+	ksft_set_plan(7);
 	start_threads();
 	pthread_create(&changes.thread, NULL, change, NULL);
 	pthread_create(&spinner, NULL, keep_busy, NULL);
