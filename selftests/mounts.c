@@ -104,12 +104,8 @@ FIXTURE(over) {
 
 FIXTURE_SETUP(over)
 {
-	const char *reason = why_not_root();
+	const char *reason = why_no_dummies();
 
-	if (!reason)
-		reason = why_not_covered();
-	if (!reason && !load_dummy())
-		reason = "no dummy network driver";
 	if (reason)
 		SKIP(return, "%s", reason);
 	ASSERT_TRUE(add_dummies("mn", 1, GROUP));
@@ -265,13 +261,9 @@ FIXTURE(elsewhere) {
 
 FIXTURE_SETUP(elsewhere)
 {
-	const char *reason = why_not_root();
+	const char *reason = why_no_dummies();
 	int fd;
 
-	if (!reason)
-		reason = why_not_covered();
-	if (!reason && !load_dummy())
-		reason = "no dummy network driver";
 	if (reason)
 		SKIP(return, "%s", reason);
 	ASSERT_TRUE(add_dummies("mn", 1, GROUP));

@@ -42,12 +42,8 @@ FIXTURE_VARIANT_ADD(superblocks, reclaimed) {
 
 FIXTURE_SETUP(superblocks)
 {
-	const char *reason = why_not_root();
+	const char *reason = why_no_dummies();
 
-	if (!reason)
-		reason = why_not_covered();
-	if (!reason && !load_dummy())
-		reason = "no dummy network driver";
 	if (!reason && !may_unload_dummy())
 		reason = "the dummy driver was loaded already";
 	if (reason)

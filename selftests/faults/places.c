@@ -223,13 +223,6 @@ const struct place a_cgroup_with_memory = {
 
 /* sysfs */
 
-static const char *no_netdev(void)
-{
-	const char *reason = why_not_covered();
-
-	return reason || load_dummy() ? reason : "no dummy network driver";
-}
-
 static bool make_netdev(void)
 {
 	format_path(node, "/sys/devices/virtual/net/rkf0");
@@ -247,7 +240,7 @@ static bool netdev_is_gone(void)
 }
 
 const struct place a_netdev = {
-	.missing = no_netdev,
+	.missing = why_no_dummies,
 	.make = make_netdev,
 	.clean = netdev_is_gone,
 };

@@ -77,6 +77,15 @@ bool load_dummy(void)
 	return loaded_here;
 }
 
+const char *why_no_dummies(void)
+{
+	const char *reason = why_not_root();
+
+	if (!reason)
+		reason = why_not_covered();
+	return reason || load_dummy() ? reason : "no dummy network driver";
+}
+
 bool may_unload_dummy(void)
 {
 	return loaded_here;

@@ -11,6 +11,8 @@
  * from $RKERNFS_DUMMY, beside the program, or where modprobe finds it.
  */
 bool load_dummy(void);
+/* Why removals of dummies are not ours to judge, or NULL; loads their driver */
+const char *why_no_dummies(void);
 /* Can this test unload it, because it loaded it? */
 bool may_unload_dummy(void);
 bool unload_dummy(void);

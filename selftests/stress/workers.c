@@ -252,13 +252,6 @@ const struct thread object_worker = {
 
 /* sysfs: network devices, with their namespace or without; a CPU */
 
-static const char *no_dummies(void)
-{
-	const char *reason = why_not_covered();
-
-	return reason || load_dummy() ? reason : "no dummy network driver";
-}
-
 static void netdev_round(struct thread *thread)
 {
 	struct round round = {};
@@ -279,7 +272,7 @@ static void netdev_round(struct thread *thread)
 
 const struct thread netdev_worker = {
 	.name = "netdev worker",
-	.missing = no_dummies,
+	.missing = why_no_dummies,
 	.round = netdev_round,
 };
 
@@ -315,7 +308,7 @@ static void netns_round(struct thread *thread)
 
 const struct thread netns_worker = {
 	.name = "netns worker",
-	.missing = no_dummies,
+	.missing = why_no_dummies,
 	.round = netns_round,
 };
 
