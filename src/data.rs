@@ -95,8 +95,7 @@ impl Retired {
     ///
     /// The caller must have drained and unlinked `kn`, a node of `root`.
     pub(crate) unsafe fn push(&mut self, kn: *mut bindings::kernfs_node, root: &Root) {
-        // SAFETY: The invariant of `Root` keeps it.
-        if unsafe { shim::rkernfs_root_flags(root.as_ptr()) } & shim::RKERNFS_OWNS_DATA == 0 {
+        if root.flags() & shim::RKERNFS_OWNS_DATA == 0 {
             return;
         }
         // SAFETY: The caller has the node; in such a hierarchy `priv` is what `into_raw()` gave.

@@ -10,7 +10,7 @@ use crate::{
     shim,
 };
 use core::ptr::{self, NonNull};
-use kernel::{bindings, types::Opaque};
+use kernel::{bindings, ffi::c_char, types::Opaque};
 
 /// What a node is.
 ///
@@ -101,7 +101,7 @@ impl Node {
     /// another one, never to none.
     pub(crate) fn is_root(&self) -> bool {
         // SAFETY: The invariant of `Node` keeps it allocated. The parent is not followed.
-        unsafe { shim::rkernfs_parent(self.as_ptr()).is_null() }
+        unsafe { parent_of(self.as_ptr()).is_null() }
     }
 
     pub(crate) fn flags(&self) -> u16 {
@@ -126,6 +126,33 @@ impl Node {
         // SAFETY: The invariant of `Node` keeps it allocated. `atomic_read()` is a volatile read.
         unsafe { ptr::addr_of!((*self.as_ptr()).count.counter).read_volatile() }
     }
+}
+
+/// The directory that a node is, or was, in; null for the root.
+///
+/// A rename changes it under `kernfs_rwsem`; under RCU alone, it is not freed.
+///
+/// # Safety
+///
+/// `kn` must be a node that is not freed before this returns.
+pub(crate) unsafe fn parent_of(kn: *mut bindings::kernfs_node) -> *mut bindings::kernfs_node {
+    // SAFETY: The caller keeps the node.
+    let parent: *mut *mut bindings::kernfs_node =
+        unsafe { shim::member(kn, shim::RKERNFS_NODE_PARENT) };
+    // SAFETY: The same. `rcu_dereference()` is a volatile read.
+    unsafe { parent.read_volatile() }
+}
+
+/// The name of a node. A rename changes it under `kernfs_rwsem`.
+///
+/// # Safety
+///
+/// The same as of [`parent_of`].
+pub(crate) unsafe fn name_of(kn: *mut bindings::kernfs_node) -> *const c_char {
+    // SAFETY: The caller keeps the node.
+    let name: *mut *const c_char = unsafe { shim::member(kn, shim::RKERNFS_NODE_NAME) };
+    // SAFETY: The same. `rcu_dereference()` is a volatile read.
+    unsafe { name.read_volatile() }
 }
 
 /// Takes a reference of a node that may be on its way to be freed. As `atomic_inc_not_zero()`.
@@ -167,5 +194,46 @@ impl Root {
 
     pub(crate) fn as_ptr(&self) -> *mut bindings::kernfs_root {
         self.0.get()
+    }
+
+    fn member<M>(&self, offset: u32) -> *mut M {
+        // SAFETY: The invariant of `Root` keeps it; callers give an offset and its type.
+        unsafe { shim::member(self.as_ptr(), offset) }
+    }
+
+    pub(crate) fn kn(&self) -> *mut bindings::kernfs_node {
+        // SAFETY: The invariant of `Root` keeps it; the member is constant.
+        unsafe { *self.member(shim::RKERNFS_ROOT_KN) }
+    }
+
+    pub(crate) fn flags(&self) -> u32 {
+        // SAFETY: The invariant of `Root` keeps it; the member is constant.
+        unsafe { *self.member(shim::RKERNFS_ROOT_FLAGS) }
+    }
+
+    /// The nodes by the lower half of their number.
+    pub(crate) fn ino_idr(&self) -> *mut bindings::idr {
+        self.member(shim::RKERNFS_ROOT_INO_IDR)
+    }
+
+    /// The list of `struct kernfs_super_info`.
+    pub(crate) fn supers(&self) -> *mut bindings::list_head {
+        self.member(shim::RKERNFS_ROOT_SUPERS)
+    }
+
+    pub(crate) fn deactivate_waitq(&self) -> *mut bindings::wait_queue_head {
+        self.member(shim::RKERNFS_ROOT_DEACTIVATE_WAITQ)
+    }
+
+    pub(crate) fn kernfs_rwsem(&self) -> *mut bindings::rw_semaphore {
+        self.member(shim::RKERNFS_ROOT_RWSEM)
+    }
+
+    pub(crate) fn kernfs_iattr_rwsem(&self) -> *mut bindings::rw_semaphore {
+        self.member(shim::RKERNFS_ROOT_IATTR_RWSEM)
+    }
+
+    pub(crate) fn kernfs_supers_rwsem(&self) -> *mut bindings::rw_semaphore {
+        self.member(shim::RKERNFS_ROOT_SUPERS_RWSEM)
     }
 }

@@ -5,7 +5,7 @@
 //! C header: `include/linux/kernfs.h` (`kernfs_create_root()`).
 
 use super::{Dir, DirOperations};
-use crate::{compat::ARef, data::Data, removal, shim};
+use crate::{compat::ARef, data::Data, node::Root, removal, shim};
 use core::ops::{BitOr, Deref};
 use kernel::{bindings, error::from_err_ptr, prelude::*};
 
@@ -44,7 +44,7 @@ impl<T: DirOperations> Hierarchy<T> {
             unsafe { Data::<T::Data>::release(data) }
         })?;
         // SAFETY: The root was just created, so it is there.
-        let dir: &Dir<T> = unsafe { Dir::from_raw(shim::rkernfs_root_node(root)) };
+        let dir: &Dir<T> = unsafe { Dir::from_raw(Root::from_raw(root).kn()) };
         // INVARIANT: `Dir::remove()` refuses roots, and C code does not know of this one.
         Ok(Self { dir: dir.into() })
     }

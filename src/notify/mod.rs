@@ -18,7 +18,7 @@ mod queue;
 
 use crate::{
     compat::c_ptr,
-    node::{Kind, Node},
+    node::{parent_of, Kind, Node},
     removal::{entry::on_its_stack, inode::Inode, locks::Supers, stats, supers::Super},
     shim,
 };
@@ -140,7 +140,7 @@ fn is_asked(sb: &Super<'_>, file: &Node) -> bool {
     // SAFETY: The read-side section ends below, and nothing in it sleeps.
     unsafe { shim::rkernfs_rcu_read_lock() };
     // SAFETY: A file has a parent; RCU keeps it, and its number is constant.
-    let parent = unsafe { (*shim::rkernfs_parent_rcu(file.as_ptr())).id };
+    let parent = unsafe { (*parent_of(file.as_ptr())).id };
     let mask = sb_mask(sb) | peek_mask(sb, file.id()) | peek_mask(sb, parent);
     // SAFETY: The section was entered above.
     unsafe { shim::rkernfs_rcu_read_unlock() };

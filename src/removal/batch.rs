@@ -157,8 +157,16 @@ impl Batch {
 
     /// Hands the batch over to the release stage. Private data is dropped here. Not to be called
     /// with locks.
-    #[inline]
+    #[inline(always)]
     pub(super) fn submit(self) {
+        // Most removals leave nothing to do.
+        if !self.first.is_null() {
+            self.defer();
+        }
+    }
+
+    #[cold]
+    fn defer(self) {
         if let Some(head) = self.into_head() {
             deferral::defer(head);
         }

@@ -8,6 +8,28 @@ use crate::shim;
 use core::ptr::{self, NonNull};
 use kernel::bindings;
 
+/// `d_count()`.
+///
+/// # Safety
+///
+/// `dentry` must be one that is kept.
+pub(super) unsafe fn count(dentry: *mut bindings::dentry) -> i32 {
+    // SAFETY: The caller keeps it; others may change the number.
+    unsafe {
+        ptr::addr_of!((*dentry).d_lockref.__bindgen_anon_1.__bindgen_anon_1.count).read_volatile()
+    }
+}
+
+/// `d_lock`.
+///
+/// # Safety
+///
+/// `dentry` must be one that is kept.
+pub(super) unsafe fn lock_of(dentry: *mut bindings::dentry) -> *mut bindings::spinlock {
+    // SAFETY: The caller keeps it.
+    unsafe { ptr::addr_of_mut!((*dentry).d_lockref.__bindgen_anon_1.__bindgen_anon_1.lock) }
+}
+
 /// A reference to a dentry. Dropping it is `dput()`, which may sleep and, with the last one, has
 /// VFS report an inode without links.
 ///
@@ -43,7 +65,7 @@ impl Alias {
     fn unhash_negative_children(&self) {
         let lock = |dentry| {
             // SAFETY: Only called with a dentry that a reference, or its parent's lock, keeps.
-            unsafe { shim::rkernfs_dentry_lock(dentry) }
+            unsafe { lock_of(dentry) }
         };
         let mut child = ptr::null_mut();
         // SAFETY: The lock is that of a dentry that the reference keeps.

@@ -189,7 +189,7 @@ fn find_by_id(root: &Root, id: u64) -> Option<ARef<Node>> {
     // The lower half is the key, the upper one tells nodes that had the same.
     let key = id as u32 as kernel::ffi::c_ulong;
     // SAFETY: The invariant of `Root` keeps it.
-    let found = unsafe { bindings::idr_find(shim::rkernfs_root_idr(root.as_ptr()).cast(), key) };
+    let found = unsafe { bindings::idr_find(root.ino_idr(), key) };
     // SAFETY: Nodes on the list are freed a grace period after they were taken off it.
     let node = NonNull::new(found.cast()).and_then(|kn| unsafe { get_unless_zero(kn) });
     // SAFETY: The section was entered above.

@@ -5,7 +5,7 @@
 //! C headers: `include/linux/fs.h`, `include/linux/dcache.h`, `include/linux/fsnotify.h`.
 
 use super::{
-    dentry::Alias,
+    dentry::{count, lock_of, Alias},
     locks::{Iattr, Tree},
     supers::Super,
 };
@@ -75,13 +75,8 @@ impl<'s> Inode<'s> {
 
     /// Takes `i_lock`, under which VFS decides what the end of the last dentry means.
     pub(super) fn lock(&self) -> LockedInode<'_> {
-        // SAFETY: The reference keeps the inode.
-        unsafe { shim::rkernfs_spin_lock(ptr::addr_of_mut!((*self.as_ptr()).i_lock).cast()) };
-        // INVARIANT: Just taken.
-        LockedInode {
-            inode: self.ptr,
-            _inode: PhantomData,
-        }
+        // SAFETY: The reference keeps the inode, and `'_` the reference.
+        unsafe { LockedInode::lock(self.ptr, 1) }
     }
 
     /// Has the dentries of the inode go with their last reference, rather than stay in the cache
@@ -160,7 +155,7 @@ impl<'s> Inode<'s> {
     /// `i_devices`, which only inodes of devices use. It is empty, or tells a pinned inode.
     fn pin_mark(&self) -> *mut bindings::list_head {
         // SAFETY: The reference keeps the inode.
-        unsafe { shim::rkernfs_inode_devices(self.as_ptr()) }
+        unsafe { pin_mark(self.as_ptr()) }
     }
 
     /// Whether the inode is pinned: see [`HeldInode::pin`].
@@ -190,6 +185,14 @@ impl<'s> Inode<'s> {
             _super: ActiveSuper(sb),
         })
     }
+}
+
+/// # Safety
+///
+/// `inode` must be one that is kept.
+unsafe fn pin_mark(inode: *mut bindings::inode) -> *mut bindings::list_head {
+    // SAFETY: The caller keeps the inode.
+    unsafe { shim::member(inode, shim::RKERNFS_INODE_DEVICES) }
 }
 
 fn is_pinned(list: *mut bindings::list_head) -> bool {
@@ -257,10 +260,60 @@ impl Drop for ActiveSuper {
 /// The current task holds the lock. `inode` is alive for `'i`.
 pub(super) struct LockedInode<'i> {
     inode: NonNull<bindings::inode>,
+    /// References that the one who asks has.
+    own: i32,
     _inode: PhantomData<(&'i (), *mut ())>,
 }
 
+impl<'s> LockedInode<'s> {
+    /// Looks the inode of `node` up in `sb` and takes its lock, without a reference: under the lock
+    /// it stays as it is. `None` also if it is being freed. Wraps `find_inode_by_ino_rcu()`.
+    ///
+    /// An inode that is being made may be found before it is complete: see [`LockedInode::is_of`].
+    pub(super) fn find(sb: &Super<'s>, node: &Node) -> Option<Self> {
+        // SAFETY: The read-side section ends below, and nothing in it sleeps.
+        unsafe { shim::rkernfs_rcu_read_lock() };
+        // SAFETY: A `Super` is alive, and RCU keeps what is found.
+        let inode = NonNull::new(unsafe { shim::rkernfs_peek_inode(sb.sb(), node.id()) });
+        let locked = inode
+            // SAFETY: RCU keeps the inode until it is known to have a reference, without which
+            // kernfs's are freed (`drop_inode()`), and whose end then waits for the lock.
+            .map(|inode| unsafe { Self::lock(inode, 0) })
+            .filter(|locked| locked.references() > 0);
+        // SAFETY: The section was entered above.
+        unsafe { shim::rkernfs_rcu_read_unlock() };
+        locked
+    }
+}
+
 impl LockedInode<'_> {
+    /// # Safety
+    ///
+    /// `inode` must be alive for the value's lifetime.
+    unsafe fn lock(inode: NonNull<bindings::inode>, own: i32) -> Self {
+        // SAFETY: The caller keeps the inode.
+        unsafe { shim::rkernfs_spin_lock(ptr::addr_of_mut!((*inode.as_ptr()).i_lock).cast()) };
+        // INVARIANT: Just taken; the caller promises the rest.
+        Self {
+            inode,
+            own,
+            _inode: PhantomData,
+        }
+    }
+
+    /// `i_count`.
+    fn references(&self) -> i32 {
+        // SAFETY: The type's invariant keeps the inode.
+        unsafe { ptr::addr_of!((*self.as_ptr()).i_count.counter).read_volatile() }
+    }
+
+    /// Whether it is that of `node`, and known to be.
+    pub(super) fn is_of(&self, node: &Node) -> bool {
+        // SAFETY: The type's invariant keeps the inode.
+        let owner = unsafe { (*self.as_ptr()).i_private };
+        owner.cast() == node.as_ptr()
+    }
+
     fn as_ptr(&self) -> *mut bindings::inode {
         self.inode.as_ptr()
     }
@@ -281,12 +334,41 @@ impl LockedInode<'_> {
     }
 
     fn aliases(&self) -> impl Iterator<Item = *mut bindings::dentry> + '_ {
-        let mut dentry = ptr::null_mut();
+        // SAFETY: The type's invariant keeps the inode.
+        let head: *mut bindings::hlist_head =
+            unsafe { shim::member(self.as_ptr(), shim::RKERNFS_INODE_DENTRY) };
+        // SAFETY: `i_lock` keeps the list as it is.
+        let mut link = unsafe { (*head).first };
         core::iter::from_fn(move || {
-            // SAFETY: `i_lock` keeps the list; `dentry` is null or on it.
-            dentry = unsafe { shim::rkernfs_next_alias(self.as_ptr(), dentry) };
-            (!dentry.is_null()).then_some(dentry)
+            if link.is_null() {
+                return None;
+            }
+            // SAFETY: The list links dentries.
+            let dentry = unsafe { shim::container(link, shim::RKERNFS_DENTRY_ALIAS) };
+            // SAFETY: `i_lock` keeps the list as it is.
+            link = unsafe { (*link).next };
+            Some(dentry)
         })
+    }
+
+    /// Whether nobody watches the inode or has what a watch is added with. If its node was removed,
+    /// that stays so: `kernfs_dop_revalidate()`, which a walk calls with a reference of the dentry,
+    /// refuses.
+    pub(super) fn is_idle(&self) -> bool {
+        let mut known = self.own;
+        !self.is_watched()
+            && self.aliases().all(|dentry| {
+                known += 1;
+                // SAFETY: `i_lock` keeps the dentry on the list.
+                unsafe { count(dentry) == 0 }
+            })
+            && self.references() == known
+    }
+
+    /// Whether the inode itself carries marks of inotify or fanotify.
+    fn is_watched(&self) -> bool {
+        // SAFETY: The type's invariant keeps the inode; the pointer is not followed.
+        unsafe { !(*self.as_ptr()).i_fsnotify_marks.is_null() }
     }
 
     /// Who keeps the inode, besides the one who asks.
@@ -295,23 +377,20 @@ impl LockedInode<'_> {
         for dentry in self.aliases() {
             dentries += 1;
             // SAFETY: `i_lock` keeps the dentry on the list.
-            unused += i32::from(unsafe { shim::rkernfs_dentry_count(dentry) } == 0);
+            unused += i32::from(unsafe { count(dentry) } == 0);
         }
         let inode = self.as_ptr();
-        // SAFETY: Reading a pointer that is not followed.
-        let watched = unsafe { !(*inode).i_fsnotify_marks.is_null() };
+        let watched = self.is_watched();
         // SAFETY: The type's invariant keeps the inode.
-        let pinned = dentries == 0 && is_pinned(unsafe { shim::rkernfs_inode_devices(inode) });
-        // SAFETY: The type's invariant keeps the inode; its count is only read.
-        let references = unsafe { shim::rkernfs_inode_count(inode) };
-        // The caller's own, that of the pin, one for each dentry, one for all marks together.
-        let known = 1 + i32::from(pinned) + dentries + i32::from(watched);
+        let pinned = dentries == 0 && is_pinned(unsafe { pin_mark(inode) });
+        // That of the pin, one for each dentry, one for all marks together.
+        let known = self.own + i32::from(pinned) + dentries + i32::from(watched);
         Holders {
             dentries,
             unused,
             watched,
             pinned,
-            others: references > known,
+            others: self.references() > known,
         }
     }
 
@@ -325,7 +404,7 @@ impl LockedInode<'_> {
         }
         self.aliases().any(|dentry| {
             // SAFETY: `i_lock` keeps the dentry, and comes before its lock.
-            let lock = unsafe { shim::rkernfs_dentry_lock(dentry) };
+            let lock = unsafe { lock_of(dentry) };
             // SAFETY: The lock of a dentry that `i_lock` keeps.
             unsafe { shim::rkernfs_spin_lock(lock) };
             // SAFETY: `d_lock` keeps the parent, which has an inode as it has a child.
@@ -360,13 +439,6 @@ pub(super) struct Holders {
 }
 
 impl Holders {
-    /// Whether nobody watches the inode or has what a watch is added with. If its node was removed,
-    /// that stays so: `kernfs_dop_revalidate()`, which a walk calls with a reference of the dentry,
-    /// refuses.
-    pub(super) fn is_idle(&self) -> bool {
-        !self.watched && !self.pinned && !self.others && self.unused == self.dentries
-    }
-
     /// Whether the inode has no dentry, with whose end VFS would report it.
     pub(super) fn lacks_dentry(&self) -> bool {
         self.dentries == 0

@@ -22,6 +22,7 @@ use crate::{
     shim,
 };
 use core::marker::PhantomData;
+use kernel::bindings;
 
 /// A lifetime that is equal to none but itself.
 pub(super) type Brand<'id> = PhantomData<fn(&'id ()) -> &'id ()>;
@@ -47,7 +48,7 @@ impl<'r> Supers<'r> {
         let hints = supers::hints();
         supers::move_wanted_to_front(root, hints);
         // SAFETY: The invariant of `Root` keeps it while it is borrowed.
-        unsafe { shim::rkernfs_supers_down_read(root.as_ptr()) };
+        unsafe { bindings::down_read(root.kernfs_supers_rwsem()) };
         // INVARIANT: Just taken.
         Self {
             root,
@@ -68,7 +69,7 @@ impl<'r> Supers<'r> {
 impl Drop for Supers<'_> {
     fn drop(&mut self) {
         // SAFETY: By the type's invariant this task holds it, as the value cannot be sent.
-        unsafe { shim::rkernfs_supers_up_read(self.root.as_ptr()) };
+        unsafe { bindings::up_read(self.root.kernfs_supers_rwsem()) };
     }
 }
 
@@ -87,7 +88,7 @@ impl<'r> RemovalsExcluded<'r> {
     /// Takes the lock; sleeps until it is free.
     pub(crate) fn lock(root: &'r Root) -> Self {
         // SAFETY: The invariant of `Root` keeps it while it is borrowed.
-        unsafe { shim::rkernfs_supers_down_write(root.as_ptr()) };
+        unsafe { bindings::down_write(root.kernfs_supers_rwsem()) };
         // INVARIANT: Just taken.
         Self {
             root,
@@ -99,7 +100,7 @@ impl<'r> RemovalsExcluded<'r> {
 impl Drop for RemovalsExcluded<'_> {
     fn drop(&mut self) {
         // SAFETY: By the type's invariant this task holds it, as the value cannot be sent.
-        unsafe { shim::rkernfs_supers_up_write(self.root.as_ptr()) };
+        unsafe { bindings::up_write(self.root.kernfs_supers_rwsem()) };
     }
 }
 
@@ -130,7 +131,7 @@ impl<'id> Tree<'id> {
     fn relock(root: &'id Root) -> Self {
         let supers = Supers::lock(root);
         // SAFETY: The invariant of `Root` keeps it while it is borrowed.
-        unsafe { shim::rkernfs_tree_down_write(root.as_ptr()) };
+        unsafe { bindings::down_write(root.kernfs_rwsem()) };
         // INVARIANT: Just taken; `lock()` and `unlocked()` see to the brand.
         Self {
             supers,
@@ -151,11 +152,11 @@ impl<'id> Tree<'id> {
 
     /// Lets others have the locks, if they wait for them.
     pub(super) fn give_way(self) -> Self {
-        let root = self.root().as_ptr();
+        let root = self.root();
         // SAFETY: The invariant of `Root` keeps it; the locks are only looked at.
-        let contended = unsafe {
-            shim::rkernfs_tree_is_contended(root) || shim::rkernfs_supers_is_contended(root)
-        };
+        let is_contended = |lock| unsafe { shim::rkernfs_rwsem_is_contended(lock) };
+        let contended =
+            is_contended(root.kernfs_rwsem()) || is_contended(root.kernfs_supers_rwsem());
         if contended {
             return self.unlocked(|| ());
         }
@@ -173,7 +174,7 @@ impl<'id> Tree<'id> {
     /// Takes `kernfs_iattr_rwsem`.
     pub(super) fn iattr(&self) -> Iattr<'_, 'id> {
         // SAFETY: The invariant of `Root` keeps it; this task holds what comes before in the order.
-        unsafe { shim::rkernfs_iattr_down_write(self.root().as_ptr()) };
+        unsafe { bindings::down_write(self.root().kernfs_iattr_rwsem()) };
         // INVARIANT: Just taken.
         Iattr { tree: self }
     }
@@ -181,8 +182,11 @@ impl<'id> Tree<'id> {
     /// Has lockdep say that the locks of `member`'s own root are held: what the types promise.
     pub(super) fn assert_held(&self, member: &Member<'id>) {
         if cfg!(CONFIG_PROVE_LOCKING) {
+            let root = member.root();
             // SAFETY: `member` is a node, whose root lives as long as it.
-            unsafe { shim::rkernfs_tree_assert_held(member.root().as_ptr()) };
+            unsafe { shim::rkernfs_rwsem_assert_held(root.kernfs_supers_rwsem()) };
+            // SAFETY: The same.
+            unsafe { shim::rkernfs_rwsem_assert_held_write(root.kernfs_rwsem()) };
         }
     }
 }
@@ -191,7 +195,7 @@ impl Drop for Tree<'_> {
     fn drop(&mut self) {
         // SAFETY: By the type's invariant this task holds it. `supers` follows when the fields are
         // dropped.
-        unsafe { shim::rkernfs_tree_up_write(self.supers.root().as_ptr()) };
+        unsafe { bindings::up_write(self.supers.root().kernfs_rwsem()) };
     }
 }
 
@@ -213,6 +217,6 @@ impl<'t, 'id> Iattr<'t, 'id> {
 impl Drop for Iattr<'_, '_> {
     fn drop(&mut self) {
         // SAFETY: By the type's invariant this task holds it; a reference to a `Tree` is not sent.
-        unsafe { shim::rkernfs_iattr_up_write(self.tree.root().as_ptr()) };
+        unsafe { bindings::up_write(self.tree.root().kernfs_iattr_rwsem()) };
     }
 }

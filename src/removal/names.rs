@@ -10,7 +10,7 @@ use super::{
 };
 use crate::{
     compat::{c_ptr, Atomic, Relaxed},
-    node::Kind,
+    node::{name_of, parent_of, Kind},
     shim,
 };
 use core::{
@@ -73,16 +73,12 @@ impl<'id> Member<'id> {
         // SAFETY: The read-side section ends below, and nothing in it sleeps.
         unsafe { shim::rkernfs_rcu_read_lock() };
         // SAFETY: The lock of `tree` keeps the root.
-        let kn = unsafe {
-            bindings::idr_find(
-                shim::rkernfs_root_idr(tree.root().as_ptr()).cast(),
-                number as kernel::ffi::c_ulong,
-            )
-        };
+        let kn =
+            unsafe { bindings::idr_find(tree.root().ino_idr(), number as kernel::ffi::c_ulong) };
         let is_child = |kn: &*mut bindings::kernfs_node| {
             !kn.is_null()
                 // SAFETY: Nodes in the list are freed a grace period after they were taken off it.
-                && unsafe { shim::rkernfs_parent_rcu(*kn) } == self.as_ptr()
+                && unsafe { parent_of(*kn) } == self.as_ptr()
                 // SAFETY: The same. A node gets a parent after `rb` says that it is not linked.
                 && unsafe { is_linked(*kn, tree) }
         };
@@ -130,7 +126,7 @@ impl<'id> Member<'id> {
             return Ordering::Equal;
         }
         // SAFETY: The invariant of `Node` keeps it; the name does not change under `tree`.
-        let own_name = unsafe { shim::rkernfs_name(kn) };
+        let own_name = unsafe { name_of(kn) };
         ns.cmp(&own_ns)
             // SAFETY: Both are terminated strings that stay under `tree`.
             .then_with(|| unsafe { bindings::strcmp(name.ptr, own_name) }.cmp(&0))
@@ -138,7 +134,7 @@ impl<'id> Member<'id> {
 
     fn has_name(&self, name: Name<'_>, _tree: &Tree<'id>) -> bool {
         // SAFETY: The invariant of `Node` keeps it; the name does not change under `_tree`.
-        let own_name = unsafe { shim::rkernfs_name(self.as_ptr()) };
+        let own_name = unsafe { name_of(self.as_ptr()) };
         // SAFETY: Both names are terminated.
         unsafe { shim::rkernfs_same_name(name.ptr, own_name) }
     }

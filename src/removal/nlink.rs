@@ -18,7 +18,7 @@
 
 use super::{
     batch::Todo,
-    inode::Inode,
+    inode::{Inode, LockedInode},
     locks::{Iattr, Tree},
     node::Member,
     stats,
@@ -91,36 +91,38 @@ pub(super) fn clear<'id>(
     let mut known = known;
     let mut ended_by_vfs = 0;
     for sb in iattr.tree().supers().may_know(node) {
+        stats::LOOKUPS.add(1);
         let report = pass == Pass::Removal && sb.reports_removal_of(node);
-        let inode = match lookup(&sb, node) {
-            None if report => make(&sb, node, iattr.tree()),
-            found => found,
+        let outcome = if report {
+            Outcome::InUse
+        } else {
+            clear_idle(iattr, node, &sb, known + 1)
         };
-        let Some(inode) = inode else { continue };
-        known += 1;
-        // Before the look at who holds the inode: who comes by file handle has the node first.
-        let opened = may_get_inode(node, known);
-        // It may have got a dentry since; the release stage takes what pins it.
-        todo.orphans |= pass == Pass::Again && inode.is_pinned();
-        match clear_one(iattr, node, &inode, report, opened) {
-            Outcome::Unchanged => {}
+        let outcome = match outcome {
+            Outcome::InUse => clear_in_use(iattr, node, &sb, report, pass, &mut todo),
+            done => done,
+        };
+        known += i32::from(outcome != Outcome::NoInode);
+        match outcome {
             Outcome::EndedByVfs => ended_by_vfs += 1,
             Outcome::Cleared => todo.cleared = todo.cleared.saturating_add(1),
-            Outcome::Orphan => {
-                todo.orphans = true;
-                pin_for_report(inode, report);
-            }
+            _ => {}
         }
     }
     stats::INODES_CLEARED.add(u64::from(todo.cleared) + ended_by_vfs);
     stats::ENDED_BY_VFS.add(ended_by_vfs);
     // A directory's new inode comes with a cleared link count; see `keep_nlink_clear()`.
-    todo.late = node.kind() == Kind::File && may_get_inode(node, known);
+    todo.late = may_get_inode(node, known) && node.kind() == Kind::File;
     todo
 }
 
-/// What was done with an inode.
+/// What was done with the inode in one superblock.
+#[derive(Clone, Copy, PartialEq, Eq)]
 enum Outcome {
+    /// There is none.
+    NoInode,
+    /// Nothing yet: it has to be looked at with a reference.
+    InUse,
     /// Cleared before.
     Unchanged,
     /// Cleared. VFS does the rest.
@@ -131,25 +133,52 @@ enum Outcome {
     Orphan,
 }
 
-/// `report`: a mark on the whole superblock wants to hear of it. `opened`: somebody may be opening
-/// it by file handle, and find its dentry, which then goes with him.
-fn clear_one(
+/// The inode that nobody watches, nor could: most are, and need no reference. `known` includes the
+/// inode's own reference of the node.
+#[inline]
+fn clear_idle(iattr: &Iattr<'_, '_>, node: &Node, sb: &Super<'_>, known: i32) -> Outcome {
+    let Some(inode) = LockedInode::find(sb, node) else {
+        return Outcome::NoInode;
+    };
+    // Before the look at who holds the inode: who comes by file handle has the node first.
+    if may_get_inode(node, known) || !inode.is_of(node) || !inode.is_idle() {
+        return Outcome::InUse;
+    }
+    if !inode.is_linked() {
+        return Outcome::Unchanged;
+    }
+    inode.clear_nlink(iattr);
+    Outcome::EndedByVfs
+}
+
+/// Any other. `report`: a mark on the whole superblock wants to hear of it.
+#[cold]
+fn clear_in_use(
     iattr: &Iattr<'_, '_>,
     node: &Node,
-    inode: &Inode<'_>,
+    sb: &Super<'_>,
     report: bool,
-    opened: bool,
+    pass: Pass,
+    todo: &mut Todo,
 ) -> Outcome {
-    if !report && !opened {
-        let locked = inode.lock();
-        if locked.holders().is_idle() {
-            if !locked.is_linked() {
-                return Outcome::Unchanged;
-            }
-            locked.clear_nlink(iattr);
-            return Outcome::EndedByVfs;
-        }
+    let inode = match Inode::lookup(sb, node) {
+        None if report => make(sb, node, iattr.tree()),
+        found => found,
+    };
+    let Some(inode) = inode else {
+        return Outcome::NoInode;
+    };
+    // It may have got a dentry since; the release stage takes what pins it.
+    todo.orphans |= pass == Pass::Again && inode.is_pinned();
+    let outcome = clear_held(iattr, node, &inode, report);
+    if outcome == Outcome::Orphan {
+        todo.orphans = true;
+        pin_for_report(inode, report);
     }
+    outcome
+}
+
+fn clear_held(iattr: &Iattr<'_, '_>, node: &Node, inode: &Inode<'_>, report: bool) -> Outcome {
     // Before the look at who uses a dentry: who is seen to, lets it go by this.
     inode.mark_dontcache();
     let locked = inode.lock();
@@ -161,7 +190,7 @@ fn clear_one(
         return Outcome::Unchanged;
     }
     locked.clear_nlink(iattr);
-    if holders.is_idle() && !report || locked.is_in_rmdir() {
+    if locked.is_idle() && !report || locked.is_in_rmdir() {
         return Outcome::EndedByVfs;
     }
     if node.kind() == Kind::Dir || holders.has_unused_dentry() {
@@ -177,11 +206,6 @@ fn pin_for_report(inode: Inode<'_>, report: bool) {
             held.pin();
         }
     }
-}
-
-pub(super) fn lookup<'s>(sb: &Super<'s>, node: &Node) -> Option<Inode<'s>> {
-    stats::LOOKUPS.add(1);
-    Inode::lookup(sb, node)
 }
 
 /// Makes an inode to report it. Without memory for it, the watcher is told that it missed one.

@@ -7,7 +7,7 @@
 use super::locks::{Brand, Iattr, Tree};
 use crate::{
     compat::{AlwaysRefCounted, Atomic, Full},
-    node::{Kind, Node},
+    node::{parent_of, Kind, Node},
     shim,
 };
 use core::{
@@ -111,7 +111,7 @@ impl<'id> Member<'id> {
     /// it under `_tree`.
     pub(super) fn parent<'t>(&'t self, _tree: &'t Tree<'id>) -> Option<&'t Self> {
         // SAFETY: The invariant of `Node` keeps it, and `_tree` its parent the same.
-        let parent = unsafe { shim::rkernfs_parent(self.as_ptr()) };
+        let parent = unsafe { parent_of(self.as_ptr()) };
         // SAFETY: A node has a reference of its parent, which is in the same hierarchy.
         (!parent.is_null()).then(|| unsafe { Self::from_raw(parent) })
     }
@@ -202,8 +202,7 @@ impl<'id> Member<'id> {
     /// Sleeps until `done`, which users that leave the node make true: they wake
     /// `deactivate_waitq`. As `wait_event()`.
     fn wait_until(&self, done: impl Fn() -> bool) {
-        // SAFETY: The root lives as long as the node.
-        let queue = unsafe { shim::rkernfs_deactivate_waitq(self.root().as_ptr()) };
+        let queue = self.root().deactivate_waitq();
         let mut entry = MaybeUninit::<bindings::wait_queue_entry>::uninit();
         let entry = entry.as_mut_ptr();
         // SAFETY: It initializes `entry` for the current task.

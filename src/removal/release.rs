@@ -28,8 +28,9 @@ use super::{
     dentry::Alias,
     inode::{HeldInode, Inode},
     locks::{Supers, Tree},
-    nlink::{self, lookup, Pass},
+    nlink::{self, Pass},
     stats,
+    supers::Super,
 };
 use crate::node::{Kind, Node};
 
@@ -131,6 +132,11 @@ fn next_orphan(node: &Node) -> Next {
         }
         next
     })
+}
+
+fn lookup<'s>(sb: &Super<'s>, node: &Node) -> Option<Inode<'s>> {
+    stats::LOOKUPS.add(1);
+    Inode::lookup(sb, node)
 }
 
 /// Has the dentries go of the inodes whose link count was cleared.

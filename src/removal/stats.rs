@@ -31,7 +31,7 @@ impl Counter {
 counters! {
     /// Nodes unlinked.
     NODES_REMOVED = c"nodes_removed",
-    /// Calls of `ilookup()`.
+    /// Looks for an inode in a superblock.
     LOOKUPS = c"lookups",
     /// Nodes that superblocks were looked at for; the others had no inode.
     NODES_LOOKED_UP = c"nodes_looked_up",

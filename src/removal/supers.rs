@@ -12,7 +12,7 @@
 use super::locks::Supers;
 use crate::{
     compat::{Atomic, Full, Relaxed},
-    node::{Node, Root},
+    node::{parent_of, Node, Root},
     shim,
 };
 use core::{
@@ -41,13 +41,19 @@ pub(crate) struct Super<'s> {
 impl Super<'_> {
     pub(crate) fn sb(&self) -> *mut bindings::super_block {
         // SAFETY: The type's invariant keeps it.
-        unsafe { shim::rkernfs_super_sb(self.info.as_ptr()) }
+        unsafe { *shim::member(self.info.as_ptr(), shim::RKERNFS_SUPER_INFO_SB) }
+    }
+
+    /// What links it on the list of its root.
+    fn link(&self) -> *mut bindings::list_head {
+        // SAFETY: The type's invariant keeps it.
+        unsafe { shim::member(self.info.as_ptr(), shim::RKERNFS_SUPER_INFO_NODE) }
     }
 
     /// The namespace whose nodes the superblock shows, as an opaque tag.
     fn ns(&self) -> *const c_void {
         // SAFETY: The type's invariant keeps it.
-        unsafe { shim::rkernfs_super_ns(self.info.as_ptr()).cast() }
+        unsafe { namespace_of(self.info.as_ptr()) }
     }
 
     /// Whether the superblock shows `node`.
@@ -78,15 +84,27 @@ impl Super<'_> {
 impl Supers<'_> {
     /// All superblocks.
     pub(crate) fn iter(&self) -> impl Iterator<Item = Super<'_>> + '_ {
-        let mut info = ptr::null_mut();
+        let mut pos = self.root().supers();
         core::iter::from_fn(move || {
-            // SAFETY: The lock keeps the list as it is; `info` is null or on it.
-            info = unsafe { shim::rkernfs_next_super(self.root().as_ptr(), info) };
-            // INVARIANT: On the list, whose lock is held as long as `self` is borrowed.
-            NonNull::new(info).map(|info| Super {
-                info,
-                _supers: PhantomData,
-            })
+            let sb = self.after(pos)?;
+            pos = sb.link();
+            Some(sb)
+        })
+    }
+
+    /// The superblock that follows `link` on the list, which begins with its head.
+    fn after(&self, link: *mut bindings::list_head) -> Option<Super<'_>> {
+        // SAFETY: The lock keeps the list as it is, and `link` is on it.
+        let next = unsafe { (*link).next };
+        if ptr::eq(next, self.root().supers()) {
+            return None;
+        }
+        // SAFETY: What is linked by `supers`, but for its head, is in one of these.
+        let info = unsafe { shim::container(next, shim::RKERNFS_SUPER_INFO_NODE) };
+        // INVARIANT: On the list, whose lock is held as long as `self` is borrowed.
+        NonNull::new(info).map(|info| Super {
+            info,
+            _supers: PhantomData,
         })
     }
 
@@ -97,32 +115,37 @@ impl Supers<'_> {
 
     /// The superblocks that may have an inode of a node: all of them, unless it is, and always
     /// was, shown in one namespace only. Each namespace has one at most: `kernfs_get_tree()`.
+    #[inline]
     pub(super) fn may_know(&self, node: &Node) -> impl Iterator<Item = Super<'_>> + '_ {
-        let mut supers = self.iter().peekable();
+        let mut next = self.after(self.root().supers());
         // Where one shows all nodes, so do the others: most hierarchies have no namespaces.
-        let only = match supers.peek() {
+        let only = match &next {
             Some(first) if !first.ns().is_null() => ShownIn::of(node).only(),
             _ => ptr::null(),
         };
-        let mut found = false;
+        if !only.is_null() {
+            next = self.of_namespace(only);
+        }
         core::iter::from_fn(move || {
+            let sb = next.take()?;
             if only.is_null() {
-                return supers.next();
-            }
-            if found {
-                return None;
-            }
-            found = true;
-            let mut passed = 0;
-            let sb = supers
-                .by_ref()
-                .inspect(|_| passed += 1)
-                .find(|sb| sb.ns() == only)?;
-            if passed > FAR {
-                want_at_front(only);
+                next = self.after(sb.link());
             }
             Some(sb)
         })
+    }
+
+    #[inline(never)]
+    fn of_namespace(&self, ns: *const c_void) -> Option<Super<'_>> {
+        let mut passed = 0;
+        let sb = self
+            .iter()
+            .inspect(|_| passed += 1)
+            .find(|sb| sb.ns() == ns)?;
+        if passed > FAR {
+            want_at_front(ns);
+        }
+        Some(sb)
     }
 }
 
@@ -172,29 +195,37 @@ pub(super) fn move_wanted_to_front(root: &Root, hints: u32) {
 
 #[cold]
 fn move_to_front(root: &Root) {
-    let root = root.as_ptr();
+    let lock = root.kernfs_supers_rwsem();
     // SAFETY: The invariant of `Root` keeps it while it is borrowed.
-    if !unsafe { shim::rkernfs_supers_down_write_trylock(root) } {
+    if unsafe { bindings::down_write_trylock(lock) } == 0 {
         return;
     }
     set_hint(IS_WANTED, false);
     let wanted = WANTED.load(Relaxed) as *const c_void;
-    let mut info = ptr::null_mut();
-    loop {
-        // SAFETY: The lock is held exclusively; `info` is null or on the list.
-        info = unsafe { shim::rkernfs_next_super(root, info) };
-        if info.is_null() {
+    let head = root.supers();
+    // SAFETY: The lock, which is held exclusively, keeps the list.
+    let mut link = unsafe { (*head).next };
+    while !ptr::eq(link, head) {
+        // SAFETY: What is linked by `supers`, but for its head, is in one of these.
+        let ns = unsafe { namespace_of(shim::container(link, shim::RKERNFS_SUPER_INFO_NODE)) };
+        if ptr::eq(ns, wanted) {
+            // SAFETY: It is on the list, which nobody else walks, as the lock is exclusive.
+            unsafe { shim::rkernfs_list_move(link, head) };
             break;
         }
-        // SAFETY: `info` is on the list.
-        if ptr::eq(unsafe { shim::rkernfs_super_ns(info) }.cast(), wanted) {
-            // SAFETY: `info` is on the list, which nobody else walks, as the lock is exclusive.
-            unsafe { shim::rkernfs_move_super_to_front(root, info) };
-            break;
-        }
+        // SAFETY: The lock keeps the list.
+        link = unsafe { (*link).next };
     }
     // SAFETY: This task took the lock above.
-    unsafe { shim::rkernfs_supers_up_write(root) };
+    unsafe { bindings::up_write(lock) };
+}
+
+/// # Safety
+///
+/// `info` must be one that is not freed before this returns.
+unsafe fn namespace_of(info: *mut shim::kernfs_super_info) -> *const c_void {
+    // SAFETY: The caller keeps it; the tag is constant.
+    unsafe { *shim::member(info, shim::RKERNFS_SUPER_INFO_NS) }
 }
 
 /// Which superblocks show a node.
@@ -207,6 +238,7 @@ struct ShownIn {
 
 impl ShownIn {
     /// The tag of the nearest tagged node on the way up, which a rename may change.
+    #[inline(never)]
     fn of(node: &Node) -> Self {
         // SAFETY: The invariant of `Node` keeps it.
         unsafe { Self::of_raw(node.as_ptr()) }
@@ -227,7 +259,7 @@ impl ShownIn {
             was_moved |= moved(id).load(Relaxed);
             ns = tag.cast();
             // SAFETY: The caller keeps the first, RCU those above.
-            kn = unsafe { shim::rkernfs_parent_rcu(kn) };
+            kn = unsafe { parent_of(kn) };
         }
         // SAFETY: The section was entered above.
         unsafe { shim::rkernfs_rcu_read_unlock() };
@@ -343,7 +375,7 @@ unsafe extern "C" fn note(sb: *mut bindings::super_block, _arg: *mut kernel::ffi
         return;
     }
     // SAFETY: Such a superblock has its information as long as it is alive.
-    let ns: *const c_void = unsafe { shim::rkernfs_super_ns(shim::rkernfs_info(sb)) }.cast();
+    let ns: *const c_void = unsafe { namespace_of(shim::rkernfs_info(sb)) };
     if !ns.is_null() {
         // SAFETY: The caller keeps it, and it is one of kernfs.
         unsafe { note_moved(sb, ns) };

@@ -63,7 +63,7 @@ pub(super) fn remove_unused_file<'id>(
     if file.kind() != Kind::File {
         return false;
     }
-    mark(tree, file);
+    mark_one(tree, file);
     let drained = file.is_drained(tree);
     if drained {
         take_out(tree, file, 1, batch);
@@ -74,11 +74,11 @@ pub(super) fn remove_unused_file<'id>(
 /// Prevents new use of the subtree. If there is a directory in it, under `kernfs_iattr_rwsem`, so
 /// that a refresh of its inode sees `KERNFS_REMOVING` before the link count is cleared.
 fn mark<'id>(tree: &Tree<'id>, top: &Member<'id>) {
+    if top.kind() != Kind::Dir {
+        return mark_one(tree, top);
+    }
     // SAFETY: A `Member` is a node; its name does not change under `tree`.
     unsafe { shim::rkernfs_debug_removing(top.as_ptr()) };
-    if top.kind() != Kind::Dir {
-        return top.mark_removing(tree);
-    }
     let _iattr = tree.iattr();
     let mut next = Some(top.leftmost_descendant(tree));
     for n in 1.. {
@@ -87,6 +87,13 @@ fn mark<'id>(tree: &Tree<'id>, top: &Member<'id>) {
         next = pos.next_descendant_post(top, tree);
         shim::resched_every(n);
     }
+}
+
+#[inline]
+fn mark_one<'id>(tree: &Tree<'id>, node: &Member<'id>) {
+    // SAFETY: A `Member` is a node; its name does not change under `tree`.
+    unsafe { shim::rkernfs_debug_removing(node.as_ptr()) };
+    node.mark_removing(tree);
 }
 
 /// Waits until nobody uses `node`.

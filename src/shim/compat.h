@@ -18,10 +18,7 @@
 
 /* Since 6.15 a node's parent and name are RCU pointers. */
 #if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 15, 0)
-static inline struct kernfs_node *compat_parent(struct kernfs_node *kn)
-{
-	return rcu_dereference_protected(kn->__parent, true);
-}
+#define compat_parent_member	__parent
 
 static inline struct kernfs_node *compat_parent_rcu(struct kernfs_node *kn)
 {
@@ -33,10 +30,7 @@ static inline const char *compat_name(struct kernfs_node *kn)
 	return rcu_dereference_protected(kn->name, true);
 }
 #else
-static inline struct kernfs_node *compat_parent(struct kernfs_node *kn)
-{
-	return kn->parent;
-}
+#define compat_parent_member	parent
 
 /* Not marked as an RCU pointer, but nodes are freed after a grace period. */
 static inline struct kernfs_node *compat_parent_rcu(struct kernfs_node *kn)
@@ -92,20 +86,12 @@ struct kernfs_open_node {
 	wait_queue_head_t poll;
 };
 
-/* The dentries of an inode; a newer kernel has a macro for all of them. */
+/* What links the dentries of an inode; a newer kernel has a macro for all. */
 #ifdef for_each_alias
 #define compat_alias	d_alias
 #else
 #define compat_alias	d_u.d_alias
 #endif
-
-static inline struct dentry *compat_next_alias(struct inode *inode,
-					       struct dentry *dentry)
-{
-	return hlist_entry_safe(dentry ? dentry->compat_alias.next :
-					 inode->i_dentry.first,
-				struct dentry, compat_alias);
-}
 
 /*
  * The hunk of kernfs_refresh_inode() in patch 1. Since 7.1 the kernel leaves

@@ -20,21 +20,6 @@ struct kernfs_root *rkernfs_root(struct kernfs_node *kn)
 	return compat_root(kn);
 }
 
-struct kernfs_node *rkernfs_parent(struct kernfs_node *kn)
-{
-	return compat_parent(kn);
-}
-
-struct kernfs_node *rkernfs_parent_rcu(struct kernfs_node *kn)
-{
-	return compat_parent_rcu(kn);
-}
-
-const char *rkernfs_name(struct kernfs_node *kn)
-{
-	return compat_name(kn);
-}
-
 u64 rkernfs_ns_key(const void *ns)
 {
 	return compat_ns_key(ns);
@@ -84,97 +69,21 @@ bool rkernfs_handles_bypass_rwsem(struct kernfs_root *root)
 	return compat_handles_bypass_rwsem(root);
 }
 
-/* --- struct kernfs_root --- */
+/* --- locks --- */
 
-struct kernfs_node *rkernfs_root_node(struct kernfs_root *root)
+bool rkernfs_rwsem_is_contended(struct rw_semaphore *sem)
 {
-	return root->kn;
+	return rwsem_is_contended(sem);
 }
 
-unsigned int rkernfs_root_flags(struct kernfs_root *root)
+void rkernfs_rwsem_assert_held(struct rw_semaphore *sem)
 {
-	return root->flags;
+	lockdep_assert_held_read(sem);
 }
 
-struct idr *rkernfs_root_idr(struct kernfs_root *root)
+void rkernfs_rwsem_assert_held_write(struct rw_semaphore *sem)
 {
-	return &root->ino_idr;
-}
-
-struct wait_queue_head *rkernfs_deactivate_waitq(struct kernfs_root *root)
-{
-	return &root->deactivate_waitq;
-}
-
-void rkernfs_supers_down_read(struct kernfs_root *root)
-{
-	down_read(&root->kernfs_supers_rwsem);
-}
-
-void rkernfs_supers_up_read(struct kernfs_root *root)
-{
-	up_read(&root->kernfs_supers_rwsem);
-}
-
-void rkernfs_supers_down_write(struct kernfs_root *root)
-{
-	down_write(&root->kernfs_supers_rwsem);
-}
-
-void rkernfs_supers_up_write(struct kernfs_root *root)
-{
-	up_write(&root->kernfs_supers_rwsem);
-}
-
-bool rkernfs_supers_down_write_trylock(struct kernfs_root *root)
-{
-	return down_write_trylock(&root->kernfs_supers_rwsem);
-}
-
-bool rkernfs_supers_is_contended(struct kernfs_root *root)
-{
-	return rwsem_is_contended(&root->kernfs_supers_rwsem);
-}
-
-void rkernfs_tree_down_read(struct kernfs_root *root)
-{
-	down_read(&root->kernfs_rwsem);
-}
-
-void rkernfs_tree_up_read(struct kernfs_root *root)
-{
-	up_read(&root->kernfs_rwsem);
-}
-
-void rkernfs_tree_down_write(struct kernfs_root *root)
-{
-	down_write(&root->kernfs_rwsem);
-}
-
-void rkernfs_tree_up_write(struct kernfs_root *root)
-{
-	up_write(&root->kernfs_rwsem);
-}
-
-bool rkernfs_tree_is_contended(struct kernfs_root *root)
-{
-	return rwsem_is_contended(&root->kernfs_rwsem);
-}
-
-void rkernfs_tree_assert_held(struct kernfs_root *root)
-{
-	lockdep_assert_held_read(&root->kernfs_supers_rwsem);
-	lockdep_assert_held_write(&root->kernfs_rwsem);
-}
-
-void rkernfs_iattr_down_write(struct kernfs_root *root)
-{
-	down_write(&root->kernfs_iattr_rwsem);
-}
-
-void rkernfs_iattr_up_write(struct kernfs_root *root)
-{
-	up_write(&root->kernfs_iattr_rwsem);
+	lockdep_assert_held_write(sem);
 }
 
 /* What lockdep is told of a drain: it waits for the readers of a node. */
@@ -202,30 +111,9 @@ void rkernfs_drain_release(struct kernfs_node *kn) { }
 
 /* --- struct kernfs_super_info --- */
 
-/* list_for_each_entry() over root->supers: NULL starts and ends it. */
-struct kernfs_super_info *rkernfs_next_super(struct kernfs_root *root,
-					     struct kernfs_super_info *info)
+void rkernfs_list_move(struct list_head *list, struct list_head *head)
 {
-	info = list_prepare_entry(info, &root->supers, node);
-	list_for_each_entry_continue(info, &root->supers, node)
-		return info;
-	return NULL;
-}
-
-void rkernfs_move_super_to_front(struct kernfs_root *root,
-				 struct kernfs_super_info *info)
-{
-	list_move(&info->node, &root->supers);
-}
-
-struct super_block *rkernfs_super_sb(struct kernfs_super_info *info)
-{
-	return info->sb;
-}
-
-const void *rkernfs_super_ns(struct kernfs_super_info *info)
-{
-	return info->ns;
+	list_move(list, head);
 }
 
 struct kernfs_super_info *rkernfs_info(struct super_block *sb)

@@ -20,6 +20,26 @@ mod bindings {
     include!("bindings_generated.rs");
 }
 
+/// The member of a structure that is at `offset`, one of those in `offsets.c`.
+///
+/// # Safety
+///
+/// `ptr` must point to such a structure, in which an `M` is there.
+pub(crate) unsafe fn member<T, M>(ptr: *mut T, offset: u32) -> *mut M {
+    // SAFETY: The caller promises that it is within the structure.
+    unsafe { ptr.byte_add(offset as usize).cast() }
+}
+
+/// The structure whose member at `offset` is `*member`. Wraps `container_of()`.
+///
+/// # Safety
+///
+/// `member` must be that of such a structure.
+pub(crate) unsafe fn container<M, T>(member: *mut M, offset: u32) -> *mut T {
+    // SAFETY: The caller promises that it is within the structure.
+    unsafe { member.byte_sub(offset as usize).cast() }
+}
+
 /// The parameter `max_objects`.
 pub(crate) fn max_objects() -> u32 {
     // SAFETY: It only reads a variable, which is there as long as the module.

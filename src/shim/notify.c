@@ -93,12 +93,6 @@ bool rkernfs_sb_has_watchers(struct super_block *sb)
 	return fsnotify_sb_has_watchers(sb);
 }
 
-/* The inode with the number, if there is one, without a reference: under RCU */
-struct inode *rkernfs_peek_inode(struct super_block *sb, u64 ino)
-{
-	return find_inode_by_ino_rcu(sb, ino);
-}
-
 /* Reports that the file @name of @dir changed; without @dir, to its own watches. */
 void rkernfs_fsnotify_modify(struct inode *inode, struct inode *dir,
 			     const char *name)

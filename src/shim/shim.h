@@ -11,6 +11,7 @@
 #define _RKERNFS_SHIM_H
 
 #include <linux/types.h>
+#include "offsets_generated.h"
 
 #ifndef CONFIG_64BIT
 #error "rkernfs needs a 64-bit kernel: inode numbers and hashes of names are taken for those of one"
@@ -23,7 +24,6 @@ struct callback_head;
 struct dentry;
 struct file_system_type;
 struct fs_context;
-struct idr;
 struct inode;
 struct kernfs_node;
 struct kernfs_open_file;
@@ -31,53 +31,30 @@ struct kernfs_ops;
 struct kernfs_root;
 struct kernfs_super_info;
 struct kernfs_syscall_ops;
+struct list_head;
 struct poll_table_struct;
+struct rw_semaphore;
 struct spinlock;
 struct super_block;
-struct wait_queue_head;
 
 /*
  * kernfs.c, tasks.c, vfs.c: each does what the macro, the inline function or the
  * member of a private structure does that it is named after.
  */
 struct kernfs_root *rkernfs_root(struct kernfs_node *kn);
-struct kernfs_node *rkernfs_parent(struct kernfs_node *kn);
-struct kernfs_node *rkernfs_parent_rcu(struct kernfs_node *kn);
-const char *rkernfs_name(struct kernfs_node *kn);
 u64 rkernfs_ns_key(const void *ns);
 bool rkernfs_same_name(const char *a, const char *b);
 void rkernfs_set_times(struct kernfs_node *kn);
 void rkernfs_keep_nlink_clear(struct kernfs_node *kn);
 bool rkernfs_handles_bypass_rwsem(struct kernfs_root *root);
 
-struct kernfs_node *rkernfs_root_node(struct kernfs_root *root);
-unsigned int rkernfs_root_flags(struct kernfs_root *root);
-struct idr *rkernfs_root_idr(struct kernfs_root *root);
-struct wait_queue_head *rkernfs_deactivate_waitq(struct kernfs_root *root);
-
-void rkernfs_supers_down_read(struct kernfs_root *root);
-void rkernfs_supers_up_read(struct kernfs_root *root);
-void rkernfs_supers_down_write(struct kernfs_root *root);
-void rkernfs_supers_up_write(struct kernfs_root *root);
-bool rkernfs_supers_down_write_trylock(struct kernfs_root *root);
-bool rkernfs_supers_is_contended(struct kernfs_root *root);
-void rkernfs_tree_down_read(struct kernfs_root *root);
-void rkernfs_tree_up_read(struct kernfs_root *root);
-void rkernfs_tree_down_write(struct kernfs_root *root);
-void rkernfs_tree_up_write(struct kernfs_root *root);
-bool rkernfs_tree_is_contended(struct kernfs_root *root);
-void rkernfs_tree_assert_held(struct kernfs_root *root);
-void rkernfs_iattr_down_write(struct kernfs_root *root);
-void rkernfs_iattr_up_write(struct kernfs_root *root);
+bool rkernfs_rwsem_is_contended(struct rw_semaphore *sem);
+void rkernfs_rwsem_assert_held(struct rw_semaphore *sem);
+void rkernfs_rwsem_assert_held_write(struct rw_semaphore *sem);
 void rkernfs_drain_acquire(struct kernfs_node *kn);
 void rkernfs_drain_release(struct kernfs_node *kn);
 
-struct kernfs_super_info *rkernfs_next_super(struct kernfs_root *root,
-					     struct kernfs_super_info *info);
-void rkernfs_move_super_to_front(struct kernfs_root *root,
-				 struct kernfs_super_info *info);
-struct super_block *rkernfs_super_sb(struct kernfs_super_info *info);
-const void *rkernfs_super_ns(struct kernfs_super_info *info);
+void rkernfs_list_move(struct list_head *list, struct list_head *head);
 struct kernfs_super_info *rkernfs_info(struct super_block *sb);
 
 void rkernfs_rcu_read_lock(void);
@@ -100,17 +77,13 @@ void rkernfs_warn_linked(void);
 void rkernfs_warn_ns(struct kernfs_node *parent, const char *name);
 void rkernfs_warn_no_parent(const char *name);
 
-struct list_head *rkernfs_inode_devices(struct inode *inode);
 struct inode *rkernfs_ilookup(struct super_block *sb, u64 ino);
+struct inode *rkernfs_peek_inode(struct super_block *sb, u64 ino);
 bool rkernfs_get_active_super(struct super_block *sb);
-int rkernfs_inode_count(struct inode *inode);
 bool rkernfs_inode_is_locked(struct inode *inode);
 bool rkernfs_is_locked_by_current(struct inode *inode);
 void rkernfs_set_dead(struct inode *dir);
-struct dentry *rkernfs_next_alias(struct inode *inode, struct dentry *dentry);
 struct dentry *rkernfs_next_child(struct dentry *dir, struct dentry *child);
-struct spinlock *rkernfs_dentry_lock(struct dentry *dentry);
-unsigned int rkernfs_dentry_count(struct dentry *dentry);
 bool rkernfs_dentry_unhashed(struct dentry *dentry);
 bool rkernfs_dentry_is_negative(struct dentry *dentry);
 void rkernfs_inoderemove(struct inode *inode);
@@ -204,7 +177,6 @@ void rkernfs_notify_unlock(unsigned long flags);
 void rkernfs_warn_not_file(struct kernfs_node *kn);
 void rkernfs_wake_pollers(struct kernfs_node *kn);
 bool rkernfs_sb_has_watchers(struct super_block *sb);
-struct inode *rkernfs_peek_inode(struct super_block *sb, u64 ino);
 void rkernfs_fsnotify_modify(struct inode *inode, struct inode *dir,
 			     const char *name);
 

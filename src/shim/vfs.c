@@ -4,28 +4,23 @@
  */
 #include <linux/fsnotify.h>
 
-#include "compat.h"
 #include "shim.h"
 
-/* The type of the number differs between kernels. */
+/* The type of a number differs between kernels. */
 struct inode *rkernfs_ilookup(struct super_block *sb, u64 ino)
 {
 	return ilookup(sb, ino);
 }
 
-struct list_head *rkernfs_inode_devices(struct inode *inode)
+/* The inode with the number, if there is one, without a reference: under RCU */
+struct inode *rkernfs_peek_inode(struct super_block *sb, u64 ino)
 {
-	return &inode->i_devices;
+	return find_inode_by_ino_rcu(sb, ino);
 }
 
 bool rkernfs_get_active_super(struct super_block *sb)
 {
 	return atomic_inc_not_zero(&sb->s_active);
-}
-
-int rkernfs_inode_count(struct inode *inode)
-{
-	return atomic_read(&inode->i_count);
 }
 
 bool rkernfs_inode_is_locked(struct inode *inode)
@@ -55,26 +50,10 @@ void rkernfs_set_dead(struct inode *dir)
 	inode_set_flags(dir, S_DEAD, S_DEAD);
 }
 
-/* for_each_alias(): NULL starts and ends it; under i_lock */
-struct dentry *rkernfs_next_alias(struct inode *inode, struct dentry *dentry)
-{
-	return compat_next_alias(inode, dentry);
-}
-
 /* for each of d_children: NULL starts and ends it; under d_lock */
 struct dentry *rkernfs_next_child(struct dentry *dir, struct dentry *child)
 {
 	return child ? d_next_sibling(child) : d_first_child(dir);
-}
-
-struct spinlock *rkernfs_dentry_lock(struct dentry *dentry)
-{
-	return &dentry->d_lock;
-}
-
-unsigned int rkernfs_dentry_count(struct dentry *dentry)
-{
-	return d_count(dentry);
 }
 
 bool rkernfs_dentry_unhashed(struct dentry *dentry)
