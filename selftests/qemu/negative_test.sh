@@ -30,19 +30,6 @@ fails() {
 	fi
 }
 
-# pinned_down STEP: the fuzzer finds that STEP is left out, and leaves hardly
-# anything of the program; what it writes fails by itself, but not with all steps.
-pinned_down() {
-	local ko file
-	ko=$(OMIT=$1 "$here/module.sh" 2>"$work/err") || return
-	KO=$ko FUZZ_S=120 SEED=1 "$here/fuzz.sh" >"$work/out" 2>"$work/err" && return 1
-	grep -q '^by itself it ends with 1$' "$work/err" || return
-	file=$(sed -n 's/^written: //p' "$work/err")
-	[ "$(sed -n '1s/.* \([0-9]*\) calls.*/\1/p' "$file")" -le 8 ] || return
-	"${cross}gcc" -O2 -static -pthread -o "$work/standalone" "$file" 2>>"$work/err" || return
-	ADD="$work/standalone" RUN='insmod /lib/modules/dummy.ko numdummies=0; /add/standalone' TIMEOUT=400 "$here/vm.sh" >>"$work/out" 2>>"$work/err"
-}
-
 # A module that was built for a kernel with another layout of kernfs_root
 mislaid_is_refused() {
 	local headers=$root/build/mislaid ko status=0
@@ -61,15 +48,6 @@ fails release rmdir/reclaimed matrix rmdir/reclaimed
 fails release subtree_control/cached matrix subtree_control/cached
 fails guard open_directory_has_no_links_after_rmdir series
 fails guard open_directory_is_told_on_close_after_fstat series
-for step in release clear_nlink; do
-	number=$((number + 1))
-	if pinned_down $step; then
-		echo "ok $number without $step, the fuzzer finds it"
-	else
-		echo "not ok $number without $step, the fuzzer finds it"
-		sed 's/^/# /' "$work/out" "$work/err"
-	fi
-done
 number=$((number + 1))
 if [ "$(config_of "$KDIR" CONFIG_DEBUG_INFO_BTF)" != y ]; then
 	echo "ok $number a module of another layout is refused # SKIP the kernel has no BTF"

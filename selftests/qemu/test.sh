@@ -9,8 +9,9 @@
 #   KDIR=                 only this built kernel
 #   TESTS='pattern'       only the programs with such a name (harness: the
 #                         tests of the harness itself; negative: that tests
-#                         fail when the module leaves out a step; compile_fail:
-#                         that the types refuse what they promise to)
+#                         fail when the module leaves out a step; fuzzer: that
+#                         it finds that; compile_fail: that the types refuse
+#                         what they promise to)
 set -euo pipefail
 kernels=${KERNEL:-} variants=${DEBUG:-0 1} pattern=${TESTS:-*}
 # Debian's is as it is.
@@ -107,6 +108,17 @@ await() {
 	under_way=()
 }
 
+# on_each NAME SCRIPT [PROGRAMS]: a script for each normal kernel
+on_each() {
+	local kernel name
+	selected "$1" || return 0
+	for kernel in $kernels; do
+		name=$1-$kernel$of_arch
+		on "$kernel" 0 "$name" tests "$name" "$2" ${3:+"$3-$kernel"}
+	done
+	await
+}
+
 first=${kernels%% *}
 if selected harness; then
 	on "$first" "${variants%% *}" harness tests harness "$here/harness_test.sh"
@@ -119,21 +131,10 @@ for debug in $variants; do
 	done
 	await
 	[ "$debug" = 0 ] || continue
-	if selected negative; then
-		for kernel in $kernels; do
-			# With the programs that were built for it.
-			name=negative-$kernel$of_arch
-			on "$kernel" 0 "$name" tests "$name" "$here/negative_test.sh" "$selftests-$kernel"
-		done
-		await
-	fi
-	if selected compile_fail; then
-		for kernel in $kernels; do
-			name=compile_fail-$kernel$of_arch
-			on "$kernel" 0 "$name" tests "$name" "$root/selftests/compile_fail/test.sh"
-		done
-		await
-	fi
+	# With the programs that were built for it.
+	on_each negative "$here/negative_test.sh" "$selftests"
+	on_each fuzzer "$root/selftests/fuzz/test.sh"
+	on_each compile_fail "$root/selftests/compile_fail/test.sh"
 done
 shopt -s nullglob
 results=()

@@ -1,0 +1,37 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+#
+# That the fuzzer finds a step that the removal path leaves out (OMIT= of
+# Kbuild), and leaves hardly anything of the program; what it writes fails by
+# itself, but not with all steps. Prints TAP. KDIR= must be a kernel of ours.
+set -uo pipefail
+# shellcheck source=../qemu/lib.sh
+. "$(dirname "$0")/../qemu/lib.sh"
+
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+number=0
+
+pinned_down() { # STEP
+	local ko file
+	ko=$(OMIT=$1 "$here/module.sh" 2>"$work/err") || return
+	KO=$ko FUZZ_S=120 SEED=1 "$here/fuzz.sh" >"$work/out" 2>"$work/err" && return 1
+	grep -q '^by itself it ends with 1$' "$work/err" || return
+	file=$(sed -n 's/^written: //p' "$work/err")
+	[ "$(sed -n '1s/.* \([0-9]*\) calls.*/\1/p' "$file")" -le 8 ] || return
+	"${cross}gcc" -O2 -static -pthread -o "$work/standalone" "$file" 2>>"$work/err" || return
+	ADD="$work/standalone" RUN='insmod /lib/modules/dummy.ko numdummies=0; /add/standalone' TIMEOUT=400 "$here/vm.sh" >>"$work/out" 2>>"$work/err"
+}
+
+echo 'TAP version 13'
+has_livepatch || { echo '1..0 # SKIP this kernel has no livepatch'; exit; }
+for step in release clear_nlink; do
+	number=$((number + 1))
+	if pinned_down $step; then
+		echo "ok $number without $step, the fuzzer finds it"
+	else
+		echo "not ok $number without $step, the fuzzer finds it"
+		sed 's/^/# /' "$work/out" "$work/err"
+	fi
+done
+echo "1..$number"
