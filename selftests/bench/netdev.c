@@ -5,11 +5,13 @@
  */
 #include <fcntl.h>
 #include <sched.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/mount.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "bench/bench.h"
@@ -58,14 +60,12 @@ void bench_superblocks(char **args)
 		pause();
 }
 
-/* netdev ROUNDS SUPERBLOCKS: the second is what there are, for the report */
-void bench_netdev(char **args)
+/* Its own process removes the device. */
+static void measure_removal(int rounds, long superblocks)
 {
 	static struct samples wall, cpu;
-	long superblocks = atol(args[1]);
 
-	check(load_dummy(), "dummy.ko");
-	for (int i = 0; i < atoi(args[0]); i++) {
+	for (int i = 0; i < rounds; i++) {
 		uint64_t start, start_cpu;
 
 		check(add_dummies("bd", 1, GROUP), "a dummy device");
@@ -78,4 +78,40 @@ void bench_netdev(char **args)
 	}
 	report_samples("netdev", "removal", superblocks, "ns", &wall);
 	report_samples("netdev", "removal", superblocks, "cpu_ns", &cpu);
+}
+
+/*
+ * A thread of the kernel removes it: with the last process of a network
+ * namespace, which is killed, until the device's directory is gone. Most of
+ * that is grace periods of RCU.
+ */
+static void measure_namespace(int rounds, long superblocks)
+{
+	static const char root[] = MOUNTS "/namespace";
+	static struct samples wall;
+
+	mkdir(root, 0755);
+	for (int i = 0; i < rounds; i++) {
+		pid_t pid = start_netns(root, "bn", 1);
+		uint64_t start;
+
+		check(exists(MOUNTS "/namespace/class/net/bn0"), "a namespace's device");
+		sleep_ms(20);
+		start = now_ns();
+		kill(pid, SIGKILL);
+		while (exists(MOUNTS "/namespace/class/net/bn0"))
+			usleep(50);
+		add_sample(&wall, now_ns() - start);
+		waitpid(pid, NULL, 0);
+		check(!umount(root), root);
+	}
+	report_samples("netdev", "namespace", superblocks, "ns", &wall);
+}
+
+/* netdev ROUNDS SUPERBLOCKS: the second is what there are, for the report */
+void bench_netdev(char **args)
+{
+	check(load_dummy(), "dummy.ko");
+	measure_removal(atoi(args[0]), atol(args[1]));
+	measure_namespace(atoi(args[0]), atol(args[1]));
 }
