@@ -99,11 +99,20 @@ lock_cache() { # WHAT
 	flock -n 9 || { say "waiting for another run to leave $cache"; flock 9; }
 }
 
+# Kbuild notes which pahole there was, and warns of another one; only kernels
+# with BTF need any.
+pahole() {
+	grep -qsx CONFIG_DEBUG_INFO_BTF=y ${KDIR:+"$KDIR/include/config/auto.conf"} \
+		${KCONFIG:+$KCONFIG} /dev/null || echo PAHOLE=none
+}
+
 # The kernel's make, without what the caller told our own.
 kmake() {
+	local pahole
+	pahole=$(pahole)
 	env -u MAKEFLAGS -u MFLAGS -u MAKELEVEL -u KERNEL -u DEBUG -u RUN \
 		-u ADD -u TESTS -u ARCH -u KCONFIG make --no-print-directory -j"$jobs" \
-		${V:+V="$V"} "${arch_make[@]}" "$@"
+		${V:+V="$V"} ${pahole:+"$pahole"} "${arch_make[@]}" "$@"
 }
 
 # The value of a symbol in KDIR's configuration, without quotes.
