@@ -222,7 +222,15 @@ TEST_F_TIMEOUT(company, cumulative_rival_that_came_before_is_overruled, TIMEOUT_
 	EXPECT_TOLD();
 }
 
-/* Probes: a post handler changes where the function goes on, as a livepatch does. */
+/*
+ * Probes: a post handler changes where the function goes on, as a livepatch
+ * does, if ftrace has both. On arm64 a probe is a breakpoint.
+ */
+#ifdef __aarch64__
+#define PROBES_BY_FTRACE	false
+#else
+#define PROBES_BY_FTRACE	true
+#endif
 
 TEST_F_TIMEOUT(company, probe_sees_the_calls_while_the_patch_comes_and_goes, TIMEOUT_S)
 {
@@ -251,6 +259,8 @@ TEST_F_TIMEOUT(company, probe_can_come_and_go_while_patched, TIMEOUT_S)
 
 TEST_F_TIMEOUT(company, loading_under_a_post_handler_fails_and_leaves_nothing, TIMEOUT_S)
 {
+	if (!PROBES_BY_FTRACE)
+		SKIP(return, "probes are no business of ftrace here");
 	ASSERT_EQ(insert_test_module("probe", "post=1"), 0);
 	EXPECT_EQ(load_module(""), EBUSY);
 	EXPECT_FALSE(exists("/sys/module/rkernfs"));
@@ -261,8 +271,20 @@ TEST_F_TIMEOUT(company, loading_under_a_post_handler_fails_and_leaves_nothing, T
 	EXPECT_TOLD();
 }
 
+TEST_F_TIMEOUT(company, breakpoint_with_a_post_handler_sees_the_calls, TIMEOUT_S)
+{
+	if (PROBES_BY_FTRACE)
+		SKIP(return, "ftrace has the probes here");
+	ASSERT_EQ(insert_test_module("probe", "post=1"), 0);
+	ASSERT_EQ(load_patched(), 0);
+	EXPECT_TOLD();
+	EXPECT_GT(module_parameter("probe", "hits"), 0);
+}
+
 TEST_F_TIMEOUT(company, post_handler_does_not_get_under_the_patch, TIMEOUT_S)
 {
+	if (!PROBES_BY_FTRACE)
+		SKIP(return, "probes are no business of ftrace here");
 	ASSERT_EQ(load_patched(), 0);
 	if (!insert_test_module("probe", "post=1")) {
 		/* Some kernels do not say that it could not be armed. */

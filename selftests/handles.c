@@ -175,7 +175,7 @@ static void race_rmdir(struct __test_metadata *_metadata, struct opener *opener,
 	race_removal(opener, remove_cgroup, cgroup, delay_us);
 }
 
-TEST_F_TIMEOUT(handles, file_opened_by_handle_while_it_goes, 120)
+TEST_F_TIMEOUT(handles, file_opened_by_handle_while_it_goes, 300)
 {
 	for (int i = 0; i < RACES; i++) {
 		struct opener opener = {
@@ -189,7 +189,7 @@ TEST_F_TIMEOUT(handles, file_opened_by_handle_while_it_goes, 120)
 	}
 }
 
-TEST_F_TIMEOUT(handles, directory_opened_by_handle_while_it_goes, 120)
+TEST_F_TIMEOUT(handles, directory_opened_by_handle_while_it_goes, 300)
 {
 	for (int i = 0; i < RACES; i++) {
 		struct opener opener = {
@@ -209,7 +209,7 @@ static int remove_object(const char *path)
 	return write_object(path, "remove", "1") ? 0 : -1;
 }
 
-TEST_F_TIMEOUT(handles, nested_object_opened_by_handle_while_it_goes, 120)
+TEST_F_TIMEOUT(handles, nested_object_opened_by_handle_while_it_goes, 300)
 {
 	char root[PATH_MAX], parent[PATH_MAX], nested[PATH_MAX];
 	const char *reason = mount_pseudofs(root);
@@ -311,14 +311,14 @@ static void remove_in_each(struct __test_metadata *_metadata, struct _test_data_
 	}
 }
 
-TEST_F_TIMEOUT(handles, file_removed_in_each_step_of_opening_it, 60)
+TEST_F_TIMEOUT(handles, file_removed_in_each_step_of_opening_it, 150)
 {
 	if (!has_test_module("delay"))
 		SKIP(return, "no modules of the tests");
 	remove_in_each(_metadata, self, self->file);
 }
 
-TEST_F_TIMEOUT(handles, directory_removed_in_each_step_of_opening_it, 60)
+TEST_F_TIMEOUT(handles, directory_removed_in_each_step_of_opening_it, 150)
 {
 	if (!has_test_module("delay"))
 		SKIP(return, "no modules of the tests");

@@ -128,9 +128,10 @@ unsigned int add_label(const char *measure, const char *name, long size)
 static void mark(unsigned int label)
 {
 	static char labels[MARK_LABELS] __attribute__((aligned(MARK_LABELS)));
+	char byte;
 
-	asm volatile(MARK_ASM "movb (%0), %%al"
-		     : : "r"(labels + label % MARK_LABELS) : "rax", "memory");
+	asm volatile(MARK_ASM
+		     : "=r"(byte) : "r"(labels + label % MARK_LABELS) : "memory");
 }
 
 uint64_t begin_window(unsigned int label)

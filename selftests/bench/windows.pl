@@ -16,7 +16,7 @@ my @layers = (
 	[qr{^kernel/(livepatch|trace)}, 'livepatch'], [qr{^fs/kernfs}, 'kernfs'],
 	[qr{^fs/notify}, 'fsnotify'], [qr{^fs}, 'VFS'], [qr{^kernel/cgroup}, 'cgroup'],
 	[qr{^kernel/locking}, 'locks'], [qr{^kernel/rcu}, 'RCU'], [qr{^mm}, 'memory'],
-	[qr{^(arch/x86/)?lib}, 'lib']);
+	[qr{^(arch/\w+/)?lib}, 'lib']);
 my %case;		# of a label
 my (@address, @layer);	# functions, sorted
 
@@ -37,6 +37,8 @@ sub read_objects {
 sub layer_of {
 	my ($name, $module, $objects) = @_;
 	return $module eq 'rkernfs' ? 'rkernfs' : $module =~ /ftrace/ ? 'livepatch' : 'other' if $module;
+	# arm64's trampoline of ftrace is the kernel's own
+	return 'livepatch' if $name eq 'ftrace_caller';
 	return $objects->{$name} // 'other';
 }
 

@@ -56,39 +56,59 @@ static struct klp_patch patch = {
 	.objs = objs,
 };
 
-/* The kernel's own function, behind the call of ftrace that leads here */
-static void *own(int nr)
+/*
+ * Call the kernel's own function, behind the call of ftrace that leads here.
+ * In the midst of a function is neither a landing pad (BTI) nor a type (kCFI)
+ * for an indirect call, so on arm64 it is returned to, as ftrace does.
+ */
+#ifdef CONFIG_ARM64
+static __always_inline unsigned long call_own(int nr, const void *a, const void *b, const void *c)
 {
+	register const void *x0 asm("x0") = a;
+	register const void *x1 asm("x1") = b;
+	register const void *x2 asm("x2") = c;
+	/* ftrace has two instructions, behind the landing pad */
+	void *entry = funcs[nr].old_func +
+		      (IS_ENABLED(CONFIG_ARM64_BTI_KERNEL) ? 3 : 2) * AARCH64_INSN_SIZE;
+
+	/* The frame address, for livepatch to find who called this. */
+	asm volatile("adr x30, 1f\n\tret %[entry]\n1:"
+		     : "+r"(x0), "+r"(x1), "+r"(x2)
+		     : [entry] "r"(entry), "r"(__builtin_frame_address(0))
+		     : "x3", "x4", "x5", "x6", "x7", "x8", "x9", "x10", "x11", "x12", "x13",
+		       "x14", "x15", "x16", "x17", "x18", "x30", "cc", "memory");
+	return (unsigned long)x0;
+}
+#else
+static unsigned long call_own(int nr, const void *a, const void *b, const void *c)
+{
+	unsigned long (*own)(const void *a, const void *b, const void *c);
 	void *entry = funcs[nr].old_func;
 
 	if (IS_ENABLED(CONFIG_X86_KERNEL_IBT))
 		entry += 4;	/* ENDBR64 */
-	return entry + MCOUNT_INSN_SIZE;
+	own = entry + MCOUNT_INSN_SIZE;
+	return own(a, b, c);
 }
+#endif
 
 static void remove(struct kernfs_node *kn)
 {
-	void (*old)(struct kernfs_node *kn) = own(REMOVE);
-
 	atomic_inc(&calls);
-	old(kn);
+	call_own(REMOVE, kn, NULL, NULL);
 }
 
 static bool remove_self(struct kernfs_node *kn)
 {
-	bool (*old)(struct kernfs_node *kn) = own(REMOVE_SELF);
-
 	atomic_inc(&calls);
-	return old(kn);
+	/* of the register, a bool is the lowest byte */
+	return (u8)call_own(REMOVE_SELF, kn, NULL, NULL);
 }
 
 static int remove_by_name_ns(struct kernfs_node *parent, const char *name, const void *ns)
 {
-	int (*old)(struct kernfs_node *parent, const char *name, const void *ns) =
-		own(REMOVE_BY_NAME);
-
 	atomic_inc(&calls);
-	return old(parent, name, ns);
+	return call_own(REMOVE_BY_NAME, parent, name, ns);
 }
 
 static int __init rival_init(void)

@@ -8,7 +8,7 @@
 #   KERNEL=debian                     the kernel that Debian ships; none is built
 #   DEBUG=1, DEBUG=kcsan              with debug.config, kcsan.config, built by clang
 #   ARCH=                             not this machine's: arm64, x86_64; built by clang
-#   KCONFIG=                          a file of more options, as debug.config is one
+#   KCONFIG=                          files of more options, as debug.config is one
 #   KSRC=                             a source tree to build instead
 #   KDIR=                             a built tree, taken as it is
 set -euo pipefail
@@ -140,7 +140,7 @@ variant() {
 fragments() {
 	local file files=(kernel.config "kernel.$ARCH.config")
 	[ -z "$variant" ] || files+=("$variant.config" "$variant.$ARCH.config")
-	for file in "${files[@]/#/$here/}" ${KCONFIG:+"$KCONFIG"}; do
+	for file in "${files[@]/#/$here/}" ${KCONFIG:-}; do
 		[ ! -e "$file" ] || cat "$file"
 	done
 }
@@ -194,7 +194,7 @@ objects_built() {
 }
 
 main() {
-	local src=${KSRC:-$cache/src/$KERNEL} objects=1350 variant hint=''
+	local src=${KSRC:-$cache/src/$KERNEL} objects=1350 variant file hint=''
 
 	if [ -n "${KDIR:-}" ]; then
 		[ -e "$KDIR/include/config/auto.conf" ] ||
@@ -208,7 +208,9 @@ main() {
 		return
 	fi
 
-	[ -e "${KCONFIG:-/}" ] || die "KCONFIG=$KCONFIG: no such file"
+	for file in ${KCONFIG:-}; do
+		[ -e "$file" ] || die "KCONFIG=: $file: no such file"
+	done
 	variant=$(variant)
 	cc=gcc llvm_make=() uses=(build)
 	if [ -n "$variant" ] || is_cross; then

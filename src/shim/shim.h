@@ -95,7 +95,8 @@ enum rkernfs_work {
 	RKERNFS_WORKS,
 };
 
-int rkernfs_work_init(void (*run)(enum rkernfs_work which));
+/* an enum is an integer in Rust: to kCFI, another type */
+int rkernfs_work_init(void (*run)(unsigned int which));
 void rkernfs_work_exit(void);
 void rkernfs_work_queue(enum rkernfs_work which, unsigned int delay_ms);
 

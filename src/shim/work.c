@@ -8,7 +8,7 @@
 #include "shim.h"
 
 static struct workqueue_struct *wq;
-static void (*run)(enum rkernfs_work which);
+static void (*run)(unsigned int which);
 
 static void release_fn(struct work_struct *work)
 {
@@ -22,7 +22,7 @@ static void retry_fn(struct work_struct *work)
 
 static struct delayed_work works[RKERNFS_WORKS];
 
-int rkernfs_work_init(void (*func)(enum rkernfs_work which))
+int rkernfs_work_init(void (*func)(unsigned int which))
 {
 	run = func;
 	INIT_DELAYED_WORK(&works[RKERNFS_WORK_RELEASE], release_fn);

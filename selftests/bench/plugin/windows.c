@@ -68,6 +68,15 @@ static uint64_t label; /* of the window that is open */
 static bool started;   /* before the first window, nothing is of interest */
 static uint64_t marker; /* the load that tells the label, once its no-op was executed */
 
+/* The guest's no-op */
+static const struct no_op {
+	const char *target, *bytes;
+	size_t size;
+} no_ops[] = {
+	{ "x86_64", MARK_X86_64, sizeof(MARK_X86_64) - 1 },
+	{ "aarch64", MARK_AARCH64, sizeof(MARK_AARCH64) - 1 },
+}, *no_op;
+
 static struct counts *profile_of(uint64_t address)
 {
 	uint64_t key = label << ADDRESS_BITS | (address & ((1ULL << ADDRESS_BITS) - 1));
@@ -148,7 +157,7 @@ static void end_window(void)
 
 static void mark(unsigned int vcpu, void *userdata)
 {
-	marker = (uintptr_t)userdata + MARK_SIZE;
+	marker = (uintptr_t)userdata + no_op->size;
 }
 
 static void execute(unsigned int vcpu, void *userdata)
@@ -182,16 +191,16 @@ static void access_memory(unsigned int vcpu, qemu_plugin_meminfo_t info, uint64_
 
 static bool is_mark(const struct qemu_plugin_insn *insn)
 {
-	uint8_t found[MARK_SIZE];
+	uint8_t found[16];
 
-	if (qemu_plugin_insn_size(insn) != MARK_SIZE)
+	if (qemu_plugin_insn_size(insn) != no_op->size)
 		return false;
 #if QEMU_PLUGIN_VERSION < 3
-	memcpy(found, qemu_plugin_insn_data(insn), MARK_SIZE);
+	memcpy(found, qemu_plugin_insn_data(insn), no_op->size);
 #else
-	qemu_plugin_insn_data(insn, found, MARK_SIZE);
+	qemu_plugin_insn_data(insn, found, no_op->size);
 #endif
-	return !memcmp(found, MARK_BYTES, MARK_SIZE);
+	return !memcmp(found, no_op->bytes, no_op->size);
 }
 
 static void translate(qemu_plugin_id_t id, struct qemu_plugin_tb *tb)
@@ -246,8 +255,11 @@ QEMU_PLUGIN_EXPORT int qemu_plugin_install(qemu_plugin_id_t id, const qemu_info_
 		else if (g_str_has_prefix(argv[i], "profile="))
 			profile = fopen(strchr(argv[i], '=') + 1, "w");
 	}
-	if (!windows || info->system.max_vcpus != 1) {
-		fprintf(stderr, "windows.so: needs windows=FILE, and one processor\n");
+	for (size_t i = 0; i < G_N_ELEMENTS(no_ops); i++)
+		if (!strcmp(info->target_name, no_ops[i].target))
+			no_op = &no_ops[i];
+	if (!windows || !no_op || info->system.max_vcpus != 1) {
+		fprintf(stderr, "windows.so: needs windows=FILE, one processor, and x86_64 or arm64\n");
 		return -1;
 	}
 	init_cache(&l1i);
