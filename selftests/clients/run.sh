@@ -56,7 +56,7 @@ on_debian=$(chosen "$(known system.py suites.py)" "$(known system.py suites.py)"
 "$here/deps.sh" build cargo vm bench clients
 root_clients=$("$clients/root.sh")
 mkdir -p "$out/clients"
-cp "$("$clients/go/build.sh")/watch-go" "$out/clients/"
+cp "$("$clients/go/build.sh")"/* "$out/clients/"
 
 # --- what the guest gets -------------------------------------------------
 
