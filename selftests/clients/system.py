@@ -51,8 +51,8 @@ def udev(case, state, names, come, go):
     row("udev", case, state, len(names), sum(map(bool, times)), held, sum(n > 1 for n in times))
 
 
-def dummies(state):
-    udev("dummy", state, [f"dummy{i}" for i in range(20)],
+def dummies(state, count=20):
+    udev("dummy", state, [f"dummy{i}" for i in range(count)],
          lambda name: command("ip", "link", "add", name, "type", "dummy"),
          lambda name: command("ip", "link", "del", name))
 
@@ -162,6 +162,12 @@ CLIENTS = {
 }
 
 
+def leave_behind(case):
+    """What a client's first node leaves for all that follow is no leak: it gets no row."""
+    with contextlib.redirect_stdout(None):
+        case("either", count=1)
+
+
 def main():
     # Whoever inherits the -1000 of what the host asks for is never killed for memory.
     write("/proc/self/oom_score_adj", "0")
@@ -172,6 +178,7 @@ def main():
         if name in suites.CLIENTS:
             suites.CLIENTS[name]()
         else:
+            leave_behind(CLIENTS[name][0])
             in_both_states(CLIENTS[name])
     print(f"# all: after {time.monotonic() - begun:.0f} s")
 
