@@ -66,7 +66,7 @@ def gone(runtime, name):
     return not any(map(os.path.exists, (f"/run/{runtime}/{name}", f"{CGROUPS}/clients/{name}")))
 
 
-def deleted(runtime, state, count=20):
+def deleted(runtime, state, count=10):
     held = Held(runtime)
     with containers(runtime, count, ["sleep", "1000"]) as names:
         for name in names:
@@ -164,5 +164,5 @@ def podman_exits(state, count, case, words, wanted):
 
 RUNC = [functools.partial(deleted, "runc"), runc_events, runc_oom]
 CRUN = [functools.partial(deleted, "crun"), crun_oom]
-PODMAN = [functools.partial(podman_exits, count=10, case="exited", words=["true"], wanted="false"),
+PODMAN = [functools.partial(podman_exits, count=5, case="exited", words=["true"], wanted="false"),
           functools.partial(podman_exits, count=2, case="oom", words=EAT, wanted="true")]

@@ -45,9 +45,8 @@ all="$(known guest.py system.py suites.py)"
 for name in $CLIENTS; do
 	[[ " $all" == *" $name "* ]] || { say "error: CLIENTS: $name: none of $all"; exit 2; }
 done
-# The suites take long: by default they run on Debian's kernel, beside the others,
-# and the kernel's selftests on one that is older (see lane).
-on_dev=$(chosen "$(known guest.py)" "$(known guest.py suites.py)")
+# stress-ng takes long, and Debian's kernel runs beside the others.
+on_dev=$(chosen "$(known guest.py) kselftest" "$(known guest.py suites.py)")
 on_debian=$(chosen "$(known system.py suites.py)" "$(known system.py suites.py)")
 [ -n "$on_dev" ] || kernels=$(tr ' ' '\n' <<<"$kernels" | grep -x debian || :)
 [ -n "$on_debian" ] || kernels=$(tr ' ' '\n' <<<"$kernels" | grep -vx debian || :)
@@ -129,7 +128,6 @@ lane() { # KERNEL...
 	for kernel; do
 		name=$kernel run=run_dev names=$on_dev ended=0
 		[ "$kernel" != debian ] || run=run_debian names=$on_debian
-		[ "$kernel$CLIENTS" != 6.12 ] || names+=" kselftest "
 		[ "$DEBUG" = 0 ] || name+=-debug
 		begun=$SECONDS
 		: >"$out/$name.log"
