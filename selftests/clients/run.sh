@@ -115,10 +115,13 @@ run_dev() { # NAMES
 		chroot /root /opt/clients/guest.py $1 2>&1" "$here/vm.sh"
 }
 
-# Caches that are merged can't be told apart.
+# Caches that are merged can't be told apart. The firmware suite mounts over a
+# folder that Debian has with its first firmware.
 run_debian() { # NAMES
-	TIMEOUT=${TIMEOUT:-900} APPEND=slab_nomerge ADD="$(echo "$clients"/*.py) $suites" \
-		RUN="KSELFTEST=/add/${suites##*/} STRESS_SECONDS=$STRESS_SECONDS /add/system.py $1 2>&1" "$here/vm.sh"
+	TIMEOUT=${TIMEOUT:-900} APPEND=slab_nomerge ADD="$(echo "$clients"/*.py) $suites" RUN="
+		mkdir -p /lib/firmware
+		export KSELFTEST=/add/${suites##*/} STRESS_SECONDS=$STRESS_SECONDS
+		/add/system.py $1 2>&1" "$here/vm.sh"
 }
 
 # The kernels of a lane one after another; a line tells how each ended, and the
