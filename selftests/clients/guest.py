@@ -132,7 +132,8 @@ CLIENTS = {
     "eventchan": (["./watch-go", "eventchan"],
                   ["200-used", "200-never-used", "200-reclaimed", "200-turned-off"]),
     "fsnotify": (["./watch-go", "fsnotify"], WATCHED),
-    "cadvisor": (["./watch-go", "cadvisor"], ["directory"]),
+    "cadvisor": (["./watch-go-cadvisor"], ["directory"]),
+    "cadvisor-0.38": (["./watch-go-cadvisor-0.38"], ["directory"]),
     "snapd": (["./watch-go", "snapd"], ["snap"]),
     "notify": (["./watch-rust", "notify"], WATCHED),
     "inotify": (["./watch-rust", "inotify"], WATCHED),
@@ -192,7 +193,7 @@ class Client:
         return descriptors(self.process.pid)
 
     def goroutines(self):
-        if not self.process.args[0].endswith("watch-go"):
+        if not self.process.args[0].startswith("./watch-go"):
             return "-"
         os.kill(self.process.pid, signal.SIGUSR1)
         until(lambda: any(line.startswith("goroutines ") for line in self.lines()), "goroutines")

@@ -20,6 +20,8 @@ TOP = pathlib.Path(__file__).resolve().parents[2]
 FIELDS = ("nodes", "ends", "twice", "watches", "descriptors", "threads", "goroutines", "memory")
 # A goroutine of Go's own may be there or not.
 THREADS_NOISE = 4
+# Clients that fail wherever a watch ends with what it watches, as in 7.1 and later
+EXPECTED = {"cadvisor-0.38": "drops an end whose watch has ended by itself"}
 
 
 def parse(lines):
@@ -53,12 +55,14 @@ def worse(row):
             yield f"{on[what]} {what} are left instead of {off[what]}"
 
 
-def judge(row):
+def judge(client, row):
     if set(row) != {"enabled", "disabled"}:
         return ["it did not run in both states"]
     wrong = list(worse(row))
     if row["enabled"]["ends"] != row["enabled"]["nodes"]:
         wrong.append(f"{row['enabled']['ends']} of {row['enabled']['nodes']} ends reported")
+    if client in EXPECTED:
+        return [] if wrong else [f"nothing is wrong, though it {EXPECTED[client]}"]
     return wrong
 
 
@@ -79,7 +83,7 @@ def tap(rows, suites, status):
         ok(f"{kernel}: all clients run, the kernel has nothing to report",
            [f"vm.sh ended with status {code}"] if code else [])
     for (kernel, client, case), row in rows.items():
-        ok(f"{kernel}: {client}, {case}", judge(row))
+        ok(f"{kernel}: {client}, {case}", judge(client, row))
     for (kernel, name), suite in suites.items():
         ok(f"{kernel}: {name}", list(suite_report.judge(name, suite)))
     return number, failed

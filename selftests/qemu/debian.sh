@@ -50,11 +50,12 @@ update_lists() {
 	apt-get "${apt[@]}" update -q || :
 }
 
-# download_source PACKAGE FOLDER: the source of what this machine's release has
+# download_source PACKAGE FOLDER [SUITE]: the source of what this machine's release
+# has, or this one
 download_source() {
 	command -v apt-get >/dev/null || { echo "there is no apt here"; return 1; }
 	apt_options
-	write_sources "$apt_state/source.list" "deb-src $machine_suite"
+	write_sources "$apt_state/source.list" "deb-src ${3:-$machine_suite}"
 	apt+=(-o "Dir::Etc::sourcelist=$apt_state/source.list" -o APT::Get::List-Cleanup=0)
 	apt-get "${apt[@]}" update -q || :
 	mkdir -p "$2"

@@ -22,7 +22,6 @@ import (
 	"github.com/containerd/cgroups/v3/cgroup2"
 	"github.com/fsnotify/fsnotify"
 	"github.com/snapcore/snapd/sandbox/cgroup"
-	"k8s.io/utils/inotify"
 )
 
 const cgroupRoot = "/sys/fs/cgroup"
@@ -110,50 +109,6 @@ func fsnotifyLibrary(paths []string) {
 	say("ready")
 }
 
-// cadvisor (raw/watcher.go, common/inotify_watcher.go): a watch on each
-// cgroup's directory and on their parent. When the parent's says that one is
-// deleted, its own watch is removed; only if that succeeds, the end is
-// reported and the name forgotten. A directory that is watched still, as far
-// as this knows, is not watched anew when it is made again.
-func cadvisor(paths []string) {
-	const mask = inotify.InCreate | inotify.InDelete | inotify.InMove
-	watcher, err := inotify.NewWatcher()
-	if err != nil {
-		fail("NewWatcher", err)
-	}
-	watched := map[string]bool{}
-	add := func(dir string) {
-		if watched[dir] {
-			return
-		}
-		if err := watcher.AddWatch(dir, mask); err != nil {
-			fail(dir, err)
-		}
-		watched[dir] = true
-	}
-	for _, path := range paths {
-		add(filepath.Dir(path))
-		add(path)
-	}
-	go func() {
-		for event := range watcher.Event {
-			dir := event.Mask&inotify.InIsdir != 0
-			switch {
-			case dir && event.Mask&inotify.InCreate != 0:
-				add(event.Name)
-			case dir && event.Mask&inotify.InDelete != 0 && watched[event.Name]:
-				if err := watcher.RemoveWatch(event.Name); err != nil {
-					fmt.Fprintln(os.Stderr, "watch-go:", event.Name, err)
-					continue
-				}
-				delete(watched, event.Name)
-				say("end", event.Name)
-			}
-		}
-	}()
-	say("ready")
-}
-
 // snapd: its own code, which has one watch on the parent of all that it
 // monitors. Cgroups are found by the name that systemd gives them for a snap,
 // snap.NAME.APP.service.
@@ -177,10 +132,10 @@ func snapd(paths []string) {
 
 func main() {
 	libraries := map[string]func([]string){
-		"eventchan": eventchan, "fsnotify": fsnotifyLibrary, "cadvisor": cadvisor, "snapd": snapd,
+		"eventchan": eventchan, "fsnotify": fsnotifyLibrary, "snapd": snapd,
 	}
 	if len(os.Args) < 3 || libraries[os.Args[1]] == nil {
-		fail("usage", fmt.Errorf("watch-go eventchan|fsnotify|cadvisor|snapd PATH..."))
+		fail("usage", fmt.Errorf("watch-go eventchan|fsnotify|snapd PATH..."))
 	}
 	asked := make(chan os.Signal, 1)
 	signal.Notify(asked, syscall.SIGUSR1)
