@@ -216,6 +216,7 @@ main() {
 	if [ -n "$variant" ] || is_cross; then
 		cc=clang-$llvm llvm_make=("LLVM=-$llvm") uses+=(clang)
 	fi
+	! asked | grep -qx CONFIG_DEBUG_INFO_BTF=y || uses+=(btf)
 	"$here/deps.sh" "${uses[@]}"
 	rustc_version=$(rustc --version | awk '{ print $2 }')
 	at_least "$rustc_version" 1.78 ||
