@@ -4,30 +4,22 @@
  * with a task that sleeps in one of them for ever.
  */
 #include <fcntl.h>
-#include <signal.h>
 #include <sys/mount.h>
-#include <sys/prctl.h>
 #include <sys/stat.h>
-#include <sys/syscall.h>
 #include <sys/wait.h>
 
 #include "kselftest_harness.h"
-#include "lib/events.h"
+#include "company/company.h"
+#include "company/sleeper.h"
 #include "lib/module.h"
 #include "lib/system.h"
 #include "lib/user.h"
 
-#define MODULES		"/lib/modules/"
 #define PATCH		"/sys/kernel/livepatch/rkernfs"
-#define SLEEPER		"/sys/kernel/sleeper/"
 #define FTRACE		"/proc/sys/kernel/ftrace_enabled"
 /* livepatch looks at a task once a second. */
 #define LIMIT_MS	60000
-/* Several of such waits, on a busy host */
-#define TIMEOUT_S	200
 #define STUCK_MS	2500
-/* Without the patch no event comes, and nobody waits for it longer. */
-#define NONE_MS		300
 
 /* Modules */
 
@@ -64,94 +56,24 @@ static bool take_rival_out(void)
 	return !exists("/sys/module/rival");
 }
 
-/* Removals */
-
-static char parent[PATH_MAX], child[PATH_MAX], control[PATH_MAX];
-
-static bool make_cgroups(void)
-{
-	format_path(parent, "%.3900s/company", cgroup_base());
-	format_path(child, "%.3900s/child", parent);
-	format_path(control, "%.3900s/cgroup.subtree_control", parent);
-	return !mkdir(parent, 0755) && !mkdir(child, 0755);
-}
-
-/* Is a watch told of a removal? One of which no kernel tells without the patch */
-static bool is_told(int timeout_ms)
-{
-	int inotify = open_inotify(), wd;
-	struct events events = {};
-	char file[PATH_MAX];
-
-	format_path(file, "%.3900s/memory.events", child);
-	if (!write_text(control, "+memory"))
-		return false;
-	wd = inotify_add_watch(inotify, file, IN_DELETE_SELF);
-	if (!write_text(control, "-memory"))
-		return false;
-	if (timeout_ms == NONE_MS) {
-		sleep_ms(timeout_ms);
-		read_events(inotify, &events);
-	} else {
-		await_events(inotify, &events, 2);
-	}
-	close(inotify);
-	return told_once(&events, wd) && events.nr == 2;
-}
-
-#define EXPECT_TOLD()		EXPECT_TRUE(is_told(EVENT_TIMEOUT_MS))
-#define EXPECT_UNTOLD()		EXPECT_FALSE(is_told(NONE_MS))
-
-static int load_patched(void)
-{
-	int error = load_module("");
-
-	if (!error && !await_patched())
-		error = ETIMEDOUT;
-	return error;
-}
-
-static int unload_patched(void)
-{
-	if (!disable_patch() || !await_unpatched())
-		return ETIMEDOUT;
-	return unload_module();
-}
-
-FIXTURE(company) {
-	bool borrowed;
-};
+FIXTURE(company) { };
 
 FIXTURE_SETUP(company)
 {
-	const char *reason = why_no_cgroup();
+	const char *reason = "no modules of the tests";
 
-	if (!reason)
-		reason = why_no_memory_controller();
-	if (!reason && !has_test_module("rival"))
-		reason = "no modules of the tests in " MODULES;
-	if (!reason)
-		reason = borrow_module();
+	if (has_test_module("rival"))
+		reason = begin_company();
 	if (reason)
 		SKIP(return, "%s", reason);
-	self->borrowed = true;
-	ASSERT_TRUE(make_cgroups());
 }
 
 FIXTURE_TEARDOWN(company)
 {
-	if (!self->borrowed)
-		return;
-	write_text(SLEEPER "wake", "1");
-	remove_test_module("sleeper");
+	remove_sleeper();
 	remove_test_module("probe");
 	EXPECT_TRUE(take_rival_out());
-	if (exists("/sys/module/rkernfs"))
-		EXPECT_EQ(unload_patched(), 0);
-	EXPECT_TRUE(return_module());
-	remove_cgroup(child);
-	remove_cgroup(parent);
-	cgroup_base_remove();
+	EXPECT_TRUE(end_company());
 }
 
 /* Another livepatch: who came last has the functions. */
@@ -382,66 +304,6 @@ TEST_F_TIMEOUT(company, only_root_may_turn_it_off, TIMEOUT_S)
 }
 
 /* A task that sleeps in the function that is to be replaced, or in its replacement */
-
-struct sleepers {
-	pid_t reader, remover;
-};
-
-/* In that function: it may sleep elsewhere on its way there. */
-static bool sleeps(pid_t pid, const char *function)
-{
-	char stack[PATH_MAX], stat[PATH_MAX];
-
-	format_path(stack, "/proc/%d/stack", pid);
-	format_path(stat, "/proc/%d/stat", pid);
-	for (int ms = 0; ms < EVENT_TIMEOUT_MS; ms++) {
-		if (file_has_line(stack, function) && file_has_line(stat, ") D "))
-			return true;
-		sleep_ms(1);
-	}
-	return false;
-}
-
-static pid_t start_reader(void)
-{
-	char text[32];
-	pid_t pid = fork();
-
-	if (!pid)
-		_exit(read_text(SLEEPER "file", text, sizeof(text)) < 0);
-	return pid;
-}
-
-static pid_t start_remover(void)
-{
-	pid_t pid = fork();
-
-	if (!pid)
-		_exit(!write_text(SLEEPER "remove", "1"));
-	return pid;
-}
-
-static bool put_to_sleep(struct sleepers *sleepers)
-{
-	if (insert_test_module("sleeper", ""))
-		return false;
-	sleepers->reader = start_reader();
-	if (!sleeps(sleepers->reader, "file_show"))
-		return false;
-	sleepers->remover = start_remover();
-	return sleeps(sleepers->remover, "remove_by_name_ns");
-}
-
-/* Both end, and well. */
-static bool wake(const struct sleepers *sleepers)
-{
-	int status[2] = { 1, 1 };
-
-	write_text(SLEEPER "wake", "1");
-	waitpid(sleepers->reader, &status[0], 0);
-	waitpid(sleepers->remover, &status[1], 0);
-	return !status[0] && !status[1] && !exists(SLEEPER "file");
-}
 
 TEST_F_TIMEOUT(company, sleeper_in_the_old_function_stalls_the_transition_alone, TIMEOUT_S)
 {

@@ -15,6 +15,7 @@
 #include <sys/wait.h>
 
 #include "kselftest_harness.h"
+#include "lib/driver.h"
 #include "lib/events.h"
 #include "lib/expect.h"
 #include "lib/netdev.h"
@@ -250,6 +251,21 @@ TEST_F(over, file_that_is_not_covered_is_told_at_once)
 	NEWS(ASSERT_TOLD(wd));
 }
 
+/* Overlays: of what is removed, and of another directory */
+
+static bool has_overlay(void)
+{
+	return file_has_line("/proc/filesystems", "overlay") || load_driver("overlay", "", NULL);
+}
+
+static bool mount_overlay(char merged[PATH_MAX], const char *removed, const char *other)
+{
+	char options[PATH_MAX];
+
+	format_path(options, "lowerdir=%.2000s:%.2000s", removed, other);
+	return make_mount_point(merged) && !mount(SOURCE, merged, "overlay", 0, options);
+}
+
 /* Nodes of the device mounted elsewhere */
 
 FIXTURE(elsewhere) {
@@ -321,14 +337,12 @@ TEST_F(elsewhere, bind_mounted_directory_is_told_when_it_is_unmounted)
 
 TEST_F(elsewhere, overlay_on_a_directory_keeps_nothing)
 {
-	char merged[PATH_MAX], options[PATH_MAX], path[PATH_MAX], text[16];
+	char merged[PATH_MAX], path[PATH_MAX], text[16];
 	int file, dir;
 
-	if (!file_has_line("/proc/filesystems", "overlay"))
+	if (!has_overlay())
 		SKIP(return, "no overlayfs");
-	ASSERT_TRUE(make_mount_point(merged));
-	format_path(options, "lowerdir=%s:%.3900s", DIRECTORY, self->dir);
-	ASSERT_EQ(mount(SOURCE, merged, "overlay", 0, options), 0);
+	ASSERT_TRUE(mount_overlay(merged, DIRECTORY, self->dir));
 	format_path(path, "%.3900s/rx_bytes", merged);
 	EXPECT_GT(read_text(path, text, sizeof(text)), 0);
 	file = inotify_add_watch(self->inotify, DIRECTORY "/rx_bytes", IN_DELETE_SELF);
@@ -444,6 +458,30 @@ TEST_F(cgroup, controller_off_leaves_what_is_on_a_file)
 	ASSERT_TRUE(write_text(path, "-memory"));
 	sleep_ms(QUIET_MS);
 	FACT("subtree_control leaves what is mounted on a file", count_mounts(getpid()) == 2);
+}
+
+/* The overlay has both open, as it were. */
+TEST_F(cgroup, overlay_on_a_directory_keeps_nothing)
+{
+	char merged[PATH_MAX], path[PATH_MAX], text[16];
+	int file, dir;
+
+	if (!has_overlay())
+		SKIP(return, "no overlayfs");
+	ASSERT_TRUE(mount_overlay(merged, self->child, self->tmpfs));
+	format_path(path, "%.3900s/memory.events", merged);
+	EXPECT_GT(read_text(path, text, sizeof(text)), 0);
+	file = inotify_add_watch(self->inotify, self->file, IN_DELETE_SELF);
+	dir = inotify_add_watch(self->inotify, self->child, IN_DELETE_SELF);
+	ASSERT_GE(file, 0);
+	ASSERT_GE(dir, 0);
+	FACT("a directory under an overlay can be removed", !remove_cgroup(self->child));
+	FACT("an overlay over a directory stays mounted", count_mounts(getpid()) == 2);
+	FACT("it has no file any more", read_text(path, text, sizeof(text)) < 0);
+	ASSERT_QUIET();
+	FACT("it can be unmounted", !umount2(merged, MNT_DETACH));
+	remove_mount_point(merged);
+	NEWS(ASSERT_TOLD(file, dir));
 }
 
 TEST_HARNESS_MAIN

@@ -5,18 +5,12 @@
  * system call that goes on: the monitor is told meanwhile. It does its worst
  * beside: who watches something else is told once, all the same.
  */
-#include <fcntl.h>
-#include <linux/rtnetlink.h>
-#include <net/if.h>
 #include <signal.h>
-#include <sys/ptrace.h>
-#include <sys/socket.h>
 #include <sys/stat.h>
-#include <sys/syscall.h>
-#include <sys/wait.h>
 
 #include "kselftest_harness.h"
 #include "hostile/hostile.h"
+#include "hostile/removers.h"
 #include "lib/events.h"
 #include "lib/expect.h"
 #include "lib/netdev.h"
@@ -24,38 +18,15 @@
 #include "lib/system.h"
 #include "lib/user.h"
 
-#define GROUP		0x7570
 #define ROUNDS		15
 
-/* What the user's process and the test share */
-struct shared {
-	char control[PATH_MAX];
-	bool ready;
-	bool returned;
-};
-
-static bool await_flag(const bool *flag)
-{
-	for (int ms = 0; ms < EVENT_TIMEOUT_MS; ms++) {
-		if (__atomic_load_n(flag, __ATOMIC_ACQUIRE))
-			return true;
-		sleep_ms(1);
-	}
-	return false;
-}
-
-static void set_flag(bool *flag)
-{
-	__atomic_store_n(flag, true, __ATOMIC_RELEASE);
-}
-
-/* Stopped: the remover of a file that nobody but the release stage tells of */
+/* Who removes files that nobody but the release stage tells of, and then does not return */
 
 FIXTURE(stopped) {
 	char user[PATH_MAX];
 	char own[PATH_MAX];
 	char parent[PATH_MAX];
-	char child[PATH_MAX];
+	char child[PATH_MAX];	/* one of as many as the variant says */
 	char file[PATH_MAX];
 	struct shared *shared;
 	pid_t pid;
@@ -63,23 +34,60 @@ FIXTURE(stopped) {
 	struct events events;
 };
 
-enum how { BY_PTRACE, BY_SIGNAL, BY_FREEZER };
-
 FIXTURE_VARIANT(stopped) {
-	enum how how;
+	void (*remove)(void *shared);
+	/* What becomes of the remover; NULL: it sees to that itself */
+	bool (*stop)(pid_t pid, const char *cgroup);
+	const char *needs_controller;
+	const char *needs_file;
+	int children;
 };
 
 FIXTURE_VARIANT_ADD(stopped, as_the_call_ends_by_ptrace) {
-	.how = BY_PTRACE,
+	.remove = remove_traced,
+	.stop = stop_by_ptrace,
 };
 
 FIXTURE_VARIANT_ADD(stopped, by_a_signal) {
-	.how = BY_SIGNAL,
+	.remove = remove_traced,
+	.stop = stop_by_signal,
 };
 
 FIXTURE_VARIANT_ADD(stopped, by_the_freezer) {
-	.how = BY_FREEZER,
+	.remove = remove_traced,
+	.stop = stop_by_freezer,
 };
+
+/* Some thousand files, which take it longer than the time that it has */
+FIXTURE_VARIANT_ADD(stopped, by_cpu_max) {
+	.remove = remove_when_woken,
+	.stop = throttle,
+	.needs_controller = "+cpu",
+	.needs_file = "cpu.max",
+	.children = 63,
+};
+
+FIXTURE_VARIANT_ADD(stopped, in_vfork) {
+	.remove = remove_and_vfork,
+};
+
+FIXTURE_VARIANT_ADD(stopped, in_sendfile_from_fuse) {
+	.remove = send_from_fuse,
+	.needs_file = "/dev/fuse",
+};
+
+static char *sibling(char path[PATH_MAX], const char *parent, int nr)
+{
+	return format_path(path, "%.3900s/sibling%d", parent, nr);
+}
+
+/* In the cgroup of the process, if it is no absolute path */
+static bool has_file(const char *cgroup, const char *name)
+{
+	char path[PATH_MAX];
+
+	return exists(name[0] == '/' ? name : format_path(path, "%.3900s/%s", cgroup, name));
+}
 
 FIXTURE_SETUP(stopped)
 {
@@ -101,12 +109,16 @@ FIXTURE_SETUP(stopped)
 	format_path(self->file, "%.3900s/memory.events", self->child);
 	format_path(self->shared->control, "%.3900s/cgroup.subtree_control", self->parent);
 	ASSERT_TRUE(delegate_cgroup(self->user));
-	ASSERT_TRUE(write_text(format_path(path, "%.3900s/cgroup.subtree_control", self->user),
-			       "+memory"));
+	format_path(path, "%.3900s/cgroup.subtree_control", self->user);
+	ASSERT_TRUE(write_text(path, "+memory"));
+	if (variant->needs_controller)
+		write_text(path, variant->needs_controller);
 	ASSERT_TRUE(delegate_cgroup(self->own));
 	ASSERT_TRUE(delegate_cgroup(self->parent));
 	ASSERT_TRUE(write_text(self->shared->control, "+memory"));
 	ASSERT_TRUE(delegate_cgroup(self->child));
+	for (int i = 0; i < variant->children; i++)
+		ASSERT_EQ(mkdir(sibling(path, self->parent, i), 0755), 0);
 	self->inotify = open_inotify();
 	ASSERT_GE(self->inotify, 0);
 }
@@ -116,7 +128,10 @@ FIXTURE_TEARDOWN(stopped)
 	char path[PATH_MAX];
 
 	write_text(format_path(path, "%.3900s/cgroup.freeze", self->own), "0");
+	unthrottle(self->own);
 	end_process(self->pid);
+	for (int i = 0; i < variant->children; i++)
+		remove_cgroup(sibling(path, self->parent, i));
 	remove_cgroup(self->child);
 	remove_cgroup(self->parent);
 	remove_cgroup(self->own);
@@ -124,72 +139,18 @@ FIXTURE_TEARDOWN(stopped)
 	cgroup_base_remove();
 }
 
-static void remove_traced(void *arg)
-{
-	struct shared *shared = arg;
-	int fd = open(shared->control, O_WRONLY | O_CLOEXEC);
-
-	ptrace(PTRACE_TRACEME, 0, NULL, NULL);
-	raise(SIGSTOP);
-	if (syscall(SYS_write, fd, "-memory", 7) == 7)
-		set_flag(&shared->returned);
-	for (;;)
-		pause();
-}
-
-/* Lets it run to the next stop at a system call: false if it is gone. */
-static bool run_to_call(pid_t pid, struct __ptrace_syscall_info *info)
-{
-	int status;
-
-	return !ptrace(PTRACE_SYSCALL, pid, NULL, NULL) && waitpid(pid, &status, 0) == pid &&
-	       WIFSTOPPED(status) &&
-	       ptrace(PTRACE_GET_SYSCALL_INFO, pid, sizeof(*info), info) > 0;
-}
-
-/* Stops it as it enters its write(). */
-static bool stop_at_write(pid_t pid)
-{
-	struct __ptrace_syscall_info info = {};
-	int status;
-
-	if (waitpid(pid, &status, 0) != pid || !WIFSTOPPED(status) ||
-	    ptrace(PTRACE_SETOPTIONS, pid, NULL, PTRACE_O_TRACESYSGOOD))
-		return false;
-	while (info.op != PTRACE_SYSCALL_INFO_ENTRY || info.entry.nr != SYS_write)
-		if (!run_to_call(pid, &info))
-			return false;
-	return true;
-}
-
-/* From its entry into the write(), lets it run until it is stopped on the way out. */
-static bool stop_on_the_way_out(pid_t pid, enum how how, const char *cgroup)
-{
-	struct __ptrace_syscall_info info;
-	char path[PATH_MAX];
-
-	switch (how) {
-	case BY_PTRACE:
-		return run_to_call(pid, &info) && info.op == PTRACE_SYSCALL_INFO_EXIT &&
-		       info.exit.rval == 7;
-	case BY_SIGNAL:
-		return !kill(pid, SIGSTOP) && !ptrace(PTRACE_DETACH, pid, NULL, NULL);
-	case BY_FREEZER:
-		return write_text(format_path(path, "%.3900s/cgroup.freeze", cgroup), "1") &&
-		       !ptrace(PTRACE_DETACH, pid, NULL, NULL);
-	}
-	return false;
-}
-
-TEST_F(stopped, remover_holds_no_event_up)
+TEST_F_TIMEOUT(stopped, remover_holds_no_event_up, 120)
 {
 	int wd = inotify_add_watch(self->inotify, self->file, IN_DELETE_SELF);
 
 	ASSERT_GE(wd, 0);
-	self->pid = start_user(self->own, remove_traced, self->shared);
+	if (variant->needs_file && !has_file(self->own, variant->needs_file))
+		SKIP(return, "no %s", variant->needs_file);
+	self->pid = start_user(self->own, variant->remove, self->shared);
 	ASSERT_GT(self->pid, 0);
-	ASSERT_TRUE(stop_at_write(self->pid));
-	ASSERT_TRUE(stop_on_the_way_out(self->pid, variant->how, self->own));
+	if (variant->stop)
+		ASSERT_TRUE(variant->stop(self->pid, self->own));
+	ASSERT_TRUE(await_flag(&self->shared->removing));
 	ASSERT_TOLD(wd);
 	EXPECT_FALSE(self->shared->returned);
 }
@@ -228,69 +189,12 @@ FIXTURE_TEARDOWN(blocked)
 		unload_dummy();
 }
 
-static int open_netlink(struct sockaddr_nl *address)
-{
-	socklen_t size = sizeof(*address);
-	int fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_ROUTE);
-
-	memset(address, 0, sizeof(*address));
-	address->nl_family = AF_NETLINK;
-	if (fd < 0 || bind(fd, (void *)address, size) ||
-	    getsockname(fd, (void *)address, &size))
-		return -1;
-	return fd;
-}
-
-struct removal {
-	struct nlmsghdr header;
-	struct ifinfomsg info;
-};
-
-/* Who sends one more to @address sleeps until somebody reads it. */
-static bool fill_queue(int fd, struct sockaddr_nl *address)
-{
-	char junk[sizeof(struct removal)] = {};
-
-	while (sendto(fd, junk, sizeof(junk), MSG_DONTWAIT, (void *)address,
-		      sizeof(*address)) > 0)
-		;
-	return errno == EAGAIN;
-}
-
-/* In one call: the device away, then a message that nobody takes */
-static void remove_and_block(void *arg)
-{
-	struct shared *shared = arg;
-	struct sockaddr_nl kernel = { .nl_family = AF_NETLINK }, own, full;
-	int fd = open_netlink(&own), unread = open_netlink(&full);
-	struct removal removal = {
-		.header = {
-			.nlmsg_len = sizeof(removal),
-			.nlmsg_type = RTM_DELLINK,
-			.nlmsg_flags = NLM_F_REQUEST,
-		},
-	};
-	struct iovec iov = { .iov_base = &removal, .iov_len = sizeof(removal) };
-	struct mmsghdr messages[] = {
-		{ .msg_hdr = { &kernel, sizeof(kernel), &iov, 1, NULL, 0, 0 } },
-		{ .msg_hdr = { &full, sizeof(full), &iov, 1, NULL, 0, 0 } },
-	};
-
-	if (fd < 0 || unread < 0 || !add_dummies("dm", 1, GROUP) || !fill_queue(fd, &full))
-		return;
-	removal.info.ifi_index = if_nametoindex("dm0");
-	set_flag(&shared->ready);
-	raise(SIGSTOP);
-	sendmmsg(fd, messages, ARRAY_SIZE(messages), 0);
-	set_flag(&shared->returned);
-}
-
 TEST_F(blocked, remover_holds_no_event_up)
 {
 	char path[PATH_MAX];
 	int wd;
 
-	self->pid = start_user(NULL, remove_and_block, self->shared);
+	self->pid = start_user(NULL, remove_device_and_block, self->shared);
 	ASSERT_GT(self->pid, 0);
 	ASSERT_TRUE(await_flag(&self->shared->ready));
 	ASSERT_TRUE(mount_sysfs_of(self->pid, self->root));

@@ -101,7 +101,7 @@ prepare() { # KERNEL NAMES
 	else
 		KO=$("$here/module.sh") || return
 	fi
-	[[ " $2" != *" kselftest "* ]] || suites=$("$clients/suites.sh")
+	[[ ! " $2" =~ " "(kselftest|livepatch)" " ]] || suites=$("$clients/suites.sh")
 }
 
 run_dev() { # NAMES

@@ -3,7 +3,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <libgen.h>
 #include <limits.h>
 #include <linux/if_link.h>
 #include <linux/rtnetlink.h>
@@ -20,6 +19,7 @@
 #include <signal.h>
 #include <unistd.h>
 
+#include "driver.h"
 #include "process.h"
 #include "system.h"
 
@@ -27,53 +27,11 @@
 
 static bool loaded_here;
 
-static bool insert(const char *path)
-{
-	int fd = open(path, O_RDONLY | O_CLOEXEC);
-	bool ok;
-
-	if (fd < 0)
-		return false;
-	ok = !syscall(SYS_finit_module, fd, "numdummies=0", 0);
-	close(fd);
-	return ok;
-}
-
-static bool insert_beside_program(void)
-{
-	char program[PATH_MAX], path[PATH_MAX];
-	ssize_t len = readlink("/proc/self/exe", program, sizeof(program) - 1);
-
-	if (len <= 0)
-		return false;
-	program[len] = '\0';
-	return insert(format_path(path, "%.4000s/dummy.ko", dirname(program)));
-}
-
-static bool modprobe(void)
-{
-	pid_t pid = fork();
-	int status;
-
-	if (!pid) {
-		int null = open("/dev/null", O_RDWR);
-
-		dup2(null, STDOUT_FILENO);
-		dup2(null, STDERR_FILENO);
-		execlp("modprobe", "modprobe", "dummy", "numdummies=0", NULL);
-		_exit(1);
-	}
-	return pid > 0 && waitpid(pid, &status, 0) == pid && !status;
-}
-
 bool load_dummy(void)
 {
-	const char *path = getenv("RKERNFS_DUMMY");
-
 	if (exists("/sys/module/dummy"))
 		return true;
-	loaded_here = (path && insert(path)) || insert_beside_program() ||
-		      insert("/lib/modules/dummy.ko") || modprobe();
+	loaded_here = load_driver("dummy", "numdummies=0", getenv("RKERNFS_DUMMY"));
 	return loaded_here;
 }
 

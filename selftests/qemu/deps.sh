@@ -3,7 +3,7 @@
 #
 # Names the tools that are missing, then installs them:
 #
-#   deps.sh [build] [cargo] [kernel] [clang] [crates] [vm] [test] [deb]
+#   deps.sh [build] [cargo] [kernel] [clang] [btf] [crates] [vm] [test] [deb]
 #           [debian_root] [image] [lint] [bench] [clients]
 #
 # Each word is a use. INSTALL=0 only names them. Without apt, or without the
@@ -74,6 +74,10 @@ want_clang() {
 	want clang-19 have clang-19
 	want lld-19 have ld.lld-19
 	want llvm-19 have llvm-objcopy-19
+}
+
+want_btf() {
+	want dwarves type -P pahole
 }
 
 want_vm() {

@@ -80,12 +80,14 @@ fetch_debian_kernel() { # VERSION RELEASE FILES
 	touch "$3/.fetched"
 }
 
-# Modules that tests insert; the dev kernels have them in their tree.
+# Modules that tests insert; the dev kernels have them in their tree. Those that
+# are there from an earlier run stay.
 collect_modules() { # FILES TO
 	local name file
 	mkdir -p "$2"
-	for name in dummy lkdtm; do
-		file=$(find "$1/usr/lib/modules" -name "$name.ko.xz")
+	for name in dummy lkdtm overlay; do
+		[ ! -e "$2/$name.ko" ] || continue
+		file=$(find "$1/usr/lib/modules" -name "$name.ko.xz") || :
 		[ -z "$file" ] || xz -dc "$file" >"$2/$name.ko"
 	done
 }
@@ -96,7 +98,6 @@ prepare_debian_kernel() { # FILES RELEASE OUT
 		"$1/usr/src/linux-source-$(series_of "$2").tar.xz" "$3"
 	mkdir -p "$(dirname "$3/build/$image")"
 	cp "$1/usr/lib/modules/$2/vmlinuz" "$3/build/$image"
-	collect_modules "$1" "$3/build/drivers"
 	touch "$3/build/.built"
 }
 
@@ -110,8 +111,8 @@ debian_kernel() {
 	fi
 	read -r version release <"$newest"
 	out=$cache/kernels/debian$of_arch-$version-$(sha256sum "$key" | cut -c 1-8)
+	files=$cache/src/debian$of_arch-$version
 	if [ ! -e "$out/build/.built" ]; then
-		files=$cache/src/debian$of_arch-$version
 		rm -rf "$cache/kernels/debian$of_arch"-[0-9]*
 		need_space 2500 "Debian's kernel"
 		[ -e "$files/.fetched" ] ||
@@ -122,6 +123,7 @@ debian_kernel() {
 		step debian-crates "Rust crates of Linux $release" : \
 			prepare_debian_kernel "$files" "$release" "$out"
 	fi
+	collect_modules "$files" "$out/build/drivers"
 	echo "$out/build"
 }
 
@@ -216,6 +218,7 @@ main() {
 	if [ -n "$variant" ] || is_cross; then
 		cc=clang-$llvm llvm_make=("LLVM=-$llvm") uses+=(clang)
 	fi
+	! asked | grep -qx CONFIG_DEBUG_INFO_BTF=y || uses+=(btf)
 	"$here/deps.sh" "${uses[@]}"
 	rustc_version=$(rustc --version | awk '{ print $2 }')
 	at_least "$rustc_version" 1.78 ||

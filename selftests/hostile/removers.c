@@ -1,0 +1,227 @@
+// SPDX-License-Identifier: GPL-2.0
+#include "hostile/removers.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/rtnetlink.h>
+#include <net/if.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/ptrace.h>
+#include <sys/sendfile.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "hostile/fuse.h"
+#include "lib/netdev.h"
+#include "lib/system.h"
+
+#define GROUP		0x7570
+#define MEMORY_OFF	"-memory"
+/* A throttled process waits for seconds. */
+#define LIMIT_MS	60000
+
+bool await_flag(const bool *flag)
+{
+	for (int ms = 0; ms < LIMIT_MS; ms++) {
+		if (__atomic_load_n(flag, __ATOMIC_ACQUIRE))
+			return true;
+		sleep_ms(1);
+	}
+	return false;
+}
+
+static void set_flag(bool *flag)
+{
+	__atomic_store_n(flag, true, __ATOMIC_RELEASE);
+}
+
+/* One call that is easy to find for who traces it */
+static void remove_files(struct shared *shared)
+{
+	int fd = open(shared->control, O_WRONLY | O_CLOEXEC);
+
+	set_flag(&shared->removing);
+	syscall(SYS_write, fd, MEMORY_OFF, strlen(MEMORY_OFF));
+	close(fd);
+}
+
+/* Stopped */
+
+void remove_traced(void *arg)
+{
+	struct shared *shared = arg;
+
+	ptrace(PTRACE_TRACEME, 0, NULL, NULL);
+	raise(SIGSTOP);
+	remove_files(shared);
+	set_flag(&shared->returned);
+	for (;;)
+		pause();
+}
+
+/* Lets it run to the next stop at a system call: false if it is gone. */
+static bool run_to_call(pid_t pid, struct __ptrace_syscall_info *info)
+{
+	int status;
+
+	return !ptrace(PTRACE_SYSCALL, pid, NULL, NULL) && waitpid(pid, &status, 0) == pid &&
+	       WIFSTOPPED(status) &&
+	       ptrace(PTRACE_GET_SYSCALL_INFO, pid, sizeof(*info), info) > 0;
+}
+
+/* Stops it as it enters its write(). */
+static bool stop_at_write(pid_t pid)
+{
+	struct __ptrace_syscall_info info = {};
+	int status;
+
+	if (waitpid(pid, &status, 0) != pid || !WIFSTOPPED(status) ||
+	    ptrace(PTRACE_SETOPTIONS, pid, NULL, PTRACE_O_TRACESYSGOOD))
+		return false;
+	while (info.op != PTRACE_SYSCALL_INFO_ENTRY || info.entry.nr != SYS_write)
+		if (!run_to_call(pid, &info))
+			return false;
+	return true;
+}
+
+bool stop_by_ptrace(pid_t pid, const char *cgroup)
+{
+	struct __ptrace_syscall_info info;
+
+	return stop_at_write(pid) && run_to_call(pid, &info) &&
+	       info.op == PTRACE_SYSCALL_INFO_EXIT && info.exit.rval == strlen(MEMORY_OFF);
+}
+
+bool stop_by_signal(pid_t pid, const char *cgroup)
+{
+	return stop_at_write(pid) && !kill(pid, SIGSTOP) && !ptrace(PTRACE_DETACH, pid, NULL, NULL);
+}
+
+bool stop_by_freezer(pid_t pid, const char *cgroup)
+{
+	char path[PATH_MAX];
+
+	return stop_at_write(pid) &&
+	       write_text(format_path(path, "%.3900s/cgroup.freeze", cgroup), "1") &&
+	       !ptrace(PTRACE_DETACH, pid, NULL, NULL);
+}
+
+/* Without time on a processor, for which it waits on its way out of the call */
+
+#define CPU_MAX		"%.3900s/cpu.max"
+
+void remove_when_woken(void *arg)
+{
+	struct shared *shared = arg;
+
+	set_flag(&shared->ready);
+	raise(SIGSTOP);
+	remove_files(shared);
+	set_flag(&shared->returned);
+}
+
+bool throttle(pid_t pid, const char *cgroup)
+{
+	char path[PATH_MAX];
+
+	/* A millisecond in each second; what is used too much is missing in the next. */
+	return write_text(format_path(path, CPU_MAX, cgroup), "1000 1000000") &&
+	       !kill(pid, SIGCONT);
+}
+
+bool unthrottle(const char *cgroup)
+{
+	char path[PATH_MAX];
+
+	return write_text(format_path(path, CPU_MAX, cgroup), "max");
+}
+
+/* Waiting for a child, in a call of its own */
+
+void remove_and_vfork(void *arg)
+{
+	struct shared *shared = arg;
+
+	remove_files(shared);
+	if (!vfork())
+		for (;;)
+			pause();
+	set_flag(&shared->returned);
+}
+
+/* In one call: what the first part of the file says, then a wait for the next */
+
+void send_from_fuse(void *arg)
+{
+	struct shared *shared = arg;
+	int file = open_fuse(MEMORY_OFF), control = open(shared->control, O_WRONLY | O_CLOEXEC);
+
+	if (file < 0)
+		perror("# a FUSE file");
+	set_flag(&shared->removing);
+	sendfile(control, file, NULL, PATH_MAX);
+	set_flag(&shared->returned);
+}
+
+/* The device, and then a message that nobody takes */
+
+static int open_netlink(struct sockaddr_nl *address)
+{
+	socklen_t size = sizeof(*address);
+	int fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_ROUTE);
+
+	memset(address, 0, sizeof(*address));
+	address->nl_family = AF_NETLINK;
+	if (fd < 0 || bind(fd, (void *)address, size) ||
+	    getsockname(fd, (void *)address, &size))
+		return -1;
+	return fd;
+}
+
+struct removal {
+	struct nlmsghdr header;
+	struct ifinfomsg info;
+};
+
+/* Who sends one more to @address sleeps until somebody reads it. */
+static bool fill_queue(int fd, struct sockaddr_nl *address)
+{
+	char junk[sizeof(struct removal)] = {};
+
+	while (sendto(fd, junk, sizeof(junk), MSG_DONTWAIT, (void *)address,
+		      sizeof(*address)) > 0)
+		;
+	return errno == EAGAIN;
+}
+
+/* In one call */
+void remove_device_and_block(void *arg)
+{
+	struct shared *shared = arg;
+	struct sockaddr_nl kernel = { .nl_family = AF_NETLINK }, own, full;
+	int fd = open_netlink(&own), unread = open_netlink(&full);
+	struct removal removal = {
+		.header = {
+			.nlmsg_len = sizeof(removal),
+			.nlmsg_type = RTM_DELLINK,
+			.nlmsg_flags = NLM_F_REQUEST,
+		},
+	};
+	struct iovec iov = { .iov_base = &removal, .iov_len = sizeof(removal) };
+	struct mmsghdr messages[] = {
+		{ .msg_hdr = { &kernel, sizeof(kernel), &iov, 1, NULL, 0, 0 } },
+		{ .msg_hdr = { &full, sizeof(full), &iov, 1, NULL, 0, 0 } },
+	};
+
+	if (fd < 0 || unread < 0 || !add_dummies("dm", 1, GROUP) || !fill_queue(fd, &full))
+		return;
+	removal.info.ifi_index = if_nametoindex("dm0");
+	set_flag(&shared->ready);
+	raise(SIGSTOP);
+	sendmmsg(fd, messages, ARRAY_SIZE(messages), 0);
+	set_flag(&shared->returned);
+}
