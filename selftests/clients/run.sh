@@ -47,7 +47,7 @@ done
 # Each of the two lanes (see below) takes about as long. stress-ng by default runs on
 # the newest dev kernel only.
 on_dev=$(chosen "$(known guest.py) kselftest" "$(known guest.py suites.py)")
-on_debian=$(chosen "$(known system.py) kselftest" "$(known system.py suites.py)")
+on_debian=$(chosen "$(known system.py) kselftest livepatch" "$(known system.py suites.py)")
 [ -n "$on_dev" ] || kernels=$(tr ' ' '\n' <<<"$kernels" | grep -x debian || :)
 [ -n "$on_debian" ] || kernels=$(tr ' ' '\n' <<<"$kernels" | grep -vx debian || :)
 [ -n "$kernels" ] || { say "error: CLIENTS=$CLIENTS: none of them runs on KERNEL=$KERNEL"; exit 2; }
