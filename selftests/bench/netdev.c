@@ -90,6 +90,7 @@ static void measure_namespace(int rounds, long superblocks)
 	static const char root[] = MOUNTS "/namespace";
 	static struct samples wall;
 
+	mkdir(MOUNTS, 0755);
 	mkdir(root, 0755);
 	for (int i = 0; i < rounds; i++) {
 		pid_t pid = start_netns(root, "bn", 1);
