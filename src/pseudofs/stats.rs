@@ -17,9 +17,9 @@ impl FileOperations for Stats {
     type Dir = PseudoFs;
 
     fn show(_file: Active<'_, File<Self>>, m: &SeqFile) -> Result {
-        for (name, counter) in stats::ALL {
+        for (name, number) in stats::all() {
             m.write(name.to_bytes());
-            m.print(format_args!(" {}\n", counter.get()));
+            m.print(format_args!(" {number}\n"));
         }
         m.print(format_args!("work_pending {}\n", stats::work_pending()));
         Ok(())

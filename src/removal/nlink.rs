@@ -78,6 +78,7 @@ pub(super) enum Pass {
 
 /// Clears the link count of the inode that `node` has in each superblock, and returns what that
 /// leaves to do.
+#[inline(always)]
 pub(super) fn clear<'id>(
     iattr: &Iattr<'_, 'id>,
     node: &Member<'id>,
@@ -89,7 +90,6 @@ pub(super) fn clear<'id>(
         return todo;
     }
     let mut known = known;
-    let mut ended_by_vfs = 0;
     for sb in iattr.tree().supers().may_know(node) {
         stats::LOOKUPS.add(1);
         let report = pass == Pass::Removal && sb.reports_removal_of(node);
@@ -104,13 +104,14 @@ pub(super) fn clear<'id>(
         };
         known += i32::from(outcome != Outcome::NoInode);
         match outcome {
-            Outcome::EndedByVfs => ended_by_vfs += 1,
+            Outcome::EndedByVfs => stats::LEFT_TO_VFS.add(1),
             Outcome::Cleared => todo.cleared = todo.cleared.saturating_add(1),
             _ => {}
         }
     }
-    stats::INODES_CLEARED.add(u64::from(todo.cleared) + ended_by_vfs);
-    stats::ENDED_BY_VFS.add(ended_by_vfs);
+    if todo.cleared > 0 {
+        stats::INODES_CLEARED.add(u64::from(todo.cleared));
+    }
     // A directory's new inode comes with a cleared link count; see `keep_nlink_clear()`.
     todo.late = may_get_inode(node, known) && node.kind() == Kind::File;
     todo
@@ -135,7 +136,7 @@ enum Outcome {
 
 /// The inode that nobody watches, nor could: most are, and need no reference. `known` includes the
 /// inode's own reference of the node.
-#[inline]
+#[inline(always)]
 fn clear_idle(iattr: &Iattr<'_, '_>, node: &Node, sb: &Super<'_>, known: i32) -> Outcome {
     let Some(inode) = LockedInode::find(sb, node) else {
         return Outcome::NoInode;

@@ -6,11 +6,11 @@ use crate::compat::{Atomic, Relaxed};
 use core::ffi::CStr;
 
 macro_rules! counters {
-    ($($(#[$doc:meta])* $name:ident = $label:literal,)*) => {
+    ($($(#[$doc:meta])* $name:ident = $label:literal $(+ $more:ident)?,)*) => {
         $($(#[$doc])* pub(crate) static $name: Counter = Counter(Atomic::new(0));)*
 
-        /// Every counter with the name that users see.
-        pub(crate) static ALL: &[(&CStr, &Counter)] = &[$(($label, &$name)),*];
+        /// The names that users see, each with the counters that make its number.
+        static ALL: &[(&CStr, &[&Counter])] = &[$(($label, &[&$name $(, &$more)?])),*];
     };
 }
 
@@ -36,16 +36,15 @@ counters! {
     /// Nodes that superblocks were looked at for; the others had no inode.
     NODES_LOOKED_UP = c"nodes_looked_up",
     /// Inodes whose link count was cleared. Each is ended once, by one of the next three.
-    INODES_CLEARED = c"inodes_cleared",
+    INODES_CLEARED = c"inodes_cleared" + LEFT_TO_VFS,
     /// Inodes made in order to report them to a mark on the whole superblock.
     INODES_MADE = c"inodes_made",
     /// Inodes made in order to report a change to a watch of the superblock or the directory.
     NOTIFY_INODES_MADE = c"notify_inodes_made",
     /// Inodes that could not be made, for lack of memory; `FAN_Q_OVERFLOW` was sent.
     OVERFLOWS = c"overflows",
-    /// Inodes that VFS ended before the release stage came to them, or that were left to it as
-    /// nobody could watch them.
-    ENDED_BY_VFS = c"ended_by_vfs",
+    /// Inodes that VFS ended before the release stage came to them.
+    ENDED_BY_VFS = c"ended_by_vfs" + LEFT_TO_VFS,
     /// Inodes whose dentries the release stage had go with their last reference.
     DENTRIES_UNCACHED = c"dentries_uncached",
     /// Inodes without a dentry that the release stage had reported.
@@ -56,6 +55,16 @@ counters! {
     NODES_QUEUED = c"nodes_queued",
     /// Nodes that the release stage is done with.
     NODES_RELEASED = c"nodes_released",
+}
+
+/// Inodes whose link count was cleared, and whose end was left to VFS in the same moment. One for
+/// both, as most are.
+pub(super) static LEFT_TO_VFS: Counter = Counter(Atomic::new(0));
+
+/// What users see: names and numbers.
+pub(crate) fn all() -> impl Iterator<Item = (&'static CStr, u64)> {
+    ALL.iter()
+        .map(|(name, counters)| (*name, counters.iter().map(|counter| counter.get()).sum()))
 }
 
 /// Nodes that the release stage has yet to do.

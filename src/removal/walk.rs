@@ -3,7 +3,7 @@
 //! Removing a subtree: as the kernel's static `__kernfs_remove()` and `kernfs_drain()`.
 
 use super::{
-    batch::Batch,
+    batch::{Batch, Todo},
     locks::Tree,
     nlink::{self, Pass},
     node::Member,
@@ -144,13 +144,24 @@ fn clean_up<'id>(
     let creation: ARef<Node> = unsafe { ARef::from_raw(NonNull::from(&**node)) };
     batch.retire(node, tree);
 
-    let is_dir = node.kind() == Kind::Dir;
     let look_up = nlink::may_have_inode(node, known) || tree.supers().any_reports_removal();
     // Most removals are of a file that nobody looked up, in a directory with default times.
-    if !look_up && !is_dir && !parent.is_some_and(Member::has_iattr) {
-        return;
+    if look_up || node.kind() == Kind::Dir || parent.is_some_and(Member::has_iattr) {
+        let todo = clean_up_attributes(tree, node, parent, look_up.then_some(known));
+        batch.push(creation, todo);
     }
+}
 
+/// What of that is done under `kernfs_iattr_rwsem`. `look_up` is the number of references that are
+/// accounted for, if inodes are to be looked for. Returns what is left to do.
+#[inline(always)]
+fn clean_up_attributes<'id>(
+    tree: &Tree<'id>,
+    node: &Member<'id>,
+    parent: Option<&Member<'id>>,
+    look_up: Option<i32>,
+) -> Todo {
+    let is_dir = node.kind() == Kind::Dir;
     let iattr = tree.iattr();
     if let Some(parent) = parent {
         if is_dir {
@@ -161,10 +172,9 @@ fn clean_up<'id>(
     if is_dir {
         node.keep_nlink_clear(&iattr);
     }
-    if look_up {
-        stats::NODES_LOOKED_UP.add(1);
-        let todo = nlink::clear(&iattr, node, known, Pass::Removal);
-        drop(iattr);
-        batch.push(creation, todo);
-    }
+    let Some(known) = look_up else {
+        return Todo::default();
+    };
+    stats::NODES_LOOKED_UP.add(1);
+    nlink::clear(&iattr, node, known, Pass::Removal)
 }
