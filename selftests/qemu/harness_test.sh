@@ -142,7 +142,8 @@ source_without_livepatch() {
 
 # What each file of src/shim includes, as for a kernel with these symbols
 shim() { # SYMBOL...
-	gcc -E -x c "${@/#/-DCONFIG_}" "$root/src/shim/shim.h" >"$work/out" 2>"$work/err"
+	: >"$work/offsets_generated.h"
+	gcc -E -x c -I"$work" "${@/#/-DCONFIG_}" "$root/src/shim/shim.h" >"$work/out" 2>"$work/err"
 }
 other_kernels_are_refused() {
 	shim 64BIT &&
