@@ -160,28 +160,21 @@ impl Batch {
     #[inline(always)]
     pub(super) fn submit(self) {
         // Most removals leave nothing to do.
-        if !self.first.is_null() {
-            self.defer();
+        if let Some(first) = NonNull::new(self.first) {
+            deferral::defer(self.into_head(first));
         }
     }
 
+    /// The batch as its first node, `kn`, for [`Batch::claim`].
     #[cold]
-    fn defer(self) {
-        if let Some(head) = self.into_head() {
-            deferral::defer(head);
-        }
-    }
-
-    /// The batch as its first node, for [`Batch::claim`].
-    pub(super) fn into_head(self) -> Option<Head> {
-        let kn = NonNull::new(self.first)?;
+    fn into_head(self, kn: NonNull<bindings::kernfs_node>) -> Head {
         // SAFETY: The type's invariant keeps the node until it is claimed, and after that `Head`'s
         // own reference.
         let node = unsafe { Node::from_raw(kn.as_ptr()) };
         // SAFETY: It is unlinked, and `node` keeps it.
         unsafe { word(kn.as_ptr()) }.add(HEAD, Relaxed);
         // INVARIANT: It is the first of a batch, which nobody has claimed, and counted.
-        Some(Head(node.into()))
+        Head(node.into())
     }
 
     /// Takes the batch that begins with `head`, unless somebody took it before.

@@ -36,8 +36,7 @@ impl<'s> Inode<'s> {
         let inode = Self::from_referenced(inode)?;
         // SAFETY: The reference keeps it; `i_private` is set before the inode is unlocked, which
         // `ilookup()` waits for.
-        let owner = unsafe { (*inode.as_ptr()).i_private };
-        (owner.cast() == node.as_ptr()).then_some(inode)
+        unsafe { is_of(inode.as_ptr(), node) }.then_some(inode)
     }
 
     /// Looks the inode up, or makes it. Wraps `kernfs_get_inode()`; allocates, may sleep.
@@ -190,6 +189,15 @@ impl<'s> Inode<'s> {
 /// # Safety
 ///
 /// `inode` must be one that is kept.
+unsafe fn is_of(inode: *mut bindings::inode, node: &Node) -> bool {
+    // SAFETY: The caller keeps the inode.
+    let owner = unsafe { (*inode).i_private };
+    owner.cast() == node.as_ptr()
+}
+
+/// # Safety
+///
+/// `inode` must be one that is kept.
 unsafe fn pin_mark(inode: *mut bindings::inode) -> *mut bindings::list_head {
     // SAFETY: The caller keeps the inode.
     unsafe { shim::member(inode, shim::RKERNFS_INODE_DEVICES) }
@@ -310,8 +318,7 @@ impl LockedInode<'_> {
     /// Whether it is that of `node`, and known to be.
     pub(super) fn is_of(&self, node: &Node) -> bool {
         // SAFETY: The type's invariant keeps the inode.
-        let owner = unsafe { (*self.as_ptr()).i_private };
-        owner.cast() == node.as_ptr()
+        unsafe { is_of(self.as_ptr(), node) }
     }
 
     fn as_ptr(&self) -> *mut bindings::inode {
@@ -431,7 +438,7 @@ pub(super) struct Holders {
     /// Number of those that nobody has a reference of: no open file, no walk, no mount.
     unused: i32,
     /// The inode itself carries marks of inotify or fanotify.
-    pub(super) watched: bool,
+    watched: bool,
     /// It is kept for a mark on the whole superblock.
     pinned: bool,
     /// Somebody has a reference of the inode without a dentry.

@@ -184,7 +184,7 @@ impl<'id> Tree<'id> {
         if cfg!(CONFIG_PROVE_LOCKING) {
             let root = member.root();
             // SAFETY: `member` is a node, whose root lives as long as it.
-            unsafe { shim::rkernfs_rwsem_assert_held(root.kernfs_supers_rwsem()) };
+            unsafe { shim::rkernfs_rwsem_assert_held_read(root.kernfs_supers_rwsem()) };
             // SAFETY: The same.
             unsafe { shim::rkernfs_rwsem_assert_held_write(root.kernfs_rwsem()) };
         }

@@ -47,7 +47,7 @@ impl Super<'_> {
     /// What links it on the list of its root.
     fn link(&self) -> *mut bindings::list_head {
         // SAFETY: The type's invariant keeps it.
-        unsafe { shim::member(self.info.as_ptr(), shim::RKERNFS_SUPER_INFO_NODE) }
+        unsafe { link_of(self.info.as_ptr()) }
     }
 
     /// The namespace whose nodes the superblock shows, as an opaque tag.
@@ -95,14 +95,9 @@ impl Supers<'_> {
     /// The superblock that follows `link` on the list, which begins with its head.
     fn after(&self, link: *mut bindings::list_head) -> Option<Super<'_>> {
         // SAFETY: The lock keeps the list as it is, and `link` is on it.
-        let next = unsafe { (*link).next };
-        if ptr::eq(next, self.root().supers()) {
-            return None;
-        }
-        // SAFETY: What is linked by `supers`, but for its head, is in one of these.
-        let info = unsafe { shim::container(next, shim::RKERNFS_SUPER_INFO_NODE) };
+        let info = unsafe { info_after(link, self.root().supers()) }?;
         // INVARIANT: On the list, whose lock is held as long as `self` is borrowed.
-        NonNull::new(info).map(|info| Super {
+        Some(Super {
             info,
             _supers: PhantomData,
         })
@@ -203,21 +198,48 @@ fn move_to_front(root: &Root) {
     set_hint(IS_WANTED, false);
     let wanted = WANTED.load(Relaxed) as *const c_void;
     let head = root.supers();
-    // SAFETY: The lock, which is held exclusively, keeps the list.
-    let mut link = unsafe { (*head).next };
-    while !ptr::eq(link, head) {
-        // SAFETY: What is linked by `supers`, but for its head, is in one of these.
-        let ns = unsafe { namespace_of(shim::container(link, shim::RKERNFS_SUPER_INFO_NODE)) };
-        if ptr::eq(ns, wanted) {
+    let mut link = head;
+    // SAFETY: The lock, which is held exclusively, keeps the list, on which `link` is.
+    while let Some(info) = unsafe { info_after(link, head) } {
+        // SAFETY: It is on the list.
+        link = unsafe { link_of(info.as_ptr()) };
+        // SAFETY: The same.
+        if ptr::eq(unsafe { namespace_of(info.as_ptr()) }, wanted) {
             // SAFETY: It is on the list, which nobody else walks, as the lock is exclusive.
             unsafe { shim::rkernfs_list_move(link, head) };
             break;
         }
-        // SAFETY: The lock keeps the list.
-        link = unsafe { (*link).next };
     }
     // SAFETY: This task took the lock above.
     unsafe { bindings::up_write(lock) };
+}
+
+/// What follows `link` on the list of a root's superblocks that begins at `head`.
+///
+/// # Safety
+///
+/// `link` must be on that list, or `head` itself, and the list must not change meanwhile.
+unsafe fn info_after(
+    link: *mut bindings::list_head,
+    head: *mut bindings::list_head,
+) -> Option<NonNull<shim::kernfs_super_info>> {
+    // SAFETY: The caller keeps the list.
+    let next = unsafe { (*link).next };
+    if ptr::eq(next, head) {
+        return None;
+    }
+    // SAFETY: What is linked there, but for the head, is in one of these.
+    NonNull::new(unsafe { shim::container(next, shim::RKERNFS_SUPER_INFO_NODE) })
+}
+
+/// What links `info` on the list of its root.
+///
+/// # Safety
+///
+/// `info` must be one that is not freed before this returns.
+unsafe fn link_of(info: *mut shim::kernfs_super_info) -> *mut bindings::list_head {
+    // SAFETY: The caller keeps it.
+    unsafe { shim::member(info, shim::RKERNFS_SUPER_INFO_NODE) }
 }
 
 /// # Safety

@@ -76,7 +76,7 @@ bool rkernfs_rwsem_is_contended(struct rw_semaphore *sem)
 	return rwsem_is_contended(sem);
 }
 
-void rkernfs_rwsem_assert_held(struct rw_semaphore *sem)
+void rkernfs_rwsem_assert_held_read(struct rw_semaphore *sem)
 {
 	lockdep_assert_held_read(sem);
 }

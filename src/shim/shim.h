@@ -49,7 +49,7 @@ void rkernfs_keep_nlink_clear(struct kernfs_node *kn);
 bool rkernfs_handles_bypass_rwsem(struct kernfs_root *root);
 
 bool rkernfs_rwsem_is_contended(struct rw_semaphore *sem);
-void rkernfs_rwsem_assert_held(struct rw_semaphore *sem);
+void rkernfs_rwsem_assert_held_read(struct rw_semaphore *sem);
 void rkernfs_rwsem_assert_held_write(struct rw_semaphore *sem);
 void rkernfs_drain_acquire(struct kernfs_node *kn);
 void rkernfs_drain_release(struct kernfs_node *kn);
