@@ -6,36 +6,24 @@
 set -uo pipefail
 # shellcheck source=../qemu/lib.sh
 . "$(dirname "$0")/../qemu/lib.sh"
+# shellcheck source=../qemu/tap.sh
+. "$here/tap.sh"
 
 cases=$root/selftests/compile_fail/cases.rs
-work=$(mktemp -d)
-trap 'rm -rf "$work"' EXIT
-number=0
-
-# result NAME COMMAND...
-result() {
-	number=$((number + 1))
-	if "${@:2}"; then
-		echo "ok $number $1"
-	else
-		echo "not ok $number $1"
-		sed 's/^/# /' "$work/log"
-	fi
-}
 
 compiles() { # CASE
-	COMPILE_FAIL=$1 "$here/module.sh" >"$work/log" 2>&1
+	COMPILE_FAIL=$1 "$here/module.sh" >"$work/out" 2>&1
 }
 
 # The first error is the one that was named.
 fails_with() { # CASE ERROR
-	! compiles "$1" && grep -m 1 '^error' "$work/log" | grep -qF "$2"
+	! compiles "$1" && grep -m 1 '^error' "$work/out" | grep -qF "$2"
 }
 
 echo 'TAP version 13'
-result "the control compiles" compiles control
+ok "the control compiles" compiles control
 while read -r name; do
 	error=$(grep -A 1 "case = \"$name\"" "$cases" | sed -n 's|^// error|error|p')
-	result "$name does not compile" fails_with "$name" "${error:?cases.rs names no error of $name}"
+	ok "$name does not compile" fails_with "$name" "${error:?cases.rs names no error of $name}"
 done < <(sed -n 's/^#\[cfg(case = "\(.*\)")\]$/\1/p' "$cases" | grep -vx control)
 echo "1..$number"

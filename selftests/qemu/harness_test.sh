@@ -9,29 +9,17 @@
 set -uo pipefail
 # shellcheck source=lib.sh
 . "$(dirname "$0")/lib.sh"
+# shellcheck source=tap.sh
+. "$here/tap.sh"
 
 export KO='' MODULE=0 INSTALL=0
-number=0
-work=$(mktemp -d)
-trap 'rm -rf "$work"' EXIT
 
 # What a kernel without the crashes on demand of lkdtm cannot show
 crashes() { # NAME COMMAND...
 	if [ "$(config_of "$KDIR" CONFIG_LKDTM)" = m ]; then
 		ok "$@"
 	else
-		number=$((number + 1))
-		echo "ok $number $1 # SKIP this kernel has no lkdtm"
-	fi
-}
-
-ok() { # NAME COMMAND...: holds if the command does
-	number=$((number + 1))
-	if "${@:2}"; then
-		echo "ok $number $1"
-	else
-		echo "not ok $number $1"
-		sed 's/^/# /' "$work/out" "$work/err"
+		skip "$1" "this kernel has no lkdtm"
 	fi
 }
 
