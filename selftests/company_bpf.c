@@ -56,21 +56,13 @@ static void attach(struct __test_metadata *_metadata, struct _test_data_bpf *sel
 		TH_LOG("%s", strerror(errno));
 }
 
-/* How often it runs in a removal by the patch, or by the kernel alone */
-static long long runs_patched(struct __test_metadata *_metadata, struct _test_data_bpf *self)
+/* How often it runs in a removal, by the patch or by the kernel alone */
+static long long runs(struct __test_metadata *_metadata, struct _test_data_bpf *self, bool patched)
 {
-	long long runs = program_runs(self->program);
+	long long before = program_runs(self->program);
 
-	EXPECT_TOLD();
-	return program_runs(self->program) - runs;
-}
-
-static long long runs_alone(struct __test_metadata *_metadata, struct _test_data_bpf *self)
-{
-	long long runs = program_runs(self->program);
-
-	EXPECT_UNTOLD();
-	return program_runs(self->program) - runs;
+	EXPECT_EQ(is_told(patched ? EVENT_TIMEOUT_MS : NONE_MS), patched);
+	return program_runs(self->program) - before;
 }
 
 TEST_F_TIMEOUT(bpf, program_that_came_before_sees_each_call, TIMEOUT_S)
@@ -78,13 +70,13 @@ TEST_F_TIMEOUT(bpf, program_that_came_before_sees_each_call, TIMEOUT_S)
 	long long calls;
 
 	attach(_metadata, self);
-	calls = runs_alone(_metadata, self);
+	calls = runs(_metadata, self, false);
 	EXPECT_GT(calls, 0);
 	for (int i = 0; i < 2; i++) {
 		ASSERT_EQ(load_patched(), 0);
-		EXPECT_EQ(runs_patched(_metadata, self), calls);
+		EXPECT_EQ(runs(_metadata, self, true), calls);
 		ASSERT_EQ(unload_patched(), 0);
-		EXPECT_EQ(runs_alone(_metadata, self), calls);
+		EXPECT_EQ(runs(_metadata, self, false), calls);
 	}
 }
 
@@ -94,10 +86,10 @@ TEST_F_TIMEOUT(bpf, program_that_came_later_sees_each_call, TIMEOUT_S)
 
 	ASSERT_EQ(load_patched(), 0);
 	attach(_metadata, self);
-	calls = runs_patched(_metadata, self);
+	calls = runs(_metadata, self, true);
 	EXPECT_GT(calls, 0);
 	ASSERT_EQ(unload_patched(), 0);
-	EXPECT_EQ(runs_alone(_metadata, self), calls);
+	EXPECT_EQ(runs(_metadata, self, false), calls);
 }
 
 TEST_F_TIMEOUT(bpf, program_can_come_and_go_while_patched, TIMEOUT_S)
@@ -105,9 +97,9 @@ TEST_F_TIMEOUT(bpf, program_can_come_and_go_while_patched, TIMEOUT_S)
 	ASSERT_EQ(load_patched(), 0);
 	for (int i = 0; i < 3; i++) {
 		attach(_metadata, self);
-		EXPECT_GT(runs_patched(_metadata, self), 0);
+		EXPECT_GT(runs(_metadata, self, true), 0);
 		close(self->link);
-		EXPECT_EQ(runs_patched(_metadata, self), 0);
+		EXPECT_EQ(runs(_metadata, self, true), 0);
 	}
 	self->link = -1;
 }

@@ -18,15 +18,21 @@
 
 #define POWER		"/sys/power/"
 #define PM_TEST		POWER "pm_test"
-#define NO_PM_TEST	"no " PM_TEST ": CONFIG_PM_DEBUG"
+/* No test: the machine sleeps, until the clock wakes it. */
+#define AWAKE_BY_CLOCK	"none"
 #define TEST_DELAY	"/sys/module/suspend/parameters/pm_test_delay"
 #define ALARM		"/sys/class/rtc/rtc0/wakealarm"
 #define ROUNDS		3
 
-static const char *begin_suspend(void)
+/* To @level of pm_test; @mem_sleep, if not NULL, is what the machine must be able to do. */
+static const char *begin_suspend(const char *level, const char *mem_sleep)
 {
 	if (!exists(PM_TEST))
-		return NO_PM_TEST;
+		return "no " PM_TEST ": CONFIG_PM_DEBUG";
+	if (!strcmp(level, AWAKE_BY_CLOCK) && !exists(ALARM))
+		return "no " ALARM;
+	if (mem_sleep && !file_has_line(POWER "mem_sleep", mem_sleep))
+		return "this machine only sleeps idle";
 	if (!has_test_module("delay"))
 		return "no modules of the tests";
 	/* What waits without need between falling asleep and waking */
@@ -102,25 +108,16 @@ FIXTURE_VARIANT_ADD(meanwhile, idle) {
 	.level = "platform",
 };
 
-/* No test: the machine sleeps, until the clock wakes it. */
 FIXTURE_VARIANT_ADD(meanwhile, sleep) {
 	.state = "mem",
-	.level = "none",
+	.level = AWAKE_BY_CLOCK,
 	.needs = "[deep]",
 };
 
 FIXTURE_SETUP(meanwhile)
 {
-	const char *reason = NULL;
+	const char *reason = begin_suspend(variant->level, variant->needs);
 
-	if (!exists(PM_TEST))
-		reason = NO_PM_TEST;
-	else if (!strcmp(variant->level, "none") && !exists(ALARM))
-		reason = "no " ALARM;
-	else if (variant->needs && !file_has_line(POWER "mem_sleep", variant->needs))
-		reason = "this machine only sleeps idle";
-	if (!reason)
-		reason = begin_suspend();
 	if (reason)
 		SKIP(return, "%s", reason);
 	self->shared = share_memory(sizeof(*self->shared));
@@ -169,7 +166,7 @@ TEST_F_TIMEOUT(meanwhile, each_removal_is_told_once, TIMEOUT_S)
 	ASSERT_GT(self->pid, 0);
 	for (int i = 0; i < ROUNDS; i++) {
 		ASSERT_TRUE(await_rounds(self->shared, 2));
-		if (!strcmp(variant->level, "none"))
+		if (!strcmp(variant->level, AWAKE_BY_CLOCK))
 			ASSERT_TRUE(set_alarm());
 		ASSERT_TRUE(suspend(variant->state, variant->level))
 			TH_LOG("%s", strerror(errno));
@@ -201,7 +198,7 @@ FIXTURE_VARIANT_ADD(within, the_release_stage) {
 
 FIXTURE_SETUP(within)
 {
-	const char *reason = begin_suspend();
+	const char *reason = begin_suspend("freezer", NULL);
 
 	if (reason)
 		SKIP(return, "%s", reason);
@@ -276,7 +273,7 @@ FIXTURE_VARIANT_ADD(refused, with_the_patch) {
 
 FIXTURE_SETUP(refused)
 {
-	const char *reason = begin_suspend();
+	const char *reason = begin_suspend("freezer", NULL);
 
 	if (reason)
 		SKIP(return, "%s", reason);

@@ -184,8 +184,12 @@ def stress_in_both(names, seen):
     in_both_states(functools.partial(stress, name, seen) for name in names)
 
 
+def kselftests(of_livepatch):
+    compare([name for name in programs() if is_livepatch(name) == of_livepatch], kselftests_in_both)
+
+
 CLIENTS = {
-    "kselftest": lambda: compare([name for name in programs() if not is_livepatch(name)], kselftests_in_both),
-    "livepatch": lambda: compare([name for name in programs() if is_livepatch(name)], kselftests_in_both),
+    "kselftest": lambda: kselftests(of_livepatch=False),
+    "livepatch": lambda: kselftests(of_livepatch=True),
     "stress-ng": lambda: compare([f"stress-ng:{name}" for name in STRESSORS], stress_in_both),
 }
