@@ -5,6 +5,7 @@
  * system call that goes on: the monitor is told meanwhile. It does its worst
  * beside: who watches something else is told once, all the same.
  */
+#include <fcntl.h>
 #include <signal.h>
 #include <sys/stat.h>
 
@@ -19,6 +20,7 @@
 #include "lib/user.h"
 
 #define ROUNDS		15
+#define CPU_MAX		"%.3900s/cpu.max"
 
 /* Who removes files that nobody but the release stage tells of, and then does not return */
 
@@ -60,8 +62,7 @@ FIXTURE_VARIANT_ADD(stopped, by_the_freezer) {
 
 /* Some thousand files, which take it longer than the time that it has */
 FIXTURE_VARIANT_ADD(stopped, by_cpu_max) {
-	.remove = remove_when_woken,
-	.stop = throttle,
+	.remove = remove_throttled,
 	.needs_controller = "+cpu",
 	.needs_file = "cpu.max",
 	.children = 63,
@@ -128,7 +129,7 @@ FIXTURE_TEARDOWN(stopped)
 	char path[PATH_MAX];
 
 	write_text(format_path(path, "%.3900s/cgroup.freeze", self->own), "0");
-	unthrottle(self->own);
+	write_text(format_path(path, CPU_MAX, self->own), "max");
 	end_process(self->pid);
 	for (int i = 0; i < variant->children; i++)
 		remove_cgroup(sibling(path, self->parent, i));
@@ -142,10 +143,12 @@ FIXTURE_TEARDOWN(stopped)
 TEST_F_TIMEOUT(stopped, remover_holds_no_event_up, 120)
 {
 	int wd = inotify_add_watch(self->inotify, self->file, IN_DELETE_SELF);
+	char path[PATH_MAX];
 
 	ASSERT_GE(wd, 0);
 	if (variant->needs_file && !has_file(self->own, variant->needs_file))
 		SKIP(return, "no %s", variant->needs_file);
+	self->shared->cpu_max = open(format_path(path, CPU_MAX, self->own), O_WRONLY | O_CLOEXEC);
 	self->pid = start_user(self->own, variant->remove, self->shared);
 	ASSERT_GT(self->pid, 0);
 	if (variant->stop)

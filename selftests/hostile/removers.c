@@ -21,7 +21,6 @@
 
 #define GROUP		0x7570
 #define MEMORY_OFF	"-memory"
-/* A throttled process waits for seconds. */
 #define LIMIT_MS	60000
 
 bool await_flag(const bool *flag)
@@ -39,14 +38,24 @@ static void set_flag(bool *flag)
 	__atomic_store_n(flag, true, __ATOMIC_RELEASE);
 }
 
+static int open_control(struct shared *shared)
+{
+	return open(shared->control, O_WRONLY | O_CLOEXEC);
+}
+
 /* One call that is easy to find for who traces it */
+static void remove_by(int control)
+{
+	syscall(SYS_write, control, MEMORY_OFF, strlen(MEMORY_OFF));
+}
+
 static void remove_files(struct shared *shared)
 {
-	int fd = open(shared->control, O_WRONLY | O_CLOEXEC);
+	int control = open_control(shared);
 
 	set_flag(&shared->removing);
-	syscall(SYS_write, fd, MEMORY_OFF, strlen(MEMORY_OFF));
-	close(fd);
+	remove_by(control);
+	close(control);
 }
 
 /* Stopped */
@@ -110,34 +119,22 @@ bool stop_by_freezer(pid_t pid, const char *cgroup)
 	       !ptrace(PTRACE_DETACH, pid, NULL, NULL);
 }
 
-/* Without time on a processor, for which it waits on its way out of the call */
-
-#define CPU_MAX		"%.3900s/cpu.max"
-
-void remove_when_woken(void *arg)
+/*
+ * Without time on a processor, for which it waits on its way out of the call. A
+ * millisecond in each 200: what it uses too much is missing in the next ones. So
+ * the limit comes last before the removal; also what the processor does for
+ * others of the host meanwhile is counted.
+ */
+void remove_throttled(void *arg)
 {
+	static const char limit[] = "1000 200000";
 	struct shared *shared = arg;
+	int control = open_control(shared);
 
-	set_flag(&shared->ready);
-	raise(SIGSTOP);
-	remove_files(shared);
+	set_flag(&shared->removing);
+	write(shared->cpu_max, limit, strlen(limit));
+	remove_by(control);
 	set_flag(&shared->returned);
-}
-
-bool throttle(pid_t pid, const char *cgroup)
-{
-	char path[PATH_MAX];
-
-	/* A millisecond in each second; what is used too much is missing in the next. */
-	return write_text(format_path(path, CPU_MAX, cgroup), "1000 1000000") &&
-	       !kill(pid, SIGCONT);
-}
-
-bool unthrottle(const char *cgroup)
-{
-	char path[PATH_MAX];
-
-	return write_text(format_path(path, CPU_MAX, cgroup), "max");
 }
 
 /* Waiting for a child, in a call of its own */
@@ -158,7 +155,7 @@ void remove_and_vfork(void *arg)
 void send_from_fuse(void *arg)
 {
 	struct shared *shared = arg;
-	int file = open_fuse(MEMORY_OFF), control = open(shared->control, O_WRONLY | O_CLOEXEC);
+	int file = open_fuse(MEMORY_OFF), control = open_control(shared);
 
 	if (file < 0)
 		perror("# a FUSE file");

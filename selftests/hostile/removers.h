@@ -10,6 +10,7 @@
 /* What the user's process and the test share */
 struct shared {
 	char control[PATH_MAX];	/* cgroup.subtree_control, to turn memory off */
+	int cpu_max;		/* open, for remove_throttled(): the user may not open it */
 	bool ready;		/* to be woken */
 	bool removing;
 	bool returned;
@@ -19,7 +20,7 @@ bool await_flag(const bool *flag);
 
 /* What start_user() is to run, with a struct shared */
 void remove_traced(void *shared);
-void remove_when_woken(void *shared);
+void remove_throttled(void *shared);
 void remove_and_vfork(void *shared);
 void send_from_fuse(void *shared);
 /* Removes the device dm0, which it makes, when it is woken. */
@@ -29,8 +30,5 @@ void remove_device_and_block(void *shared);
 bool stop_by_ptrace(pid_t pid, const char *cgroup);
 bool stop_by_signal(pid_t pid, const char *cgroup);
 bool stop_by_freezer(pid_t pid, const char *cgroup);
-/* Wakes remove_when_woken(), which gets hardly any time on a processor. */
-bool throttle(pid_t pid, const char *cgroup);
-bool unthrottle(const char *cgroup);
 
 #endif
