@@ -150,12 +150,8 @@ static bool await_rounds(const struct shared *shared, int more)
 {
 	int wanted = __atomic_load_n(&shared->rounds, __ATOMIC_ACQUIRE) + more;
 
-	for (int ms = 0; ms < 2 * EVENT_TIMEOUT_MS; ms++) {
-		if (__atomic_load_n(&shared->rounds, __ATOMIC_ACQUIRE) >= wanted)
-			return true;
-		sleep_ms(1);
-	}
-	return false;
+	return await(__atomic_load_n(&shared->rounds, __ATOMIC_ACQUIRE) >= wanted,
+		     2 * EVENT_TIMEOUT_MS);
 }
 
 TEST_F_TIMEOUT(meanwhile, each_removal_is_told_once, TIMEOUT_S)
@@ -224,12 +220,7 @@ static pid_t start_delayed(void)
 
 static bool await_hit(void)
 {
-	for (int ms = 0; ms < EVENT_TIMEOUT_MS; ms++) {
-		if (module_parameter("delay", "hits") > 0)
-			return true;
-		sleep_ms(1);
-	}
-	return false;
+	return await(module_parameter("delay", "hits") > 0, EVENT_TIMEOUT_MS);
 }
 
 TEST_F_TIMEOUT(within, removal_is_told_once, TIMEOUT_S)

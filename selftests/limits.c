@@ -33,9 +33,7 @@ FIXTURE_TEARDOWN(limits)
 
 static bool await_marks(int inotify, int nr)
 {
-	for (int ms = 0; ms < EVENT_TIMEOUT_MS && count_marks(inotify) != nr; ms++)
-		sleep_ms(1);
-	return count_marks(inotify) == nr;
+	return await(count_marks(inotify) == nr, EVENT_TIMEOUT_MS);
 }
 
 TEST_F(limits, full_queue_overflows_and_the_watch_goes)

@@ -262,12 +262,7 @@ static void expect_told(struct __test_metadata *_metadata, struct subject *subje
 
 		ASSERT_TRUE(subject->cause->change(subject->cgroup, &subject->helper, nr))
 			TH_LOG("change %d: %s", nr, strerror(errno));
-		for (int ms = 0; ms < EVENT_TIMEOUT_MS; ms++) {
-			take(subject);
-			if (subject->told >= wanted)
-				break;
-			sleep_ms(1);
-		}
+		await((take(subject), subject->told >= wanted), EVENT_TIMEOUT_MS);
 		sleep_ms(APART_MS);
 		take(subject);
 		ASSERT_EQ(subject->told, wanted)
@@ -427,10 +422,8 @@ static void count_created(const struct told *told, void *arg)
 
 static void await_created(struct created *created, int wanted)
 {
-	for (int ms = 0; ms < EVENT_TIMEOUT_MS && created->directories < wanted; ms++) {
-		read_fanotify(created->mark, count_created, created);
-		sleep_ms(1);
-	}
+	await((read_fanotify(created->mark, count_created, created),
+	       created->directories >= wanted), EVENT_TIMEOUT_MS);
 	sleep_ms(QUIET_MS);
 	read_fanotify(created->mark, count_created, created);
 }

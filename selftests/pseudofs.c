@@ -489,8 +489,7 @@ TEST_F(pseudofs, stats_count_and_cannot_be_written)
 	ASSERT_EQ(rmdir(self->path), 0);
 	/* the directory and its four files */
 	EXPECT_GE(counter("nodes_removed"), removed + 5);
-	for (int ms = 0; counter("work_pending") && ms < EVENT_TIMEOUT_MS; ms++)
-		sleep_ms(1);
+	await(!counter("work_pending"), EVENT_TIMEOUT_MS);
 	EXPECT_EQ(counter("work_pending"), 0);
 }
 

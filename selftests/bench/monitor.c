@@ -456,8 +456,7 @@ static int nth(const struct going *going, int i)
 /* Reports how many the monitor never comes to know of. */
 static bool await_known(const struct way *way, const char *stat, int nr)
 {
-	for (int ms = 0; nr_known < nr && ms < PATIENCE_MS; ms++)
-		sleep_ms(1);
+	await(nr_known >= nr, PATIENCE_MS);
 	report("monitor", way->name, nr_cgroups, stat, nr - nr_known);
 	return nr_known == nr;
 }

@@ -16,12 +16,8 @@ static bool sleeps(pid_t pid, const char *function)
 
 	format_path(stack, "/proc/%d/stack", pid);
 	format_path(stat, "/proc/%d/stat", pid);
-	for (int ms = 0; ms < EVENT_TIMEOUT_MS; ms++) {
-		if (file_has_line(stack, function) && file_has_line(stat, ") D "))
-			return true;
-		sleep_ms(1);
-	}
-	return false;
+	return await(file_has_line(stack, function) && file_has_line(stat, ") D "),
+		     EVENT_TIMEOUT_MS);
 }
 
 static pid_t start_reader(void)

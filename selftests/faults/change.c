@@ -78,17 +78,19 @@ static void hear_told(const struct told *told, void *arg)
 	heard->changes += told->mask == FAN_MODIFY && told->name && !strcmp(told->name, CHANGES);
 }
 
+static int hear_more(struct heard *heard)
+{
+	hear_inotify(heard);
+	read_fanotify(fanotify, hear_told, heard);
+	return heard->changes + heard->overflows;
+}
+
 struct heard hear(int nr)
 {
 	struct heard heard = {};
 
-	for (int ms = 0; ms < EVENT_TIMEOUT_MS && heard.changes + heard.overflows < nr; ms++) {
-		hear_inotify(&heard);
-		read_fanotify(fanotify, hear_told, &heard);
-		sleep_ms(1);
-	}
+	await(hear_more(&heard) >= nr, EVENT_TIMEOUT_MS);
 	sleep_ms(QUIET_MS);
-	hear_inotify(&heard);
-	read_fanotify(fanotify, hear_told, &heard);
+	hear_more(&heard);
 	return heard;
 }

@@ -133,10 +133,8 @@ static void tally_fanotify(struct tally *tally)
 {
 	int nr = 0;
 
-	for (int ms = 0; ms < EVENT_TIMEOUT_MS && nr + tally->overflows < nr_reports_owed; ms++) {
-		take_reports(&nr, tally);
-		sleep_ms(1);
-	}
+	await((take_reports(&nr, tally), nr + tally->overflows >= nr_reports_owed),
+	      EVENT_TIMEOUT_MS);
 	sleep_ms(QUIET_MS);
 	take_reports(&nr, tally);
 	tally->missing += nr_reports_owed - nr;

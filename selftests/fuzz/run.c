@@ -116,19 +116,12 @@ static bool all_struck_out(void)
 
 static void judge_places(int fd)
 {
-	long long deadline = now_us() + patience_ms * 1000LL;
-
 	if (fd < 0)
 		return;
-	do {
-		read_marks(fd, strike_out, NULL);
-		if (all_struck_out())
-			break;
-		sleep_ms(10);
-	} while (now_us() < deadline);
-	if (!all_struck_out())
+	if (!await((read_marks(fd, strike_out, NULL), all_struck_out()), patience_ms)) {
 		printf("# a mark on the file system was not told of all\n");
-	common->shared.found[MAX_PROCS].lost += !all_struck_out();
+		common->shared.found[MAX_PROCS].lost++;
+	}
 	close(fd);
 }
 

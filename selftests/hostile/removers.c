@@ -25,12 +25,7 @@
 
 bool await_flag(const bool *flag)
 {
-	for (int ms = 0; ms < LIMIT_MS; ms++) {
-		if (__atomic_load_n(flag, __ATOMIC_ACQUIRE))
-			return true;
-		sleep_ms(1);
-	}
-	return false;
+	return await(__atomic_load_n(flag, __ATOMIC_ACQUIRE), LIMIT_MS);
 }
 
 static void set_flag(bool *flag)

@@ -8,6 +8,8 @@
 
 #include "system.h"
 
+#define PENDING_LIMIT_MS	10000
+
 static long long find_counter(const char *path, const char *name)
 {
 	char text[4096], key[64];
@@ -43,8 +45,7 @@ bool counters_add_up(void)
 {
 	long long cleared, ended;
 
-	for (int ms = 0; ms < 10000 && counter("work_pending") > 0; ms += 10)
-		sleep_ms(10);
+	await(counter("work_pending") <= 0, PENDING_LIMIT_MS);
 	cleared = counter("inodes_cleared");
 	ended = counter("ended_by_vfs") + counter("dentries_uncached") +
 		counter("events_sent");

@@ -25,16 +25,6 @@ static const char *module_file(void)
 	return path ? path : "/rkernfs.ko";
 }
 
-static bool await(bool (*done)(void))
-{
-	for (int ms = 0; ms < LIMIT_MS; ms += 5) {
-		if (done())
-			return true;
-		sleep_ms(5);
-	}
-	return false;
-}
-
 const char *borrow_module(void)
 {
 	char cover[16];
@@ -103,7 +93,7 @@ bool is_patched(void)
 
 bool await_patched(void)
 {
-	return await(is_patched);
+	return await(is_patched(), LIMIT_MS);
 }
 
 /* livepatch has the module held for a moment longer than its folder is there. */
@@ -114,7 +104,7 @@ static bool is_unpatched(void)
 
 bool await_unpatched(void)
 {
-	return await(is_unpatched);
+	return await(is_unpatched(), LIMIT_MS);
 }
 
 static char *test_module(char path[PATH_MAX], const char *name)

@@ -323,12 +323,10 @@ const char *cgroup_file(void)
 
 int remove_cgroup(const char *path)
 {
-	for (int ms = 0; rmdir(path); ms++) {
-		if (errno != EBUSY || ms == BUSY_LIMIT_MS)
-			return -1;
-		sleep_ms(1);
-	}
-	return 0;
+	int ret;
+
+	await(!(ret = rmdir(path)) || errno != EBUSY, BUSY_LIMIT_MS);
+	return ret;
 }
 
 /* Mount points */

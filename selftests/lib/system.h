@@ -28,6 +28,17 @@ int error_of(long ret);
 
 long long now_us(void);
 void sleep_ms(int ms);
+
+/* Looks each millisecond whether @condition holds, and returns whether it does in the end. */
+#define await(condition, timeout_ms)					\
+({									\
+	int left_ms = (timeout_ms);					\
+	bool holds;							\
+									\
+	while (!(holds = (condition)) && left_ms-- > 0)			\
+		sleep_ms(1);						\
+	holds;								\
+})
 /* Without giving up the CPU, to try each moment of a race */
 void spin_us(int us);
 

@@ -53,12 +53,7 @@ static int count_entries(int dir, const char *prefix)
 
 static bool await_gone(int dir, const char *prefix)
 {
-	for (int ms = 0; ms < GONE_LIMIT_MS; ms++) {
-		if (!count_entries(dir, prefix))
-			return true;
-		sleep_ms(1);
-	}
-	return false;
+	return await(!count_entries(dir, prefix), GONE_LIMIT_MS);
 }
 
 /* Network devices */

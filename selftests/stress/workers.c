@@ -119,13 +119,11 @@ static void failed(struct thread *thread, const char *what, const char *path)
  */
 static void make_directory(struct thread *thread, const char *path)
 {
-	for (int ms = 0; mkdir(path, 0755); ms++) {
-		if (errno != EEXIST || ms == GONE_LIMIT_MS) {
-			failed(thread, "mkdir", path);
-			return;
-		}
-		sleep_ms(1);
-	}
+	int ret;
+
+	await(!(ret = mkdir(path, 0755)) || errno != EEXIST, GONE_LIMIT_MS);
+	if (ret)
+		failed(thread, "mkdir", path);
 }
 
 /* A meddler may have been faster, which is no finding. */
