@@ -44,13 +44,21 @@ all="$(known guest.py system.py suites.py)"
 for name in $CLIENTS; do
 	[[ " $all" == *" $name "* ]] || { say "error: CLIENTS: $name: none of $all"; exit 2; }
 done
-# Each of the two lanes (see below) takes about as long. stress-ng by default runs on
-# the newest dev kernel only.
-on_dev=$(chosen "$(known guest.py) kselftest" "$(known guest.py suites.py)")
-on_debian=$(chosen "$(known system.py) kselftest livepatch" "$(known system.py suites.py)")
-[ -n "$on_dev" ] || kernels=$(tr ' ' '\n' <<<"$kernels" | grep -x debian || :)
-[ -n "$on_debian" ] || kernels=$(tr ' ' '\n' <<<"$kernels" | grep -vx debian || :)
-[ -n "$kernels" ] || { say "error: CLIENTS=$CLIENTS: none of them runs on KERNEL=$KERNEL"; exit 2; }
+# A guest for each kernel, and on Debian's one for the suites. stress-ng by default
+# runs on the newest dev kernel only.
+names_of() { # GUEST
+	case $1 in
+	debian) chosen "$(known system.py)" "$(known system.py)" ;;
+	debian-suites) chosen 'kselftest livepatch' "$(known suites.py)" ;;
+	7.3) chosen "$(known guest.py) kselftest stress-ng" "$(known guest.py suites.py)" ;;
+	*) chosen "$(known guest.py) kselftest" "$(known guest.py suites.py)" ;;
+	esac
+}
+guests=()
+for guest in ${kernels/debian/debian debian-suites}; do
+	[ -z "$(names_of "$guest")" ] || guests+=("$guest")
+done
+[ ${#guests[@]} -gt 0 ] || { say "error: CLIENTS=$CLIENTS: none of them runs on KERNEL=$KERNEL"; exit 2; }
 
 "$here/deps.sh" build cargo vm bench clients
 root_clients=$("$clients/root.sh")
@@ -116,45 +124,40 @@ run_dev() { # NAMES
 }
 
 # Caches that are merged can't be told apart. The firmware suite mounts over a
-# folder that Debian has with its first firmware.
+# folder that Debian has with its first firmware, and is to load through sysfs
+# what is in no folder, as Android's kernels do; a rule of udev cancels that.
 run_debian() { # NAMES
 	TIMEOUT=${TIMEOUT:-900} APPEND=slab_nomerge ADD="$(echo "$clients"/*.py) $suites" RUN="
 		mkdir -p /lib/firmware
+		echo 1 >/proc/sys/kernel/firmware_config/force_sysfs_fallback
+		ln -s /dev/null /etc/udev/rules.d/50-firmware.rules && udevadm control --reload
 		export KSELFTEST=/add/${suites##*/} STRESS_SECONDS=$STRESS_SECONDS
 		/add/system.py $1 2>&1" "$here/vm.sh"
 }
 
-# The kernels of a lane one after another; a line tells how each ended, and the
-# seconds it took.
-lane() { # KERNEL...
-	local kernel name ended begun run names
-	for kernel; do
-		name=$kernel run=run_dev names=$on_dev ended=0
-		[ "$kernel" != debian ] || run=run_debian names=$on_debian
-		[ "$kernel$CLIENTS" != 7.3 ] || names+=stress-ng
-		[ "$DEBUG" = 0 ] || name+=-debug
-		begun=$SECONDS
-		: >"$out/$name.log"
-		if KERNEL=$kernel prepare "$kernel" "$names"; then
-			say "testing: clients on $name ..."
-			begun=$SECONDS
-			KERNEL=$kernel $run "$names" >"$out/$name.log" || ended=$?
-		else
-			ended=125
-		fi
-		{
-			sed "s/^/$name /" "$out/$name.log"
-			echo "$name status $ended $((SECONDS - begun))"
-		} >"$out/$name.results"
-	done
+# A line tells how it ended, and the seconds it took.
+run() { # GUEST KERNEL
+	local name=$1 begun=$SECONDS ended=0 command=run_dev
+	[ "$2" != debian ] || command=run_debian
+	[ "$DEBUG" = 0 ] || name+=-debug
+	say "testing: clients on $name ..."
+	KERNEL=$2 $command "$(names_of "$1")" >"$out/$name.log" || ended=$?
+	{
+		sed "s/^/${name%-suites} /" "$out/$name.log"
+		echo "$name status $ended $((SECONDS - begun))"
+	} >"$out/$name.results"
 }
 
+# Side by side, as most of the time they wait.
 rm -f "$out"/*.results
-case " $kernels " in
-*debian*) lane debian & ;;
-esac
-# shellcheck disable=SC2046 # one kernel a word
-lane $(tr ' ' '\n' <<<"$kernels" | grep -vx debian)
+for guest in "${guests[@]}"; do
+	kernel=${guest%-suites}
+	if KERNEL=$kernel prepare "$kernel" "$(names_of "$guest")"; then
+		run "$guest" "$kernel" &
+	else
+		echo "$guest status 125 0" >"$out/$guest.results"
+	fi
+done
 wait
 cat "$out"/*.results >"$out/results"
 
