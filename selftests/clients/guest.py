@@ -97,19 +97,22 @@ class Snaps(Cgroups):
 
 
 class Devices:
-    """Network devices, which have a directory each in sysfs."""
+    """Network devices, which have a directory each in sysfs; they are removed at once."""
+
+    group = "7"
 
     def __init__(self, count):
-        self.names = [f"client{i}" for i in range(count)]
-        for name in self.names:
-            subprocess.run(["ip", "link", "add", name, "type", "dummy"], check=True)
-        self.paths = [f"/sys/devices/virtual/net/{name}" for name in self.names]
+        names = [f"client{i}" for i in range(count)]
+        self.paths = [f"/sys/devices/virtual/net/{name}" for name in names]
+        subprocess.run(["ip", "-batch", "-"], check=True, text=True, input="".join(
+            f"link add {name} group {self.group} type dummy\n" for name in names))
 
     def before(self):
         pass
 
     def remove(self, index):
-        subprocess.run(["ip", "link", "del", self.names[index]], check=True)
+        if index == 0:
+            subprocess.run(["ip", "link", "del", "group", self.group], check=True)
 
     def clean_up(self):
         pass

@@ -26,7 +26,7 @@ def unloaded(units):
     return len(units) - left() - sum(os.path.exists(f"{CGROUPS}/system.slice/{u}.service") for u in units)
 
 
-def transient(state, count=100):
+def transient(state, count=50):
     held = Held("systemd")
     units = [f"client-t{i}" for i in range(count)]
     for unit in units:
@@ -101,11 +101,12 @@ def path_units(state, count=5):
     for i in range(count):
         command("ip", "link", "del", f"path{i}")
     ends = 0
+    wait_for(lambda: all(os.path.exists(f"/run/path{i}") for i, _ in enumerate(paths)), 5)
+    command("systemctl", "stop", *(f"client-p{i}.path" for i, _ in enumerate(paths)))
     for i, _ in enumerate(paths):
-        ends += wait_for(lambda: os.path.exists(f"/run/path{i}"), 3)
-        command("systemctl", "stop", f"client-p{i}.path")
         with contextlib.suppress(FileNotFoundError):
             os.remove(f"/run/path{i}")
+            ends += 1
     row("systemd", "path-units", state, len(paths), ends, held)
 
 
