@@ -32,11 +32,12 @@ for kernel in $kernels; do
 	KDIR=$(KDIR=$given KERNEL=$kernel "$here/kernel.sh")
 	export KDIR
 	need_livepatch
-	say "stress on ${KDIR##*/}, $stress_s s at most ..."
+	name=$(basename "${KDIR%/build}")
+	say "stress on $name, $stress_s s at most ..."
 	kmake -s -C "$root/selftests" KSRC="$(source_of "$KDIR")" OUT="$selftests" >&2
 	ADD="$selftests/stress" UNLOAD=1 TIMEOUT=$((stress_s + 600)) \
 		RUN="${SEED:+SEED=$SEED} /add/stress -t $stress_s -n $NODES" "$here/vm.sh" || failed=1
-	say "loading and unloading on ${KDIR##*/} ..."
+	say "loading and unloading on $name ..."
 	ADD="$selftests/reload" TIMEOUT=$((reload_s + 200)) \
 		RUN="${SEED:+SEED=$SEED} /add/reload -t $reload_s -n $ROUNDS" "$here/vm.sh" || failed=1
 	if [ "$kernel" = debian ] || [ -n "$given" ]; then continue; fi
