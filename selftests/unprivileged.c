@@ -20,7 +20,6 @@
 #include "lib/user.h"
 
 #define ROUNDS		15
-#define CPU_MAX		"%.3900s/cpu.max"
 
 /* Who removes files that nobody but the release stage tells of, and then does not return */
 
@@ -28,7 +27,7 @@ FIXTURE(stopped) {
 	char user[PATH_MAX];
 	char own[PATH_MAX];
 	char parent[PATH_MAX];
-	char child[PATH_MAX];	/* one of as many as the variant says */
+	char child[PATH_MAX];
 	char file[PATH_MAX];
 	struct shared *shared;
 	pid_t pid;
@@ -40,9 +39,7 @@ FIXTURE_VARIANT(stopped) {
 	void (*remove)(void *shared);
 	/* What becomes of the remover; NULL: it sees to that itself */
 	bool (*stop)(pid_t pid, const char *cgroup);
-	const char *needs_controller;
 	const char *needs_file;
-	int children;
 };
 
 FIXTURE_VARIANT_ADD(stopped, as_the_call_ends_by_ptrace) {
@@ -60,14 +57,6 @@ FIXTURE_VARIANT_ADD(stopped, by_the_freezer) {
 	.stop = stop_by_freezer,
 };
 
-/* Some thousand files, which take it longer than the time that it has */
-FIXTURE_VARIANT_ADD(stopped, by_cpu_max) {
-	.remove = remove_throttled,
-	.needs_controller = "+cpu",
-	.needs_file = "cpu.max",
-	.children = 63,
-};
-
 FIXTURE_VARIANT_ADD(stopped, in_vfork) {
 	.remove = remove_and_vfork,
 };
@@ -76,19 +65,6 @@ FIXTURE_VARIANT_ADD(stopped, in_sendfile_from_fuse) {
 	.remove = send_from_fuse,
 	.needs_file = "/dev/fuse",
 };
-
-static char *sibling(char path[PATH_MAX], const char *parent, int nr)
-{
-	return format_path(path, "%.3900s/sibling%d", parent, nr);
-}
-
-/* In the cgroup of the process, if it is no absolute path */
-static bool has_file(const char *cgroup, const char *name)
-{
-	char path[PATH_MAX];
-
-	return exists(name[0] == '/' ? name : format_path(path, "%.3900s/%s", cgroup, name));
-}
 
 FIXTURE_SETUP(stopped)
 {
@@ -112,14 +88,10 @@ FIXTURE_SETUP(stopped)
 	ASSERT_TRUE(delegate_cgroup(self->user));
 	format_path(path, "%.3900s/cgroup.subtree_control", self->user);
 	ASSERT_TRUE(write_text(path, "+memory"));
-	if (variant->needs_controller)
-		write_text(path, variant->needs_controller);
 	ASSERT_TRUE(delegate_cgroup(self->own));
 	ASSERT_TRUE(delegate_cgroup(self->parent));
 	ASSERT_TRUE(write_text(self->shared->control, "+memory"));
 	ASSERT_TRUE(delegate_cgroup(self->child));
-	for (int i = 0; i < variant->children; i++)
-		ASSERT_EQ(mkdir(sibling(path, self->parent, i), 0755), 0);
 	self->inotify = open_inotify();
 	ASSERT_GE(self->inotify, 0);
 }
@@ -129,10 +101,7 @@ FIXTURE_TEARDOWN(stopped)
 	char path[PATH_MAX];
 
 	write_text(format_path(path, "%.3900s/cgroup.freeze", self->own), "0");
-	write_text(format_path(path, CPU_MAX, self->own), "max");
 	end_process(self->pid);
-	for (int i = 0; i < variant->children; i++)
-		remove_cgroup(sibling(path, self->parent, i));
 	remove_cgroup(self->child);
 	remove_cgroup(self->parent);
 	remove_cgroup(self->own);
@@ -143,12 +112,10 @@ FIXTURE_TEARDOWN(stopped)
 TEST_F_TIMEOUT(stopped, remover_holds_no_event_up, 120)
 {
 	int wd = inotify_add_watch(self->inotify, self->file, IN_DELETE_SELF);
-	char path[PATH_MAX];
 
 	ASSERT_GE(wd, 0);
-	if (variant->needs_file && !has_file(self->own, variant->needs_file))
+	if (variant->needs_file && !exists(variant->needs_file))
 		SKIP(return, "no %s", variant->needs_file);
-	self->shared->cpu_max = open(format_path(path, CPU_MAX, self->own), O_WRONLY | O_CLOEXEC);
 	self->pid = start_user(self->own, variant->remove, self->shared);
 	ASSERT_GT(self->pid, 0);
 	if (variant->stop)
@@ -162,10 +129,26 @@ TEST_F_TIMEOUT(stopped, remover_holds_no_event_up, 120)
 
 FIXTURE(blocked) {
 	char root[PATH_MAX];
+	char own[PATH_MAX];
+	char cpu_max[PATH_MAX];
 	struct shared *shared;
 	pid_t pid;
 	int inotify;
 	struct events events;
+};
+
+FIXTURE_VARIANT(blocked) {
+	void (*remove)(void *shared);
+	bool needs_cpu_max;
+};
+
+FIXTURE_VARIANT_ADD(blocked, by_a_full_socket) {
+	.remove = remove_device_and_block,
+};
+
+FIXTURE_VARIANT_ADD(blocked, by_cpu_max) {
+	.remove = remove_device_and_compute,
+	.needs_cpu_max = true,
 };
 
 FIXTURE_SETUP(blocked)
@@ -173,31 +156,42 @@ FIXTURE_SETUP(blocked)
 	const char *reason = why_no_dummies();
 
 	if (!reason)
+		reason = why_no_cgroup();
+	if (!reason)
 		reason = why_no_user();
 	if (reason)
 		SKIP(return, "%s", reason);
 	self->shared = share_memory(sizeof(*self->shared));
 	ASSERT_NE(self->shared, NULL);
 	ASSERT_TRUE(make_mount_point(self->root));
+	format_path(self->own, "%.3900s/own", cgroup_base());
+	format_path(self->cpu_max, "%.3900s/cpu.max", self->own);
+	ASSERT_TRUE(delegate_cgroup(self->own));
+	if (variant->needs_cpu_max && !exists(self->cpu_max))
+		SKIP(return, "no cpu.max");
+	self->shared->cpu_max = open(self->cpu_max, O_WRONLY | O_CLOEXEC);
 	self->inotify = open_inotify();
 	ASSERT_GE(self->inotify, 0);
 }
 
 FIXTURE_TEARDOWN(blocked)
 {
+	write_text(self->cpu_max, "max");
 	end_process(self->pid);
+	remove_cgroup(self->own);
+	cgroup_base_remove();
 	if (self->root[0])
 		remove_mount_point(self->root);
 	if (may_unload_dummy())
 		unload_dummy();
 }
 
-TEST_F(blocked, remover_holds_no_event_up)
+TEST_F_TIMEOUT(blocked, remover_holds_no_event_up, 120)
 {
 	char path[PATH_MAX];
 	int wd;
 
-	self->pid = start_user(NULL, remove_device_and_block, self->shared);
+	self->pid = start_user(self->own, variant->remove, self->shared);
 	ASSERT_GT(self->pid, 0);
 	ASSERT_TRUE(await_flag(&self->shared->ready));
 	ASSERT_TRUE(mount_sysfs_of(self->pid, self->root));

@@ -112,6 +112,8 @@ prepare() { # KERNEL NAMES
 	[[ ! " $2" =~ " "(kselftest|livepatch)" " ]] || suites=$("$clients/suites.sh")
 }
 
+# KDIR= is where the livepatch suite would compile its modules, which are there:
+# without such a folder it skips all.
 run_dev() { # NAMES
 	MEM=3G UNLOAD=1 TIMEOUT=${TIMEOUT:-$((DEBUG ? 1800 : 900))} ADD="$out/root.tar $out/clients $suites" RUN="
 		insmod /lib/modules/dummy.ko numdummies=0 && mount -t tmpfs -o size=90% tmpfs /root &&
@@ -119,7 +121,7 @@ run_dev() { # NAMES
 		[ -z '$suites' ] || cp -r /add/${suites##*/} /root/opt/suites || exit 1
 		ln -s /proc/self/fd /dev/fd; ln -s fd/0 /dev/stdin; ln -s fd/1 /dev/stdout; ln -s fd/2 /dev/stderr
 		for folder in proc sys dev tmp; do mount --rbind /\$folder /root/\$folder; done
-		export PATH=/usr/sbin:/usr/bin:/sbin:/bin LOAD='insmod /opt/rkernfs.ko' KSELFTEST=/opt/suites STRESS_SECONDS=$STRESS_SECONDS
+		export PATH=/usr/sbin:/usr/bin:/sbin:/bin LOAD='insmod /opt/rkernfs.ko' KSELFTEST=/opt/suites STRESS_SECONDS=$STRESS_SECONDS KDIR=/opt/suites
 		chroot /root /opt/clients/guest.py $1 2>&1" "$here/vm.sh"
 }
 

@@ -114,24 +114,6 @@ bool stop_by_freezer(pid_t pid, const char *cgroup)
 	       !ptrace(PTRACE_DETACH, pid, NULL, NULL);
 }
 
-/*
- * Without time on a processor, for which it waits on its way out of the call. A
- * millisecond in each 200: what it uses too much is missing in the next ones. So
- * the limit comes last before the removal; also what the processor does for
- * others of the host meanwhile is counted.
- */
-void remove_throttled(void *arg)
-{
-	static const char limit[] = "1000 200000";
-	struct shared *shared = arg;
-	int control = open_control(shared);
-
-	set_flag(&shared->removing);
-	write(shared->cpu_max, limit, strlen(limit));
-	remove_by(control);
-	set_flag(&shared->returned);
-}
-
 /* Waiting for a child, in a call of its own */
 
 void remove_and_vfork(void *arg)
@@ -190,19 +172,27 @@ static bool fill_queue(int fd, struct sockaddr_nl *address)
 	return errno == EAGAIN;
 }
 
-/* In one call */
-void remove_device_and_block(void *arg)
+static struct removal removal_of(int ifindex)
 {
-	struct shared *shared = arg;
-	struct sockaddr_nl kernel = { .nl_family = AF_NETLINK }, own, full;
-	int fd = open_netlink(&own), unread = open_netlink(&full);
 	struct removal removal = {
 		.header = {
 			.nlmsg_len = sizeof(removal),
 			.nlmsg_type = RTM_DELLINK,
 			.nlmsg_flags = NLM_F_REQUEST,
 		},
+		.info.ifi_index = ifindex,
 	};
+
+	return removal;
+}
+
+/* In one call */
+void remove_device_and_block(void *arg)
+{
+	struct shared *shared = arg;
+	struct sockaddr_nl kernel = { .nl_family = AF_NETLINK }, own, full;
+	int fd = open_netlink(&own), unread = open_netlink(&full);
+	struct removal removal;
 	struct iovec iov = { .iov_base = &removal, .iov_len = sizeof(removal) };
 	struct mmsghdr messages[] = {
 		{ .msg_hdr = { &kernel, sizeof(kernel), &iov, 1, NULL, 0, 0 } },
@@ -211,9 +201,64 @@ void remove_device_and_block(void *arg)
 
 	if (fd < 0 || unread < 0 || !add_dummies("dm", 1, GROUP) || !fill_queue(fd, &full))
 		return;
-	removal.info.ifi_index = if_nametoindex("dm0");
+	removal = removal_of(if_nametoindex("dm0"));
 	set_flag(&shared->ready);
 	raise(SIGSTOP);
 	sendmmsg(fd, messages, ARRAY_SIZE(messages), 0);
+	set_flag(&shared->returned);
+}
+
+/* The device, and then more than there is time for */
+
+#define MAX_MESSAGES	1024
+#define REQUESTS	500	/* in a message */
+#define COMPUTE_US	1000000
+/* The removal has time; what comes after it takes some 20 s. */
+#define LIMIT		"50000 1000000"
+
+/* The answers are not read, and so dropped. */
+static void ask_for_links(struct removal requests[REQUESTS])
+{
+	for (int i = 0; i < REQUESTS; i++) {
+		requests[i] = removal_of(if_nametoindex("lo"));
+		requests[i].header.nlmsg_type = RTM_GETLINK;
+	}
+}
+
+static int messages_in(long us, int fd, const struct msghdr *message)
+{
+	long long begun = now_us(), taken;
+	int nr;
+
+	sendmsg(fd, message, 0);
+	taken = now_us() - begun;
+	nr = us / (taken + 1) + 1;
+	return nr < MAX_MESSAGES ? nr : MAX_MESSAGES - 1;
+}
+
+/* In one call, throttled once the device is gone: at once, or as the call ends */
+void remove_device_and_compute(void *arg)
+{
+	static struct removal requests[REQUESTS];
+	static struct mmsghdr messages[MAX_MESSAGES];
+	struct shared *shared = arg;
+	struct sockaddr_nl kernel = { .nl_family = AF_NETLINK }, own;
+	int fd = open_netlink(&own), nr;
+	struct removal removal;
+	struct iovec first = { .iov_base = &removal, .iov_len = sizeof(removal) };
+	struct iovec rest = { .iov_base = requests, .iov_len = sizeof(requests) };
+
+	if (fd < 0 || !add_dummies("dm", 1, GROUP))
+		return;
+	removal = removal_of(if_nametoindex("dm0"));
+	ask_for_links(requests);
+	for (int i = 0; i < MAX_MESSAGES; i++)
+		messages[i].msg_hdr = (struct msghdr){ &kernel, sizeof(kernel), &rest, 1, NULL, 0, 0 };
+	nr = messages_in(COMPUTE_US, fd, &messages[0].msg_hdr);
+	messages[0].msg_hdr.msg_iov = &first;
+	set_flag(&shared->ready);
+	raise(SIGSTOP);
+	write(shared->cpu_max, LIMIT, strlen(LIMIT));
+	sendmmsg(fd, messages, nr + 1, 0);
 	set_flag(&shared->returned);
 }

@@ -10,7 +10,7 @@
 /* What the user's process and the test share */
 struct shared {
 	char control[PATH_MAX];	/* cgroup.subtree_control, to turn memory off */
-	int cpu_max;		/* open, for remove_throttled(): the user may not open it */
+	int cpu_max;		/* open: the user may not open it */
 	bool ready;		/* to be woken */
 	bool removing;
 	bool returned;
@@ -20,11 +20,11 @@ bool await_flag(const bool *flag);
 
 /* What start_user() is to run, with a struct shared */
 void remove_traced(void *shared);
-void remove_throttled(void *shared);
 void remove_and_vfork(void *shared);
 void send_from_fuse(void *shared);
-/* Removes the device dm0, which it makes, when it is woken. */
+/* Remove the device dm0, which they make, when they are woken. */
 void remove_device_and_block(void *shared);
+void remove_device_and_compute(void *shared);
 
 /* What remove_traced() runs into at the end of its removal, in @cgroup */
 bool stop_by_ptrace(pid_t pid, const char *cgroup);

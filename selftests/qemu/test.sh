@@ -10,7 +10,8 @@
 #   TESTS='pattern'       only the programs with such a name (harness: the
 #                         tests of the harness itself; negative: that tests
 #                         fail when the module leaves out a step; fuzzer: that
-#                         it finds that; compile_fail: that the types refuse
+#                         it finds that; kexec: that a patched kernel starts
+#                         the next one; compile_fail: that the types refuse
 #                         what they promise to)
 set -euo pipefail
 kernels=${KERNEL:-} variants=${DEBUG:-0 1} pattern=${TESTS:-*}
@@ -134,6 +135,7 @@ for debug in $variants; do
 	# With the programs that were built for it.
 	on_each negative "$here/negative_test.sh" "$selftests"
 	on_each fuzzer "$root/selftests/fuzz/test.sh"
+	on_each kexec "$here/kexec_test.sh" "$selftests"
 	on_each compile_fail "$root/selftests/compile_fail/test.sh"
 done
 shopt -s nullglob

@@ -140,7 +140,10 @@ pub(super) fn defer(head: Head) {
         let work = head.clone().into_work();
         // SAFETY: `work` is unused, and stays until it was run, as its reference is given away.
         if unsafe { shim::rkernfs_task_work_add(work, Some(run_task_work)) } == 0 {
-            return enqueue(head, GRACE_MS);
+            if !cfg!(omit_grace) {
+                enqueue(head, GRACE_MS);
+            }
+            return;
         }
         // SAFETY: It was not added. The task exits.
         drop(unsafe { Head::from_work(work) });

@@ -1,0 +1,151 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Somebody has a reference of a removed inode without a dentry, and keeps it for
+ * as long as he likes, as who opens a file handle may for a moment. Whoever
+ * watches that inode is told when he lets it go, and nobody else waits.
+ */
+#include <sched.h>
+#include <sys/mount.h>
+#include <sys/stat.h>
+
+#include "kselftest_harness.h"
+#include "lib/events.h"
+#include "lib/expect.h"
+#include "lib/module.h"
+#include "lib/netdev.h"
+#include "lib/process.h"
+#include "lib/system.h"
+
+#define KEEP_MS		9000
+#define KEPT_GROUP	0x726b
+#define OTHER_GROUP	0x726c
+
+FIXTURE(kept) {
+	char cgroup[PATH_MAX];
+	char node[PATH_MAX];
+	char other[PATH_MAX];
+	char mount_point[PATH_MAX];
+	int inotify;
+	struct events events;
+	/* Of what others remove meanwhile */
+	int inotify_others;
+	struct events events_others;
+};
+
+FIXTURE_VARIANT(kept) {
+	bool is_dir;
+};
+
+/* Its cgroup goes by rmdir(2). */
+FIXTURE_VARIANT_ADD(kept, file) {
+	.is_dir = false,
+};
+
+/* Its device goes: rmdir(2) would look it up, which gives it a dentry. */
+FIXTURE_VARIANT_ADD(kept, directory) {
+	.is_dir = true,
+};
+
+FIXTURE_SETUP(kept)
+{
+	const char *reason = why_no_cgroup();
+
+	if (!reason)
+		reason = why_no_memory_controller();
+	if (!reason)
+		reason = why_no_dummies();
+	if (!reason && !has_test_module("keep"))
+		reason = "no modules of the tests";
+	if (reason)
+		SKIP(return, "%s", reason);
+	format_path(self->cgroup, "%.3900s/kept", cgroup_base());
+	format_path(self->other, "%.3900s/other", cgroup_base());
+	ASSERT_EQ(mkdir(self->cgroup, 0755), 0);
+	ASSERT_TRUE(add_dummies("rkk", 1, KEPT_GROUP));
+	if (variant->is_dir)
+		format_path(self->node, "/sys/devices/virtual/net/rkk0");
+	else
+		format_path(self->node, "%.3900s/memory.events", self->cgroup);
+	ASSERT_TRUE(make_mount_point(self->mount_point));
+	self->inotify = open_inotify();
+	ASSERT_GE(self->inotify, 0);
+	self->inotify_others = open_inotify();
+	ASSERT_GE(self->inotify_others, 0);
+}
+
+FIXTURE_TEARDOWN(kept)
+{
+	remove_test_module("keep");
+	delete_group(KEPT_GROUP);
+	delete_group(OTHER_GROUP);
+	remove_cgroup(self->cgroup);
+	remove_cgroup(self->other);
+	cgroup_base_remove();
+	if (self->mount_point[0])
+		remove_mount_point(self->mount_point);
+	if (may_unload_dummy())
+		unload_dummy();
+}
+
+static bool remove_kept(const struct _test_data_kept *self, bool is_dir)
+{
+	return is_dir ? delete_group(KEPT_GROUP) : !remove_cgroup(self->cgroup);
+}
+
+/* Each in a namespace of its own, so that it has a superblock of its own. */
+static bool mount_both(void *mount_point)
+{
+	return !unshare(CLONE_NEWNS | CLONE_NEWNET | CLONE_NEWCGROUP) &&
+	       !mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL) &&
+	       !mount("none", mount_point, "sysfs", 0, NULL) &&
+	       !mount("none", mount_point, "cgroup2", 0, NULL);
+}
+
+/* What is removed of both hierarchies, and a mount of each */
+static void others_go_on(struct __test_metadata *_metadata, struct _test_data_kept *self)
+{
+	char path[PATH_MAX];
+	int wd[2];
+	pid_t pid;
+
+	ASSERT_EQ(mkdir(self->other, 0755), 0);
+	ASSERT_TRUE(add_dummies("rko", 1, OTHER_GROUP));
+	wd[0] = inotify_add_watch(self->inotify_others,
+				  format_path(path, "%.3900s/memory.events", self->other),
+				  IN_DELETE_SELF);
+	wd[1] = inotify_add_watch(self->inotify_others, "/sys/devices/virtual/net/rko0",
+				  IN_DELETE_SELF);
+	ASSERT_EQ(remove_cgroup(self->other), 0);
+	ASSERT_TRUE(delete_group(OTHER_GROUP));
+	self->events_others.nr = 0;
+	assert_told(_metadata, self->inotify_others, &self->events_others, wd, ARRAY_SIZE(wd));
+	pid = start_process(mount_both, NULL, self->mount_point);
+	ASSERT_GT(pid, 0);
+	end_process(pid);
+}
+
+TEST_F_TIMEOUT(kept, inode_is_told_when_it_is_let_go_and_nobody_else_waits, 120)
+{
+	int wd = inotify_add_watch(self->inotify, self->node, IN_DELETE_SELF);
+	char parameters[PATH_MAX];
+	long long end;
+
+	ASSERT_GE(wd, 0);
+	ASSERT_EQ(insert_test_module("keep", format_path(parameters, "path=%.4000s", self->node)),
+		  0);
+	end = now_us() + KEEP_MS * 1000LL;
+	ASSERT_TRUE(remove_kept(self, variant->is_dir));
+	do {
+		long long begun = now_us();
+
+		others_go_on(_metadata, self);
+		EXPECT_LT(now_us() - begun, EVENT_TIMEOUT_MS * 1000LL);
+	} while (now_us() < end);
+	ASSERT_QUIET();
+	EXPECT_EQ(count_marks(self->inotify), 1);
+	ASSERT_EQ(remove_test_module("keep"), 0);
+	ASSERT_TOLD(wd);
+	EXPECT_EQ(count_marks(self->inotify), 0);
+}
+
+TEST_HARNESS_MAIN
