@@ -85,7 +85,7 @@ def tap(rows, suites, status):
     for (kernel, client, case), row in rows.items():
         ok(f"{kernel}: {client}, {case}", judge(client, row))
     for (kernel, name), suite in suites.items():
-        ok(f"{kernel}: {name}", list(suite_report.judge(name, suite)))
+        ok(f"{kernel}: {name}", list(suite_report.judge(kernel, name, suite)))
     return number, failed
 
 

@@ -9,6 +9,8 @@ EXPECTED = {
     "livepatch:test-livepatch.sh": "counts all livepatches, and wants its own only",
     "livepatch:test-sysfs.sh": "wants to be the first of all livepatches",
 }
+# ... and where they do not want that yet
+BEFORE = {("6.12", "livepatch:test-sysfs.sh")}
 
 
 class Suite:
@@ -37,17 +39,22 @@ def parse(lines):
     return suites
 
 
-def judge(name, suite):
+def why_differs(kernel, name):
+    return None if (kernel, name) in BEFORE else EXPECTED.get(name)
+
+
+def judge(kernel, name, suite):
     if set(suite.counts) != {"enabled", "disabled"}:
         yield "it did not run in both states"
     elif not any(suite.counts["disabled"]):
         yield "it has no test"
     elif name.startswith("stress-ng:") and not suite.counts["disabled"][0]:
         yield "it does not pass by itself"
-    if name not in EXPECTED:
+    expected = why_differs(kernel, name)
+    if not expected:
         yield from (f"{test}: {how}" for test, how in suite.differs.items())
     elif not suite.differs:
-        yield f"no difference, though it {EXPECTED[name]}"
+        yield f"no difference, though it {expected}"
 
 
 def described(suites, state):
@@ -64,8 +71,8 @@ def table(suites):
              "     - kernel alone", "     - with rkernfs", "     - differ, as expected", "     - vary in both"]
     for (folder, kernel), members in sorted(folders.items()):
         programs = [suite for _, suite in members]
-        differ = [f"{name.split(':')[1]} {EXPECTED[name]}" for name, suite in members
-                  if suite.differs and name in EXPECTED]
+        differ = [f"{name.split(':')[1]} {why_differs(kernel, name)}" for name, suite in members
+                  if suite.differs and why_differs(kernel, name)]
         vary = [test for suite in programs for test in suite.varies]
         lines += [f"   * - {folder} ({len(programs)})", f"     - {kernel}",
                   f"     - {described(programs, 'disabled')}".rstrip(),
