@@ -249,6 +249,7 @@ struct delayed {
 	int inotify;
 	struct handle *handle;
 	int wd;
+	atomic_bool done;
 };
 
 static void *open_watch_close(void *arg)
@@ -260,7 +261,15 @@ static void *open_watch_close(void *arg)
 	fd = open_handle(delayed->base, delayed->handle);
 	delayed->wd = fd < 0 ? -1 : watch_fd(delayed->inotify, fd);
 	close(fd);
+	atomic_store(&delayed->done, true);
 	return NULL;
+}
+
+/* Until the opener is in the function, or has not come by there at all */
+static void await_delay(const struct delayed *delayed)
+{
+	while (!atomic_load(&delayed->done) && module_parameter("delay", "hits") < 1)
+		sleep_ms(1);
 }
 
 static void remove_meanwhile(struct __test_metadata *_metadata, struct _test_data_handles *self,
@@ -281,7 +290,7 @@ static void remove_meanwhile(struct __test_metadata *_metadata, struct _test_dat
 	ASSERT_EQ(insert_test_module("delay", parameters), 0);
 	delayed.handle = &handle;
 	pthread_create(&thread, NULL, open_watch_close, &delayed);
-	sleep_ms(10);
+	await_delay(&delayed);
 	EXPECT_EQ(remove_cgroup(self->path), 0);
 	pthread_join(thread, NULL);
 	/* A mark that is there already is not added. */
