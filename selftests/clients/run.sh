@@ -12,7 +12,7 @@
 #   DEBUG=1			stress-ng on the debug kernels 6.12 and 7.3, unless the
 #				two above say otherwise
 #   STRESS_SECONDS=5		how long each of its stressors runs
-#   TIMEOUT=			seconds for a kernel; 900, for a debug kernel 1800
+#   TIMEOUT=			seconds for a kernel; 1200, for a debug kernel 1800
 #
 # Documentation/ is left alone if one of them is given.
 set -euo pipefail
@@ -115,7 +115,7 @@ prepare() { # KERNEL NAMES
 # KDIR= is where the livepatch suite would compile its modules, which are there:
 # without such a folder it skips all.
 run_dev() { # NAMES
-	MEM=3G UNLOAD=1 TIMEOUT=${TIMEOUT:-$((DEBUG ? 1800 : 900))} ADD="$out/root.tar $out/clients $suites" RUN="
+	MEM=3G UNLOAD=1 TIMEOUT=${TIMEOUT:-$((DEBUG ? 1800 : 1200))} ADD="$out/root.tar $out/clients $suites" RUN="
 		insmod /lib/modules/dummy.ko numdummies=0 && mount -t tmpfs -o size=90% tmpfs /root &&
 		tar -C /root -xf /add/root.tar && cp -r /add/clients /rkernfs.ko /root/opt/ || exit 1
 		[ -z '$suites' ] || cp -r /add/${suites##*/} /root/opt/suites || exit 1
@@ -129,7 +129,7 @@ run_dev() { # NAMES
 # folder that Debian has with its first firmware, and is to load through sysfs
 # what is in no folder, as Android's kernels do; a rule of udev cancels that.
 run_debian() { # NAMES
-	TIMEOUT=${TIMEOUT:-900} APPEND=slab_nomerge ADD="$(echo "$clients"/*.py) $suites" RUN="
+	TIMEOUT=${TIMEOUT:-1200} APPEND=slab_nomerge ADD="$(echo "$clients"/*.py) $suites" RUN="
 		mkdir -p /lib/firmware
 		echo 1 >/proc/sys/kernel/firmware_config/force_sysfs_fallback
 		ln -s /dev/null /etc/udev/rules.d/50-firmware.rules && udevadm control --reload
