@@ -20,7 +20,6 @@ kernels=${KERNEL:-}
 
 readonly FOUND=1 BOOT_ANEW=3 REPORTED=121 NOT_LOADED=122 DIED=123 TIMED_OUT=124
 max_boots=60
-programs=$selftests-fuzz
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 
@@ -102,6 +101,8 @@ given=${KDIR:-} passed=0 failed=0
 for kernel in $kernels; do
 	KDIR=$(KDIR=$given KERNEL=$kernel "$here/kernel.sh")
 	export KDIR
+	# One each: the fuzzers of two kernels may be tested at once.
+	programs=$selftests-fuzz-$kernel
 	kmake -s -C "$root/selftests" KSRC="$(source_of "$KDIR")" OUT="$programs" "$programs/fuzz" >&2
 	say "fuzzing on ${KDIR##*/}: $FUZZ_S s, SEED=$SEED ..."
 	if fuzz_on "$kernel-$SEED"; then
