@@ -39,17 +39,12 @@ static int open_control(struct shared *shared)
 }
 
 /* One call that is easy to find for who traces it */
-static void remove_by(int control)
-{
-	syscall(SYS_write, control, MEMORY_OFF, strlen(MEMORY_OFF));
-}
-
 static void remove_files(struct shared *shared)
 {
 	int control = open_control(shared);
 
 	set_flag(&shared->removing);
-	remove_by(control);
+	syscall(SYS_write, control, MEMORY_OFF, strlen(MEMORY_OFF));
 	close(control);
 }
 
