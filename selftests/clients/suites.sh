@@ -64,7 +64,7 @@ build() {
 	mv "$out.part" "$out"
 }
 
-kernel=$(basename "${KDIR%/build}")
+kernel=$(kernel_name)
 out=$cache/clients-suites-$kernel-$(sha256sum "$0" | cut -c 1-8)
 if [ ! -e "$out" ]; then
 	need_debian_root

@@ -104,7 +104,7 @@ for kernel in $kernels; do
 	# One each: the fuzzers of two kernels may be tested at once.
 	programs=$selftests-fuzz-$kernel
 	kmake -s -C "$root/selftests" KSRC="$(source_of "$KDIR")" OUT="$programs" "$programs/fuzz" >&2
-	say "fuzzing on ${KDIR##*/}: $FUZZ_S s, SEED=$SEED ..."
+	say "fuzzing on $(kernel_name): $FUZZ_S s, SEED=$SEED ..."
 	if fuzz_on "$kernel-$SEED"; then
 		passed=$((passed + 1))
 	else

@@ -129,6 +129,11 @@ need_livepatch() {
 	has_livepatch || die "Linux $(cat "$KDIR/include/config/kernel.release") is built without CONFIG_LIVEPATCH: nothing but rkernfs's own file system can be patched (cover=own); on $ARCH, KERNEL=${arch_kernels##* } has it"
 }
 
+# Of KDIR; that of Debian's is a folder called build in the kernel's own.
+kernel_name() {
+	basename "${KDIR%/build}"
+}
+
 # The source tree that KDIR was built from.
 source_of() { # KDIR
 	if [ -e "$1/source" ]; then

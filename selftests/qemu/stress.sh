@@ -33,7 +33,7 @@ for kernel in $kernels; do
 	KDIR=$(KDIR=$given KERNEL=$kernel "$here/kernel.sh")
 	export KDIR
 	need_livepatch
-	name=$(basename "${KDIR%/build}")
+	name=$(kernel_name)
 	say "stress on $name, $stress_s s at most ..."
 	kmake -s -C "$root/selftests" KSRC="$(source_of "$KDIR")" OUT="$selftests" >&2
 	ADD="$selftests/stress" UNLOAD=1 TIMEOUT=$((stress_s + 600)) \
