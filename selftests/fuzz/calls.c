@@ -72,7 +72,10 @@ static void write_node(const struct call *call)
 			   text->text);
 }
 
-/* Its identity is known if nobody put another in its place meanwhile. */
+/*
+ * Its identity is known if nobody put another in its place meanwhile. What was
+ * mounted over it in between ends with IN_UNMOUNT, which says nothing of the node.
+ */
 static void watch(struct proc *proc, const struct call *call)
 {
 	char path[PATH_MAX];
@@ -90,15 +93,20 @@ static void unwatch(struct proc *proc, const struct call *call)
 	take_watch_away(&proc->ledger, proc->watched[call->choice % proc->nr_watched].wd);
 }
 
+/* fanotify hears nothing of an unmount: the mark is on what was opened. */
 static void mark(struct proc *proc, const struct call *call)
 {
 	char path[PATH_MAX];
+	int fd = open(node_path(path, call->node), O_PATH | O_NOFOLLOW | O_CLOEXEC);
 	uint64_t id = id_of(call->node);
 
-	if (id && !fanotify_mark(proc->fanotify, FAN_MARK_ADD | FAN_MARK_DONT_FOLLOW,
-				 FAN_DELETE_SELF | FAN_ONDIR, AT_FDCWD,
-				 node_path(path, call->node)) && id_of(call->node) == id)
+	if (fd < 0)
+		return;
+	if (id && id_of_opened(fd) == id &&
+	    !fanotify_mark(proc->fanotify, FAN_MARK_ADD, FAN_DELETE_SELF | FAN_ONDIR, AT_FDCWD,
+			   format_path(path, "/proc/self/fd/%d", fd)))
 		add_watched(proc, -1, id, call->node);
+	close(fd);
 }
 
 /* A mark on all of the file system, for a moment */

@@ -70,21 +70,29 @@ static void meet(void)
 	pthread_barrier_wait(&shared->barrier);
 }
 
+static const char *root_of(const char *path)
+{
+	if (!strncmp(path, C, strlen(C)))
+		return C;
+	return strncmp(path, O, strlen(O)) ? S : O;
+}
+
+/* 0: nothing, or what is mounted there */
 static ino_t number(const char *path)
 {
-	struct stat st;
+	struct stat st, root;
 
-	return lstat(path, &st) ? 0 : st.st_ino;
+	if (lstat(path, &st) || stat(root_of(path), &root))
+		return 0;
+	return st.st_dev == root.st_dev ? st.st_ino : 0;
 }
 
 static void make(const char *path)
 {
-	struct stat st, root;
+	ino_t ino = mkdir(path, 0755) ? 0 : number(path);
 
-	if (mkdir(path, 0755) || stat(path, &st) || stat(path[1] == 's' ? C : O, &root))
-		return;
-	if (st.st_dev == root.st_dev)
-		shared->made[__atomic_fetch_add(&shared->nr_made, 1, __ATOMIC_SEQ_CST)] = st.st_ino;
+	if (ino)
+		shared->made[__atomic_fetch_add(&shared->nr_made, 1, __ATOMIC_SEQ_CST)] = ino;
 }
 
 static void add(int wd, const char *path, ino_t ino, bool mark)
@@ -119,11 +127,16 @@ static int new_group(void)
 
 static void mark(const char *path)
 {
+	int fd = open(path, O_PATH | O_NOFOLLOW);
 	ino_t ino = number(path);
+	struct stat st;
+	char opened[32];
 
-	if (!fanotify_mark(fanotify, FAN_MARK_ADD | FAN_MARK_DONT_FOLLOW,
-			   FAN_DELETE_SELF | FAN_ONDIR, AT_FDCWD, path) && number(path) == ino)
+	snprintf(opened, sizeof(opened), "/proc/self/fd/%d", fd);
+	if (fd >= 0 && ino && !fstat(fd, &st) && st.st_ino == ino &&
+	    !fanotify_mark(fanotify, FAN_MARK_ADD, FAN_DELETE_SELF | FAN_ONDIR, AT_FDCWD, opened))
 		add(-1, path, ino, true);
+	close(fd);
 }
 
 static void mark_all(const char *root, int us)
@@ -345,6 +358,9 @@ static void read_watches(void)
 			if (watch->mark || watch->wd != event->wd)
 				continue;
 			watch->deleted += !!(event->mask & (IN_DELETE_SELF | IN_UNMOUNT));
+			/* Of what was mounted there for a moment */
+			if (event->mask & IN_UNMOUNT)
+				watch->ino = 0;
 			watch->ignored += !!(event->mask & IN_IGNORED);
 		}
 	}

@@ -18,9 +18,11 @@
 
 enum told {
 	OPEN = 1,		/* there is such a watch */
-	DELETED = 2,		/* IN_DELETE_SELF or IN_UNMOUNT came */
+	DELETED = 2,		/* IN_DELETE_SELF came */
 	IGNORED = 4,
 	TAKEN = 8,		/* taken away by its owner */
+	UNMOUNTED = 16,		/* IN_UNMOUNT came */
+	ENDED = DELETED | UNMOUNTED,
 };
 
 bool open_ledger(struct ledger *ledger)
@@ -120,7 +122,7 @@ static void end_watch(struct ledger *ledger, struct entry *entry)
 	ledger->nr_open--;
 	if (entry->told & TAKEN)
 		ledger->found.taken++;
-	else if (entry->told & DELETED)
+	else if (entry->told & ENDED)
 		ledger->found.watches++;
 	else
 		note(&ledger->found.disordered, "only IN_IGNORED", entry->path);
@@ -148,9 +150,9 @@ static void enter(struct ledger *ledger, const struct inotify_event *event)
 	/* inotify may have begun on the event before the watch was taken away. */
 	if (entry->told & IGNORED && !(entry->told & TAKEN))
 		note(&ledger->found.disordered, "an event after IN_IGNORED", "");
-	if (entry->told & DELETED)
+	if (entry->told & ENDED)
 		note(&ledger->found.doubled, "told twice", entry->path ? entry->path : "");
-	entry->told |= DELETED;
+	entry->told |= event->mask & IN_UNMOUNT ? UNMOUNTED : DELETED;
 }
 
 void read_ledger(struct ledger *ledger)

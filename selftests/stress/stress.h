@@ -47,7 +47,7 @@ int watch_opened(struct ledger *ledger, int fd);
 void take_watch_away(struct ledger *ledger, int wd);
 /* It was added, has not ended, and was not taken away. */
 bool is_watched(const struct ledger *ledger, int wd);
-/* An event said that the node is gone, while the watch was there. */
+/* IN_DELETE_SELF said that the node is gone, while the watch was there. */
 bool was_reported(const struct ledger *ledger, int wd);
 void read_ledger(struct ledger *ledger);
 /* Nothing that the thread watches was removed yet: whatever ended is early. */
