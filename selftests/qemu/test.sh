@@ -109,13 +109,13 @@ await() {
 	under_way=()
 }
 
-# on_each NAME SCRIPT [PROGRAMS]: a script for each normal kernel
+# on_each NAME SCRIPT [PROGRAMS]: a script for each kernel
 on_each() {
 	local kernel name
 	selected "$1" || return 0
 	for kernel in $kernels; do
-		name=$1-$kernel$of_arch
-		on "$kernel" 0 "$name" tests "$name" "$2" ${3:+"$3-$kernel"}
+		name=$1-$(name_of "$kernel" "$debug")
+		on "$kernel" "$debug" "$name" tests "$name" "$2" ${3:+"$3-$kernel"}
 	done
 	await
 }
@@ -131,11 +131,11 @@ for debug in $variants; do
 		on "$kernel" "$debug" "$name" run_on "$name" "$selftests-$kernel"
 	done
 	await
-	[ "$debug" = 0 ] || continue
 	# With the programs that were built for it.
+	on_each kexec "$here/kexec_test.sh" "$selftests"
+	[ "$debug" = 0 ] || continue
 	on_each negative "$here/negative_test.sh" "$selftests"
 	on_each fuzzer "$root/selftests/fuzz/test.sh"
-	on_each kexec "$here/kexec_test.sh" "$selftests"
 	on_each compile_fail "$root/selftests/compile_fail/test.sh"
 done
 shopt -s nullglob
