@@ -44,19 +44,22 @@ all="$(known guest.py system.py suites.py)"
 for name in $CLIENTS; do
 	[[ " $all" == *" $name "* ]] || { say "error: CLIENTS: $name: none of $all"; exit 2; }
 done
-# A guest for each kernel, and on Debian's one for the suites. stress-ng by default
-# runs on the newest dev kernel only.
+# Two guests for each kernel, one of them for the suites. stress-ng by default runs
+# on the newest dev kernel only, and the livepatch suite on Debian's.
 names_of() { # GUEST
 	case $1 in
-	debian) chosen "$(known system.py)" "$(known system.py)" ;;
 	debian-suites) chosen 'kselftest livepatch' "$(known suites.py)" ;;
-	7.3) chosen "$(known guest.py) kselftest stress-ng" "$(known guest.py suites.py)" ;;
-	*) chosen "$(known guest.py) kselftest" "$(known guest.py suites.py)" ;;
+	7.3-suites) chosen 'kselftest stress-ng' "$(known suites.py)" ;;
+	*-suites) chosen kselftest "$(known suites.py)" ;;
+	debian) chosen "$(known system.py)" "$(known system.py)" ;;
+	*) chosen "$(known guest.py)" "$(known guest.py)" ;;
 	esac
 }
 guests=()
-for guest in ${kernels/debian/debian debian-suites}; do
-	[ -z "$(names_of "$guest")" ] || guests+=("$guest")
+for kernel in $kernels; do
+	for guest in "$kernel" "$kernel-suites"; do
+		[ -z "$(names_of "$guest")" ] || guests+=("$guest")
+	done
 done
 [ ${#guests[@]} -gt 0 ] || { say "error: CLIENTS=$CLIENTS: none of them runs on KERNEL=$KERNEL"; exit 2; }
 
