@@ -210,7 +210,6 @@ dead_machine() {
 
 echo "TAP version 13"
 echo 1..28
-: | tee "$work/out" "$work/err"
 ok "output is passed through raw" raw_output
 ok "long output is complete" long_output
 ok "the command's status is vm.sh's" vm 7 '' 'exit 7'

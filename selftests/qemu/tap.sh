@@ -4,17 +4,22 @@
 # TAP for scripts that try things out. Read in after lib.sh. What is tried leaves
 # what it printed in $work/out and $work/err.
 
-work=$(mktemp -d)
-trap 'rm -rf "$work"' EXIT
-number=0
+# debian/lib.sh has one.
+if ! declare -F open_root >/dev/null; then
+	work=$(mktemp -d)
+	trap 'end_steps; rm -rf "$work"' EXIT
+fi
+number=0 failed=0
 
 ok() { # NAME COMMAND...: holds if the command does
 	number=$((number + 1))
+	rm -f "$work/out" "$work/err"
 	if "${@:2}"; then
 		echo "ok $number $1"
 	else
 		echo "not ok $number $1"
-		cat "$work/out" "$work/err" 2>/dev/null | sed 's/^/# /'
+		failed=$((failed + 1))
+		cat "$work/out" "$work/err" 2>/dev/null | tail -n 100 | sed 's/^/# /'
 	fi
 }
 
