@@ -334,4 +334,42 @@ TEST_F_TIMEOUT(handles, directory_removed_in_each_step_of_opening_it, 150)
 	remove_in_each(_metadata, self, self->path);
 }
 
+/*
+ * The opener has the inode, but no dentry yet, as the only one goes; and that
+ * one's end is still being told as the opener lets go of another.
+ */
+TEST_F_TIMEOUT(handles, nested_object_opened_by_handle_as_its_dentry_goes, 60)
+{
+	struct delayed delayed = { .inotify = -1, .handle = &self->dir_handle };
+	char root[PATH_MAX], parent[PATH_MAX], nested[PATH_MAX];
+	const char *reason = has_test_module("delay") ? mount_pseudofs(root) :
+							"no modules of the tests";
+	pthread_t thread;
+	int wd;
+
+	if (reason)
+		SKIP(return, "%s", reason);
+	delayed.base = open(root, O_RDONLY | O_DIRECTORY);
+	ASSERT_EQ(mkdir(format_path(parent, "%.3800s/object", root), 0755), 0);
+	ASSERT_EQ(mkdir(format_path(nested, "%.3900s/nested", parent), 0755), 0);
+	ASSERT_TRUE(get_handle(nested, &self->dir_handle));
+	wd = inotify_add_watch(self->inotify, nested, IN_DELETE_SELF);
+	ASSERT_EQ(insert_test_module("delay",
+				     "function=d_obtain_alias ms=850 also=fsnotify_insert_event also_ms=1000"), 0);
+	pthread_create(&thread, NULL, open_watch_close, &delayed);
+	await_delay(&delayed);
+	prctl(PR_SET_NAME, "delayed");
+	EXPECT_EQ(remove_object(parent), 0);
+	prctl(PR_SET_NAME, "handles");
+	pthread_join(thread, NULL);
+	EXPECT_GE(module_parameter("delay", "hits"), 2);
+	EXPECT_EQ(remove_test_module("delay"), 0);
+	await_events(self->inotify, &self->events, 2);
+	EXPECT_TRUE(told_once(&self->events, wd))
+		TH_LOG("%s", describe_events(&self->events));
+	EXPECT_EQ(self->events.nr, 2);
+	close(delayed.base);
+	unmount_pseudofs(root);
+}
+
 TEST_HARNESS_MAIN

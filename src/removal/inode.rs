@@ -389,7 +389,7 @@ impl LockedInode<'_> {
         let inode = self.as_ptr();
         let watched = self.is_watched();
         // SAFETY: The type's invariant keeps the inode.
-        let pinned = dentries == 0 && is_pinned(unsafe { pin_mark(inode) });
+        let pinned = is_pinned(unsafe { pin_mark(inode) });
         // That of the pin, one for each dentry, one for all marks together.
         let known = self.own + i32::from(pinned) + dentries + i32::from(watched);
         Holders {

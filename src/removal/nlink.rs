@@ -11,6 +11,7 @@
 //! | no mark, and nobody who could add one | cleared | nothing: VFS ends it, now or when memory is short |
 //! | dentries that somebody uses, or that rmdir(2) is about to drop | cleared | VFS reports it with the last one, as `d_mark_dontcache()` has that go with its last reference |
 //! | a dentry that nobody uses, or a directory's that rmdir(2) does not remove | cleared | the same, but the release stage has the dentry go |
+//! | somebody who has it without a dentry, and so may make one | kept | the release stage looks again |
 //! | no dentry, but a mark | kept | the release stage gives it a dentry, clears, and has that go |
 //!
 //! Without a dentry the count is kept, so that nobody but the release stage ever reports the inode:
@@ -18,6 +19,7 @@
 
 use super::{
     batch::Todo,
+    deferral,
     inode::{Inode, LockedInode},
     locks::{Iattr, Tree},
     node::Member,
@@ -130,7 +132,8 @@ enum Outcome {
     EndedByVfs,
     /// Cleared. The release stage has its dentry go.
     Cleared,
-    /// Not cleared: see [`Holders::is_orphan`](super::inode::Holders::is_orphan).
+    /// Not cleared: see [`Holders::is_orphan`](super::inode::Holders::is_orphan), or somebody may
+    /// make a dentry of it.
     Orphan,
 }
 
@@ -189,6 +192,10 @@ fn clear_held(iattr: &Iattr<'_, '_>, node: &Node, inode: &Inode<'_>, report: boo
     }
     if !locked.is_linked() {
         return Outcome::Unchanged;
+    }
+    // He may make a dentry as the one that there is goes, and VFS would report both.
+    if holders.others && !deferral::is_exiting() {
+        return Outcome::Orphan;
     }
     locked.clear_nlink(iattr);
     if locked.is_idle() && !report || locked.is_in_rmdir() {

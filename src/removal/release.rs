@@ -11,6 +11,7 @@
 //! | a dentry that can be looked up | `d_mark_dontcache()`: it goes with its last reference, not with memory pressure | `dentries_uncached` |
 //! | of a directory, also | `S_DEAD`, and dentries in it that nobody uses go, as they keep its own | |
 //! | dentries that cannot be looked up, or none and no mark | nothing: they go with their last reference, or went | `ended_by_vfs` |
+//! | a dentry, and somebody who has a reference of the inode without one | looked at again: he may make another | `retries` |
 //! | no dentry, but a mark | `d_obtain_alias()`, `clear_nlink()`, `dput()` | `events_sent` |
 //! | the same, and somebody has a reference of the inode | looked at again: he may be about to make a dentry, or to report it | `retries` |
 //! | (it may get one, from a file handle, before 7.3) | looked at again, until nobody can | `retries` |
@@ -110,8 +111,16 @@ fn next_orphan(node: &Node) -> Next {
             let Some(inode) = lookup(&sb, member) else {
                 continue;
             };
-            let holders = inode.lock().holders();
+            let (holders, linked) = {
+                let locked = inode.lock();
+                (locked.holders(), locked.is_linked())
+            };
             if !holders.is_orphan() {
+                // `look_again()` clears it, once nobody can make another dentry.
+                if linked {
+                    next = Next::Busy;
+                    continue;
+                }
                 match inode.unpin() {
                     Some(inode) => return Next::Adopted(inode),
                     None => continue,
