@@ -355,7 +355,7 @@ TEST_F_TIMEOUT(handles, nested_object_opened_by_handle_as_its_dentry_goes, 60)
 	ASSERT_TRUE(get_handle(nested, &self->dir_handle));
 	wd = inotify_add_watch(self->inotify, nested, IN_DELETE_SELF);
 	ASSERT_EQ(insert_test_module("delay",
-				     "function=d_obtain_alias ms=850 also=fsnotify_insert_event also_ms=1000"), 0);
+				     "function=d_obtain_alias,fsnotify_insert_event ms=850,1000"), 0);
 	pthread_create(&thread, NULL, open_watch_close, &delayed);
 	await_delay(&delayed);
 	prctl(PR_SET_NAME, "delayed");
