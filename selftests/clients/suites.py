@@ -155,20 +155,19 @@ def compare(names, in_both):
     in_both(names, seen)
     first = dict(seen)
     differing = {name: difference(seen, name) for name in names}
-    varying = {name: set() for name in names}
     for _ in range(ROUNDS - 1):
         left = [name for name in names if differing[name]]
         in_both(left, seen)
         for name in left:
             again = difference(seen, name)
-            varying[name] |= {test for test, both in differing[name].items() if again.get(test) != both}
-            differing[name] = {test: both for test, both in differing[name].items() if test not in varying[name]}
+            differing[name] = {test: both for test, both in differing[name].items() if again.get(test) == both}
     for name in names:
+        varying = difference(first, name).keys() - differing[name].keys()
         for state in STATES:
-            found = {key: number for key, number in first[name, state].items() if key[0] not in varying[name]}
+            found = {key: number for key, number in first[name, state].items() if key[0] not in varying}
             print("suite", name, state, count(found, "passed"),
                   sum(found.values()) - count(found, "passed", "skipped"), count(found, "skipped"))
-        for test in sorted(varying[name]):
+        for test in sorted(varying):
             print("varies", name, test)
         for test, both in differing[name].items():
             print("differs", name, *map("=".join, zip(STATES, both)), test)
