@@ -193,7 +193,7 @@ TEST_F_TIMEOUT(blocked, remover_holds_no_event_up, 120)
 
 	self->pid = start_user(self->own, variant->remove, self->shared);
 	ASSERT_GT(self->pid, 0);
-	ASSERT_TRUE(await_flag(&self->shared->ready));
+	ASSERT_TRUE(await_stopped(self->pid));
 	ASSERT_TRUE(mount_sysfs_of(self->pid, self->root));
 	format_path(path, "%.3900s/devices/virtual/net/dm0/mtu", self->root);
 	wd = inotify_add_watch(self->inotify, path, IN_DELETE_SELF);

@@ -23,6 +23,13 @@
 #define MEMORY_OFF	"-memory"
 #define LIMIT_MS	60000
 
+bool await_stopped(pid_t pid)
+{
+	int status;
+
+	return waitpid(pid, &status, WUNTRACED) == pid && WIFSTOPPED(status);
+}
+
 bool await_flag(const bool *flag)
 {
 	return await(__atomic_load_n(flag, __ATOMIC_ACQUIRE), LIMIT_MS);
@@ -197,7 +204,6 @@ void remove_device_and_block(void *arg)
 	if (fd < 0 || unread < 0 || !add_dummies("dm", 1, GROUP) || !fill_queue(fd, &full))
 		return;
 	removal = removal_of(if_nametoindex("dm0"));
-	set_flag(&shared->ready);
 	raise(SIGSTOP);
 	sendmmsg(fd, messages, ARRAY_SIZE(messages), 0);
 	set_flag(&shared->returned);
@@ -251,7 +257,6 @@ void remove_device_and_compute(void *arg)
 		messages[i].msg_hdr = (struct msghdr){ &kernel, sizeof(kernel), &rest, 1, NULL, 0, 0 };
 	nr = messages_in(COMPUTE_US, fd, &messages[0].msg_hdr);
 	messages[0].msg_hdr.msg_iov = &first;
-	set_flag(&shared->ready);
 	raise(SIGSTOP);
 	write(shared->cpu_max, LIMIT, strlen(LIMIT));
 	sendmmsg(fd, messages, nr + 1, 0);

@@ -11,18 +11,19 @@
 struct shared {
 	char control[PATH_MAX];	/* cgroup.subtree_control, to turn memory off */
 	int cpu_max;		/* open: the user may not open it */
-	bool ready;		/* to be woken */
 	bool removing;
 	bool returned;
 };
 
 bool await_flag(const bool *flag);
+/* Until it has stopped itself: a SIGCONT before that does nothing. */
+bool await_stopped(pid_t pid);
 
 /* What start_user() is to run, with a struct shared */
 void remove_traced(void *shared);
 void remove_and_vfork(void *shared);
 void send_from_fuse(void *shared);
-/* Remove the device dm0, which they make, when they are woken. */
+/* Make the device dm0, stop, and remove it when they are woken. */
 void remove_device_and_block(void *shared);
 void remove_device_and_compute(void *shared);
 
