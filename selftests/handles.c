@@ -203,43 +203,6 @@ TEST_F_TIMEOUT(handles, directory_opened_by_handle_while_it_goes, 300)
 	}
 }
 
-/* VFS holds the dentry of what rmdir removes, but not of an object below another. */
-static int remove_object(const char *path)
-{
-	return write_object(path, "remove", "1") ? 0 : -1;
-}
-
-TEST_F_TIMEOUT(handles, nested_object_opened_by_handle_while_it_goes, 300)
-{
-	char root[PATH_MAX], parent[PATH_MAX], nested[PATH_MAX];
-	const char *reason = mount_pseudofs(root);
-	int base;
-
-	if (reason)
-		SKIP(return, "%s", reason);
-	base = open(root, O_RDONLY | O_DIRECTORY);
-	ASSERT_GE(base, 0);
-	format_path(parent, "%.3900s/object", root);
-	format_path(nested, "%.3900s/nested", parent);
-	for (int i = 0; i < RACES; i++) {
-		struct opener opener = {
-			.base = base,
-			.inotify = self->inotify,
-			.handle = &self->dir_handle,
-		};
-
-		ASSERT_EQ(mkdir(parent, 0755), 0);
-		ASSERT_EQ(mkdir(nested, 0755), 0);
-		ASSERT_TRUE(get_handle(nested, &self->dir_handle));
-		note_watch(&opener, inotify_add_watch(self->inotify, nested, IN_DELETE_SELF));
-		write_text("/proc/sys/vm/drop_caches", "2");
-		race_removal(&opener, remove_object, parent, i);
-		expect_all_told(_metadata, self->inotify, &self->events, &opener);
-	}
-	close(base);
-	unmount_pseudofs(root);
-}
-
 /*
  * The same, but the opener is in one function as the cgroup goes: a module of
  * the tests keeps it there.
@@ -286,7 +249,7 @@ static void remove_meanwhile(struct __test_metadata *_metadata, struct _test_dat
 	if (is_watched)
 		wds[nr++] = inotify_add_watch(self->inotify, opened, IN_DELETE_SELF);
 	ASSERT_TRUE(drop_dentries());
-	snprintf(parameters, sizeof(parameters), "function=%s ms=30", function);
+	snprintf(parameters, sizeof(parameters), "function=%s ms=250", function);
 	ASSERT_EQ(insert_test_module("delay", parameters), 0);
 	delayed.handle = &handle;
 	pthread_create(&thread, NULL, open_watch_close, &delayed);
@@ -334,42 +297,109 @@ TEST_F_TIMEOUT(handles, directory_removed_in_each_step_of_opening_it, 150)
 	remove_in_each(_metadata, self, self->path);
 }
 
-/*
- * The opener has the inode, but no dentry yet, as the only one goes; and that
- * one's end is still being told as the opener lets go of another.
- */
-TEST_F_TIMEOUT(handles, nested_object_opened_by_handle_as_its_dentry_goes, 60)
-{
-	struct delayed delayed = { .inotify = -1, .handle = &self->dir_handle };
-	char root[PATH_MAX], parent[PATH_MAX], nested[PATH_MAX];
-	const char *reason = has_test_module("delay") ? mount_pseudofs(root) :
-							"no modules of the tests";
-	pthread_t thread;
+/* VFS holds the dentry of what rmdir removes, but not of an object below another. */
+
+FIXTURE(nested) {
+	char root[PATH_MAX];
+	char parent[PATH_MAX];
+	char path[PATH_MAX];
+	int base;
+	int inotify;
 	int wd;
+	struct handle handle;
+	struct events events;
+};
+
+FIXTURE_SETUP(nested)
+{
+	const char *reason = mount_pseudofs(self->root);
 
 	if (reason)
 		SKIP(return, "%s", reason);
-	delayed.base = open(root, O_RDONLY | O_DIRECTORY);
-	ASSERT_EQ(mkdir(format_path(parent, "%.3800s/object", root), 0755), 0);
-	ASSERT_EQ(mkdir(format_path(nested, "%.3900s/nested", parent), 0755), 0);
-	ASSERT_TRUE(get_handle(nested, &self->dir_handle));
-	wd = inotify_add_watch(self->inotify, nested, IN_DELETE_SELF);
-	ASSERT_EQ(insert_test_module("delay",
-				     "function=d_obtain_alias,fsnotify_insert_event ms=850,1000"), 0);
+	format_path(self->parent, "%.3800s/object", self->root);
+	format_path(self->path, "%.3900s/nested", self->parent);
+	self->base = open(self->root, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	self->inotify = open_inotify();
+	ASSERT_GE(self->base, 0);
+	ASSERT_GE(self->inotify, 0);
+}
+
+FIXTURE_TEARDOWN(nested)
+{
+	close(self->base);
+	rmdir(self->path);
+	rmdir(self->parent);
+	unmount_pseudofs(self->root);
+}
+
+static void make_nested(struct __test_metadata *_metadata, struct _test_data_nested *self)
+{
+	ASSERT_EQ(mkdir(self->parent, 0755), 0);
+	ASSERT_EQ(mkdir(self->path, 0755), 0);
+	ASSERT_TRUE(get_handle(self->path, &self->handle));
+	self->wd = inotify_add_watch(self->inotify, self->path, IN_DELETE_SELF);
+	ASSERT_GE(self->wd, 0);
+}
+
+static int remove_object(const char *path)
+{
+	return write_object(path, "remove", "1") ? 0 : -1;
+}
+
+TEST_F_TIMEOUT(nested, object_opened_by_handle_while_it_goes, 300)
+{
+	for (int i = 0; i < RACES; i++) {
+		struct opener opener = {
+			.base = self->base,
+			.inotify = self->inotify,
+			.handle = &self->handle,
+		};
+
+		make_nested(_metadata, self);
+		note_watch(&opener, self->wd);
+		write_text("/proc/sys/vm/drop_caches", "2");
+		race_removal(&opener, remove_object, self->parent, i);
+		expect_all_told(_metadata, self->inotify, &self->events, &opener);
+	}
+}
+
+/*
+ * The opener is in @function as the only dentry of what is watched goes; and that
+ * one's end is still being told as he lets go of another, were he to get one.
+ */
+static void remove_as_opened(struct __test_metadata *_metadata, struct _test_data_nested *self,
+			     const char *function)
+{
+	struct delayed delayed = {
+		.base = self->base,
+		.inotify = -1,
+		.handle = &self->handle,
+	};
+	char parameters[96], file[PATH_MAX];
+	pthread_t thread;
+
+	/* The remover is not to come by there to look its file up. */
+	ASSERT_TRUE(exists(format_path(file, "%.3900s/remove", self->parent)));
+	snprintf(parameters, sizeof(parameters), "function=%s,fsnotify_insert_event ms=1000",
+		 function);
+	ASSERT_EQ(insert_test_module("delay", parameters), 0);
 	pthread_create(&thread, NULL, open_watch_close, &delayed);
 	await_delay(&delayed);
 	prctl(PR_SET_NAME, "delayed");
-	EXPECT_EQ(remove_object(parent), 0);
+	EXPECT_EQ(remove_object(self->parent), 0);
 	prctl(PR_SET_NAME, "handles");
 	pthread_join(thread, NULL);
-	EXPECT_GE(module_parameter("delay", "hits"), 2);
+	EXPECT_GE(module_parameter("delay", "hits"), 1);
 	EXPECT_EQ(remove_test_module("delay"), 0);
-	await_events(self->inotify, &self->events, 2);
-	EXPECT_TRUE(told_once(&self->events, wd))
-		TH_LOG("%s", describe_events(&self->events));
-	EXPECT_EQ(self->events.nr, 2);
-	close(delayed.base);
-	unmount_pseudofs(root);
+	ASSERT_TOLD(self->wd);
+}
+
+TEST_F_TIMEOUT(nested, dentry_goes_before_the_opener_has_one, 60)
+{
+	if (!has_test_module("delay"))
+		SKIP(return, "no modules of the tests");
+	make_nested(_metadata, self);
+	remove_as_opened(_metadata, self, "d_obtain_alias");
 }
 
 TEST_HARNESS_MAIN
