@@ -303,6 +303,7 @@ FIXTURE(nested) {
 	char root[PATH_MAX];
 	char parent[PATH_MAX];
 	char path[PATH_MAX];
+	char child[PATH_MAX];
 	int base;
 	int inotify;
 	int wd;
@@ -318,6 +319,7 @@ FIXTURE_SETUP(nested)
 		SKIP(return, "%s", reason);
 	format_path(self->parent, "%.3800s/object", self->root);
 	format_path(self->path, "%.3900s/nested", self->parent);
+	format_path(self->child, "%.3900s/child", self->path);
 	self->base = open(self->root, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	self->inotify = open_inotify();
 	ASSERT_GE(self->base, 0);
@@ -327,6 +329,7 @@ FIXTURE_SETUP(nested)
 FIXTURE_TEARDOWN(nested)
 {
 	close(self->base);
+	rmdir(self->child);
 	rmdir(self->path);
 	rmdir(self->parent);
 	unmount_pseudofs(self->root);
@@ -394,12 +397,33 @@ static void remove_as_opened(struct __test_metadata *_metadata, struct _test_dat
 	ASSERT_TOLD(self->wd);
 }
 
+TEST_F_TIMEOUT(nested, dentry_goes_before_the_opener_has_the_inode, 60)
+{
+	if (!has_test_module("delay"))
+		SKIP(return, "no modules of the tests");
+	make_nested(_metadata, self);
+	remove_as_opened(_metadata, self, "kernfs_get_inode");
+}
+
 TEST_F_TIMEOUT(nested, dentry_goes_before_the_opener_has_one, 60)
 {
 	if (!has_test_module("delay"))
 		SKIP(return, "no modules of the tests");
 	make_nested(_metadata, self);
 	remove_as_opened(_metadata, self, "d_obtain_alias");
+}
+
+/* What is opened is in it, and VFS asks for the directory to give that a name. */
+TEST_F_TIMEOUT(nested, dentry_goes_before_the_opener_of_a_child_has_the_inode, 60)
+{
+	if (!has_test_module("delay"))
+		SKIP(return, "no modules of the tests");
+	make_nested(_metadata, self);
+	ASSERT_EQ(mkdir(self->child, 0755), 0);
+	ASSERT_TRUE(get_handle(self->child, &self->handle));
+	ASSERT_TRUE(drop_dentries());
+	ASSERT_TRUE(exists(self->path));
+	remove_as_opened(_metadata, self, "kernfs_get_parent_dentry");
 }
 
 TEST_HARNESS_MAIN

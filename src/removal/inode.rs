@@ -28,7 +28,8 @@ pub(crate) struct Inode<'s> {
 }
 
 impl<'s> Inode<'s> {
-    /// Looks the inode of `node` up in `sb`, without making one. Wraps `ilookup()`; may sleep.
+    /// Looks the inode of `node` up in `sb`, without making one; also after
+    /// [`LockedInode::clear_nlink`]. Wraps `ilookup()`; may sleep.
     pub(crate) fn lookup(sb: &Super<'s>, node: &Node) -> Option<Self> {
         // SAFETY: A `Super` is alive. The node's id is its `kernfs_ino()` on 64-bit machines.
         let inode = unsafe { shim::rkernfs_ilookup(sb.sb(), node.id()) };
@@ -331,13 +332,17 @@ impl LockedInode<'_> {
         unsafe { (*self.as_ptr()).__bindgen_anon_1.i_nlink != 0 }
     }
 
-    /// Says that no link to the inode is left. Wraps `clear_nlink()`.
+    /// Says that no link to the inode is left, and that nobody gets the inode any more who does not
+    /// have it: with another dentry, he could have VFS report it twice. Wraps `clear_nlink()`.
     ///
     /// `_iattr` keeps `kernfs_refresh_inode()` away.
     pub(super) fn clear_nlink(&self, _iattr: &Iattr<'_, '_>) {
-        // SAFETY: The type's invariant keeps the inode; link counts of kernfs's change under
-        // `kernfs_iattr_rwsem`, and are read under `i_lock`.
-        unsafe { bindings::clear_nlink(self.as_ptr()) };
+        // SAFETY: The type's invariant keeps the inode and has `i_lock`; link counts of kernfs's
+        // change under `kernfs_iattr_rwsem`, and are read under `i_lock`.
+        unsafe {
+            bindings::clear_nlink(self.as_ptr());
+            shim::rkernfs_refuse_lookups(self.as_ptr());
+        }
     }
 
     fn aliases(&self) -> impl Iterator<Item = *mut bindings::dentry> + '_ {

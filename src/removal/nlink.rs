@@ -12,7 +12,7 @@
 //! | dentries that somebody uses, or that rmdir(2) is about to drop | cleared | VFS reports it with the last one, as `d_mark_dontcache()` has that go with its last reference |
 //! | a dentry that nobody uses, or a directory's that rmdir(2) does not remove | cleared | the same, but the release stage has the dentry go |
 //! | somebody who has it without a dentry, and so may make one | kept | the release stage looks again |
-//! | no dentry, but a mark | kept | the release stage gives it a dentry, clears, and has that go |
+//! | no dentry, but a mark | kept | the release stage clears, gives it a dentry, and has that go |
 //!
 //! Without a dentry the count is kept, so that nobody but the release stage ever reports the inode:
 //! also a dentry that somebody makes of a file handle, and lets go meanwhile, does not.

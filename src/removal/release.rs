@@ -12,7 +12,7 @@
 //! | of a directory, also | `S_DEAD`, and dentries in it that nobody uses go, as they keep its own | |
 //! | dentries that cannot be looked up, or none and no mark | nothing: they go with their last reference, or went | `ended_by_vfs` |
 //! | a dentry, and somebody who has a reference of the inode without one | looked at again: he may make another | `retries` |
-//! | no dentry, but a mark | `d_obtain_alias()`, `clear_nlink()`, `dput()` | `events_sent` |
+//! | no dentry, but a mark | `clear_nlink()`, `d_obtain_alias()`, `dput()` | `events_sent` |
 //! | the same, and somebody has a reference of the inode | looked at again: he may be about to make a dentry, or to report it | `retries` |
 //! | (it may get one, from a file handle, before 7.3) | looked at again, until nobody can | `retries` |
 //!
@@ -26,7 +26,6 @@
 use super::{
     batch::{self, Todo},
     deferral,
-    dentry::Alias,
     inode::{HeldInode, Inode},
     locks::{Supers, Tree},
     nlink::{self, Pass},
@@ -83,21 +82,18 @@ enum Next {
     Adopted(HeldInode),
 }
 
-/// An inode whose link count was cleared, and that is reported when the dentry goes that it was
-/// given.
-struct Orphan {
-    /// `None`: there was no memory for it.
-    alias: Option<Alias>,
-    inode: HeldInode,
-}
+/// An inode whose link count was cleared, and that VFS reports when the dentry goes that it is
+/// given. Nobody else can give it one.
+struct Orphan(HeldInode);
 
 impl Orphan {
     fn report(self) {
         stats::INODES_CLEARED.add(1);
         stats::EVENTS_SENT.add(1);
-        match self.alias {
+        let inode = self.0.inode();
+        match inode.obtain_alias() {
             Some(alias) => drop(alias),
-            None => self.inode.inode().report_removed(),
+            None => inode.report_removed(),
         }
     }
 }
@@ -111,16 +107,15 @@ fn next_orphan(node: &Node) -> Next {
             let Some(inode) = lookup(&sb, member) else {
                 continue;
             };
-            let (holders, linked) = {
-                let locked = inode.lock();
-                (locked.holders(), locked.is_linked())
-            };
+            let locked = inode.lock();
+            let holders = locked.holders();
             if !holders.is_orphan() {
                 // `look_again()` clears it, once nobody can make another dentry.
-                if linked {
+                if locked.is_linked() {
                     next = Next::Busy;
                     continue;
                 }
+                drop(locked);
                 match inode.unpin() {
                     Some(inode) => return Next::Adopted(inode),
                     None => continue,
@@ -130,13 +125,12 @@ fn next_orphan(node: &Node) -> Next {
                 next = Next::Busy;
                 continue;
             }
-            // Only now that it has a dentry, and so VFS reports it once, also if somebody else gets that.
-            let alias = inode.obtain_alias();
-            inode.lock().clear_nlink(&iattr);
+            locked.clear_nlink(&iattr);
+            drop(locked);
             let held = inode.unpin().or_else(|| inode.hold());
             // Else it is being unmounted, which reports it.
             if let Some(inode) = held {
-                return Next::Taken(Orphan { alias, inode });
+                return Next::Taken(Orphan(inode));
             }
         }
         next

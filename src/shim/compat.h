@@ -93,6 +93,16 @@ struct kernfs_open_node {
 #define compat_alias	d_u.d_alias
 #endif
 
+/* Since 6.19 i_state has accessors. */
+static inline void compat_set_creating(struct inode *inode)
+{
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 19, 0)
+	inode_state_set(inode, I_CREATING);
+#else
+	inode->i_state |= I_CREATING;
+#endif
+}
+
 /*
  * The hunk of kernfs_refresh_inode() in patch 1. Since 7.1 the kernel leaves
  * the link count of a node that is KERNFS_REMOVING alone. Before, every stat

@@ -78,6 +78,7 @@ void rkernfs_warn_ns(struct kernfs_node *parent, const char *name);
 void rkernfs_warn_no_parent(const char *name);
 
 struct inode *rkernfs_ilookup(struct super_block *sb, u64 ino);
+void rkernfs_refuse_lookups(struct inode *inode);
 struct inode *rkernfs_peek_inode(struct super_block *sb, u64 ino);
 bool rkernfs_get_active_super(struct super_block *sb);
 bool rkernfs_inode_is_locked(struct inode *inode);

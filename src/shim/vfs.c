@@ -3,13 +3,35 @@
  * Macros and inline functions of inodes and dentries.
  */
 #include <linux/fsnotify.h>
+#include <linux/rcupdate.h>
 
+#include "compat.h"
 #include "shim.h"
 
-/* The type of a number differs between kernels. */
+/* The inode with the number, also one that rkernfs_refuse_lookups() hides */
 struct inode *rkernfs_ilookup(struct super_block *sb, u64 ino)
 {
-	return ilookup(sb, ino);
+	struct inode *inode = ilookup(sb, ino);
+
+	if (inode)
+		return inode;
+	rcu_read_lock();
+	inode = find_inode_by_ino_rcu(sb, ino);
+	if (inode)
+		inode = igrab(inode);
+	rcu_read_unlock();
+	return inode;
+}
+
+/*
+ * Has iget_locked(), and so kernfs_get_inode(), not find the inode any more, as
+ * other file systems refuse a handle of an inode without links. Under i_lock,
+ * where some kernels look at the flag; the others look without a lock, but under
+ * kernfs_rwsem.
+ */
+void rkernfs_refuse_lookups(struct inode *inode)
+{
+	compat_set_creating(inode);
 }
 
 /* The inode with the number, if there is one, without a reference: under RCU */
