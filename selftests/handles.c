@@ -211,6 +211,7 @@ struct delayed {
 	int base;
 	int inotify;
 	struct handle *handle;
+	pthread_t thread;
 	int wd;
 	atomic_bool done;
 };
@@ -228,11 +229,28 @@ static void *open_watch_close(void *arg)
 	return NULL;
 }
 
-/* Until the opener is in the function, or has not come by there at all */
-static void await_delay(const struct delayed *delayed)
+/* Returns when the opener is in the function, or has not come by there at all. */
+static void start_delayed(struct __test_metadata *_metadata, struct delayed *delayed,
+			  const char *functions, int ms)
 {
+	char parameters[96];
+
+	snprintf(parameters, sizeof(parameters), "function=%s ms=%d", functions, ms);
+	ASSERT_EQ(insert_test_module("delay", parameters), 0);
+	pthread_create(&delayed->thread, NULL, open_watch_close, delayed);
 	while (!atomic_load(&delayed->done) && module_parameter("delay", "hits") < 1)
 		sleep_ms(1);
+}
+
+/* Returns how often somebody came by. */
+static int end_delayed(struct __test_metadata *_metadata, struct delayed *delayed)
+{
+	int hits;
+
+	pthread_join(delayed->thread, NULL);
+	hits = module_parameter("delay", "hits");
+	EXPECT_EQ(remove_test_module("delay"), 0);
+	return hits;
 }
 
 static void remove_meanwhile(struct __test_metadata *_metadata, struct _test_data_handles *self,
@@ -240,27 +258,21 @@ static void remove_meanwhile(struct __test_metadata *_metadata, struct _test_dat
 {
 	struct delayed delayed = { .base = self->base, .inotify = self->inotify };
 	struct handle handle;
-	char parameters[64];
-	int wds[2], nr = 0;
-	pthread_t thread;
+	int wds[2], nr = 0, hits;
 
 	ASSERT_EQ(mkdir(self->path, 0755), 0);
 	ASSERT_TRUE(get_handle(opened, &handle));
 	if (is_watched)
 		wds[nr++] = inotify_add_watch(self->inotify, opened, IN_DELETE_SELF);
 	ASSERT_TRUE(drop_dentries());
-	snprintf(parameters, sizeof(parameters), "function=%s ms=250", function);
-	ASSERT_EQ(insert_test_module("delay", parameters), 0);
 	delayed.handle = &handle;
-	pthread_create(&thread, NULL, open_watch_close, &delayed);
-	await_delay(&delayed);
+	start_delayed(_metadata, &delayed, function, 250);
 	EXPECT_EQ(remove_cgroup(self->path), 0);
-	pthread_join(thread, NULL);
+	hits = end_delayed(_metadata, &delayed);
 	/* A mark that is there already is not added. */
 	if (!is_watched)
-		EXPECT_GE(module_parameter("delay", "hits"), 1)
+		EXPECT_GE(hits, 1)
 			TH_LOG("nobody was in %s()", function);
-	EXPECT_EQ(remove_test_module("delay"), 0);
 	/* On the same inode, and before that went, it is the same watch. */
 	if (delayed.wd >= 0 && !(nr && wds[0] == delayed.wd))
 		wds[nr++] = delayed.wd;
@@ -277,6 +289,8 @@ static const char *const functions[] = {
 static void remove_in_each(struct __test_metadata *_metadata, struct _test_data_handles *self,
 			   const char *opened)
 {
+	if (!has_test_module("delay"))
+		SKIP(return, "no modules of the tests");
 	for (size_t i = 0; i < ARRAY_SIZE(functions); i++) {
 		remove_meanwhile(_metadata, self, functions[i], opened, false);
 		remove_meanwhile(_metadata, self, functions[i], opened, true);
@@ -285,15 +299,11 @@ static void remove_in_each(struct __test_metadata *_metadata, struct _test_data_
 
 TEST_F_TIMEOUT(handles, file_removed_in_each_step_of_opening_it, 150)
 {
-	if (!has_test_module("delay"))
-		SKIP(return, "no modules of the tests");
 	remove_in_each(_metadata, self, self->file);
 }
 
 TEST_F_TIMEOUT(handles, directory_removed_in_each_step_of_opening_it, 150)
 {
-	if (!has_test_module("delay"))
-		SKIP(return, "no modules of the tests");
 	remove_in_each(_metadata, self, self->path);
 }
 
@@ -378,37 +388,29 @@ static void remove_as_opened(struct __test_metadata *_metadata, struct _test_dat
 		.inotify = -1,
 		.handle = &self->handle,
 	};
-	char parameters[96], file[PATH_MAX];
-	pthread_t thread;
+	char functions[64], file[PATH_MAX];
 
+	if (!has_test_module("delay"))
+		SKIP(return, "no modules of the tests");
 	/* The remover is not to come by there to look its file up. */
 	ASSERT_TRUE(exists(format_path(file, "%.3900s/remove", self->parent)));
-	snprintf(parameters, sizeof(parameters), "function=%s,fsnotify_insert_event ms=1000",
-		 function);
-	ASSERT_EQ(insert_test_module("delay", parameters), 0);
-	pthread_create(&thread, NULL, open_watch_close, &delayed);
-	await_delay(&delayed);
+	snprintf(functions, sizeof(functions), "%s,fsnotify_insert_event", function);
+	start_delayed(_metadata, &delayed, functions, 1000);
 	prctl(PR_SET_NAME, "delayed");
 	EXPECT_EQ(remove_object(self->parent), 0);
 	prctl(PR_SET_NAME, "handles");
-	pthread_join(thread, NULL);
-	EXPECT_GE(module_parameter("delay", "hits"), 1);
-	EXPECT_EQ(remove_test_module("delay"), 0);
+	EXPECT_GE(end_delayed(_metadata, &delayed), 1);
 	ASSERT_TOLD(self->wd);
 }
 
 TEST_F_TIMEOUT(nested, dentry_goes_before_the_opener_has_the_inode, 60)
 {
-	if (!has_test_module("delay"))
-		SKIP(return, "no modules of the tests");
 	make_nested(_metadata, self);
 	remove_as_opened(_metadata, self, "kernfs_get_inode");
 }
 
 TEST_F_TIMEOUT(nested, dentry_goes_before_the_opener_has_one, 60)
 {
-	if (!has_test_module("delay"))
-		SKIP(return, "no modules of the tests");
 	make_nested(_metadata, self);
 	remove_as_opened(_metadata, self, "d_obtain_alias");
 }
@@ -416,8 +418,6 @@ TEST_F_TIMEOUT(nested, dentry_goes_before_the_opener_has_one, 60)
 /* What is opened is in it, and VFS asks for the directory to give that a name. */
 TEST_F_TIMEOUT(nested, dentry_goes_before_the_opener_of_a_child_has_the_inode, 60)
 {
-	if (!has_test_module("delay"))
-		SKIP(return, "no modules of the tests");
 	make_nested(_metadata, self);
 	ASSERT_EQ(mkdir(self->child, 0755), 0);
 	ASSERT_TRUE(get_handle(self->child, &self->handle));
