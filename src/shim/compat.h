@@ -94,14 +94,27 @@ struct kernfs_open_node {
 #endif
 
 /* Since 6.19 i_state has accessors. */
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 19, 0)
 static inline void compat_set_creating(struct inode *inode)
 {
-#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 19, 0)
 	inode_state_set(inode, I_CREATING);
-#else
-	inode->i_state |= I_CREATING;
-#endif
 }
+
+static inline bool compat_is_creating(struct inode *inode)
+{
+	return inode_state_read_once(inode) & I_CREATING;
+}
+#else
+static inline void compat_set_creating(struct inode *inode)
+{
+	inode->i_state |= I_CREATING;
+}
+
+static inline bool compat_is_creating(struct inode *inode)
+{
+	return READ_ONCE(inode->i_state) & I_CREATING;
+}
+#endif
 
 /*
  * The hunk of kernfs_refresh_inode() in patch 1. Since 7.1 the kernel leaves

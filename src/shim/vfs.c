@@ -8,7 +8,10 @@
 #include "compat.h"
 #include "shim.h"
 
-/* The inode with the number, also one that rkernfs_refuse_lookups() hides */
+/*
+ * The inode with the number, also one that rkernfs_refuse_lookups() hides; but
+ * none that is still being made, which ilookup() would have waited for.
+ */
 struct inode *rkernfs_ilookup(struct super_block *sb, u64 ino)
 {
 	struct inode *inode = ilookup(sb, ino);
@@ -17,8 +20,7 @@ struct inode *rkernfs_ilookup(struct super_block *sb, u64 ino)
 		return inode;
 	rcu_read_lock();
 	inode = find_inode_by_ino_rcu(sb, ino);
-	if (inode)
-		inode = igrab(inode);
+	inode = inode && compat_is_creating(inode) ? igrab(inode) : NULL;
 	rcu_read_unlock();
 	return inode;
 }
