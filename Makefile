@@ -5,7 +5,7 @@
 
 # What a user sets is for the scripts, and goes there as it was written:
 # RUN='echo $HOME' is for the guest's shell, not for make.
-settings := ARCH KERNEL DEBUG KCONFIG KSRC KDIR INSTALL V \
+settings := ARCH KERNEL DEBUG KCONFIG KSRC KDIR RKERNFS_CARRY INSTALL V \
 	    RUN ADD MODULE MODPARAMS TIMEOUT APPEND QEMU_ARGS ACCEL SMP MEM \
 	    KLOG UNLOAD LOG DISK TESTS CLIENTS SEED NODES ROUNDS SOAK_S FUZZ_S FULL REPORT CLOCKS
 literally = $(if $(filter undefined,$(origin $1)),,$(eval override export $1 := $$(value $1)))

@@ -94,7 +94,7 @@ run_windows() {
 	measure_windows windows
 	# There is nothing to leave out before 7.1. What an emulated architecture
 	# would add is not worth another kernel.
-	if [ "$KERNEL" != debian ] && ! is_cross && grep -q kernfs_clear_inode_nlink \
+	if ! is_debian_kernel && ! is_cross && grep -q kernfs_clear_inode_nlink \
 		"$(source_of "$KDIR")/fs/kernfs/dir.c"; then
 		say "... and of Linux $KERNEL without its own look at inodes ..."
 		kernel=$("$bench/limit.sh")

@@ -53,11 +53,11 @@ apt_install() { # PACKAGE...
 	root apt-get install -q -y --no-install-recommends "$@"
 }
 
-# The kernel of KERNEL=debian
+# Debian's kernel KERNEL=
 debian_kernel() {
-	KERNEL=debian "$here/kernel.sh" >/dev/null
+	"$here/kernel.sh" >/dev/null
 	need_debian_root
-	read -r version release <"$cache/debian-kernel"
+	read -r version release <"$cache/debian-$KERNEL"
 }
 
 # --- the system ----------------------------------------------------------

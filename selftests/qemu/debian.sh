@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: GPL-2.0
 # shellcheck shell=bash disable=SC2154 # lib.sh assigns
 #
-# Debian's packages, and a root of the Debian whose kernel KERNEL=debian is.
+# Debian's packages, its own kernels, and a root of the Debian whose they are.
 # Read in after lib.sh.
 
-# Its kernels with Rust are in backports.
+# Its own kernel is stable; the newest that it ships is in backports.
 debian_suite=trixie
 
 # --- packages ------------------------------------------------------------
@@ -29,24 +29,28 @@ apt_options() {
 }
 
 # apt itself reads the machine's sources, in whichever format: each archive
-# that carries the machine's own release is asked, for what a line says of it.
+# that carries the machine's own release, or its security updates, is asked for
+# what a line says of the same of another release.
 write_sources() { # FILE LINE...
-	local keys=/usr/share/keyrings/debian-archive-keyring.gpg signed='' line archive
+	local keys=/usr/share/keyrings/debian-archive-keyring.gpg signed='' line archive suite
 	[ ! -e $keys ] || signed="[signed-by=$keys] "
 	apt-get update --print-uris |
-		sed -n "s#^'\(.*\)/dists/\($machine_suite\|stable\|testing\|unstable\|sid\)/InRelease' .*#\1#p" |
+		sed -n "s#^'\(.*\)/dists/\($machine_suite\|stable\|testing\|unstable\|sid\|[a-z]*-security\)/InRelease' .*#\1 \2#p" |
 		sort -u |
-		while read -r archive; do
+		while read -r archive suite; do
 			for line in "${@:2}"; do
+				[[ ${suite##*-} = security && $line = *-security ||
+					${suite##*-} != security && $line != *-security ]] || continue
 				echo "${line%% *} $signed$archive ${line#* } main"
 			done
-		done >"$1"
+		done | sort -u >"$1"
 }
 
 update_lists() {
 	command -v apt-get >/dev/null || { echo "there is no apt here"; return 1; }
 	apt_options
-	write_sources "$apt_state/sources.list" "deb $debian_suite" "deb $debian_suite-backports"
+	write_sources "$apt_state/sources.list" "deb $debian_suite" \
+		"deb $debian_suite-backports" "deb $debian_suite-security"
 	apt-get "${apt[@]}" update -q || :
 }
 
@@ -62,10 +66,12 @@ download_source() {
 	(cd "$2" && apt-get "${apt[@]}" source -q --download-only --only-source "$1")
 }
 
-# version_of PACKAGE [PREFIX]: the newest one
+# version_of PACKAGE [PREFIX]: the newest one; for KERNEL=stable, the newest that
+# is not of backports
 version_of() {
 	apt-cache "${apt[@]}" madison "$1" |
-		awk -v v="${2:-}" 'index($3, v) == 1 && !found++ { print $3 }'
+		awk -v v="${2:-}" -v kernel="$KERNEL" 'index($3, v) == 1 &&
+			!(kernel == "stable" && /~bpo/) && !found++ { print $3 }'
 }
 
 # unpack PACKAGE VERSION FOLDER: adds its files to those there

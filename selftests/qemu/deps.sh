@@ -38,7 +38,7 @@ want_build() {
 		want "libc6-dev-$debian_arch-cross" test -e "/usr/$triplet/include/stdio.h"
 	fi
 	# What builds the module for Debian's kernel is that kernel's own.
-	[ "$KERNEL" != debian ] || return 0
+	! is_debian_kernel || return 0
 	if debian_rust; then
 		want "rustc$web" have rustc
 		want "rust$web-src" rust_src

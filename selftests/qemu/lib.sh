@@ -23,6 +23,9 @@ die() { say "error: $*"; exit 1; }
 selftests=$root/build/selftests$of_arch	# their programs
 : "${KERNEL:=${arch_kernels%% *}}" "${DEBUG:=0}"
 
+# Whether KERNEL= is one that Debian ships
+is_debian_kernel() { [ "$KERNEL" = stable ] || [ "$KERNEL" = backports ]; }
+
 only_for() { # ARCH...
 	[[ " $* " == *" $ARCH "* ]] || die "ARCH=$ARCH: this is for $* only"
 }
@@ -129,9 +132,9 @@ need_livepatch() {
 	has_livepatch || die "Linux $(cat "$KDIR/include/config/kernel.release") is built without CONFIG_LIVEPATCH: nothing but rkernfs's own file system can be patched (cover=own); on $ARCH, KERNEL=${arch_kernels##* } has it"
 }
 
-# Of KDIR; that of Debian's is a folder called build in the kernel's own.
+# Of KDIR
 kernel_name() {
-	basename "${KDIR%/build}"
+	basename "$KDIR"
 }
 
 # The source tree that KDIR was built from.

@@ -3,7 +3,8 @@
 #
 # Runs selftests/ on the dev kernels.
 #
-#   KERNEL=6.12 or 7.3    only this one; debian: the kernel that Debian ships
+#   KERNEL=6.12 or 7.3    only this one; stable or backports: a kernel that
+#                         Debian ships
 #   ARCH=arm64            on 7.3 of that architecture
 #   DEBUG=0 or 1          only the normal, only the debug kernel
 #   KDIR=                 only this built kernel
@@ -16,7 +17,7 @@
 set -euo pipefail
 kernels=${KERNEL:-} variants=${DEBUG:-0 1} pattern=${TESTS:-*}
 # Debian's is as it is.
-[ "$kernels" != debian ] || variants=${DEBUG:-0}
+case $kernels in stable | backports) variants=${DEBUG:-0} ;; esac
 unset TESTS
 # shellcheck source=lib.sh
 . "$(dirname "$0")/lib.sh"
