@@ -132,7 +132,9 @@ debian_kernel() {
 	out=$cache/kernels/$name-$version-$(sha256sum "$key" | cut -c 1-8)
 	files=$cache/src/$KERNEL-$version
 	if [ ! -e "$out/.built" ]; then
-		rm -rf "$cache/kernels/$name"-[0-9]*
+		# Another checkout may have other crates of it.
+		find "$cache/kernels" -maxdepth 1 -name "$name-[0-9]*" -mtime +1 -exec rm -rf {} + 2>/dev/null || :
+		rm -rf "$out"
 		need_space 2500 "Debian's kernel"
 		[ -e "$files/.fetched" ] ||
 			start "debian-files-$KERNEL" fetch_debian_kernel "$version" "$release" "$files"
