@@ -98,7 +98,9 @@ make_system() { # UPPER
 
 # install_kernel RELEASE VERSION
 install_kernel() {
-	apt_install -t "$debian_suite-backports" "linux-image-$1=$2" "linux-headers-$1=$2" \
+	local suite=$debian_suite
+	case $2 in *~bpo*) suite+=-backports ;; esac
+	apt_install -t "$suite" "linux-image-$1=$2" "linux-headers-$1=$2" \
 		"linux-source-$(series_of "$1")=$2"
 }
 
