@@ -42,6 +42,7 @@ struct Rkernfs {
 
 impl kernel::Module for Rkernfs {
     fn init(module: &'static ThisModule) -> Result<Self> {
+        assert!(!cfg!(omit_sanity), "a panic on purpose");
         let removal = removal::Removal::new()?;
         let notify = notify::Notify::new()?;
         let pseudofs = pseudofs::register(module)?;

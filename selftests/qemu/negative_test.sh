@@ -35,6 +35,41 @@ mislaid_is_refused() {
 	[ $status = 122 ] && grep -q 'rkernfs: struct kernfs_root, size: ' "$work/out"
 }
 
+# How insmod of a module without STEP ends: what the kernel's log has then
+log_without() { # STEP
+	local ko
+	ko=$(OMIT=$1 "$here/module.sh" 2>"$work/err") || return
+	KO=$ko MODULE=0 KLOG=ignore LOG="$work/out" RUN='insmod /rkernfs.ko' "$here/vm.sh" >"$work/err" 2>&1
+	[ -s "$work/out" ]
+}
+
+# What the crates say, and whose code is on the stack: theirs
+panic_is_readable() {
+	log_without sanity &&
+		grep -q 'rkernfs: panicked at .*src/rkernfs.rs:' "$work/out" &&
+		grep -q 'a panic on purpose' "$work/out" &&
+		grep -q 'core.*9panicking.* \[rkernfs\]' "$work/out"
+}
+
+# Without what is linked in for it, the kernel warns of what it cannot print.
+crates_print() {
+	log_without printing && grep -q 'Please remove %pA' "$work/out" &&
+		! grep -q '%pA' <(KO=$(OMIT='' "$here/module.sh") KLOG=ignore LOG=/dev/stdout \
+			MODPARAMS=cover=none RUN=true "$here/vm.sh" 2>&1)
+}
+
+# The least change to what the kernel says that one of its functions looks like
+other_crc_is_refused() {
+	local ko status=0
+	ko=$("$here/module.sh" 2>"$work/err") || return
+	cp "$ko" "$work/other.ko"
+	perl -0777 -pi -e 's/(.{8})(down_read\0)/~$1 . $2/se' "$work/other.ko"
+	KO=$work/other.ko LOG="$work/out" "$here/vm.sh" >/dev/null 2>"$work/err" || status=$?
+	[ $status = 122 ] && grep -q 'rkernfs: disagrees about version of symbol down_read' "$work/out"
+}
+
+is_carried() { ! nm -u "$("$here/module.sh")" | grep -q rust_helper_; }
+
 echo 'TAP version 13'
 has_livepatch || { echo '1..0 # SKIP this kernel has no livepatch'; exit; }
 fails clear_nlink directory_watch_is_told_of_rmdir memcg_events
@@ -49,5 +84,12 @@ if [ "$(config_of "$KDIR" CONFIG_DEBUG_INFO_BTF)" = y ]; then
 	ok "a module of another layout is refused" mislaid_is_refused
 else
 	skip "a module of another layout is refused" "the kernel has no BTF"
+fi
+if is_carried; then
+	ok "a panic in Rust that the module carries is readable" panic_is_readable
+	ok "without its printing, the kernel warns" crates_print
+fi
+if [ "$(config_of "$KDIR" CONFIG_MODVERSIONS)" = y ]; then
+	ok "another version of a symbol is refused" other_crc_is_refused
 fi
 echo "1..$number"
