@@ -5,7 +5,7 @@
 # with each kernel, without and with rkernfs. KERNEL= only this one. The last
 # line tells how many passed and failed.
 set -euo pipefail
-kernels=${KERNEL:-}
+kernels=${KERNEL:-} several=y
 # shellcheck source=../../selftests/qemu/lib.sh
 . "$(dirname "$0")/../../selftests/qemu/lib.sh"
 only_for "$host_arch"
