@@ -301,6 +301,16 @@ no_place_to_install() {
 		grep -q '^error: INSTALL_MOD_PATH=/nowhere: no such folder' "$work/err"
 }
 
+# --- man page ------------------------------------------------------------
+
+man_page() {
+	printf '%s\n' 'What it does' 'Usage: cgwatch [CGROUP]' 'Options:' '  -j, --json' '          Print JSON' |
+		"$root/scripts/man.pl" "$root/samples/cgwatch/README.md" 1.2 >"$work/out" 2>"$work/err" &&
+		[ ! -s "$work/err" ] && grep -q '^\.TH CGWATCH 1 "" "rkernfs 1.2"$' "$work/out" &&
+		[ "$(grep -c '^\.SH ' "$work/out")" -ge 5 ] && grep -q '^Print JSON$' "$work/out" &&
+		! grep -E '\]\(|\*\*|`|^\||^#' "$work/out"
+}
+
 echo "TAP version 13"
 ok "numbers that are none are refused" numbers
 ok "kernels that there are not are refused" kernels
@@ -333,4 +343,5 @@ ok "KDIR without modules built is refused" tree_without_modules
 ok "KDIR without Rust is refused" refused module.sh 'without CONFIG_RUST' "$(tree no-rust)"
 ok "KDIR without kernfs-internal.h is refused" tree_of_headers
 ok "KDIR of another rustc is refused" other_rustc
+ok "the README of cgwatch gives a man page" man_page
 echo "1..$number"
