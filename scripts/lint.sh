@@ -154,6 +154,8 @@ among() {
 # shellcheck disable=SC2086 # lists
 prepare() {
 	say "lint: ${checks[*]}"
+	! among $with_kernel ||
+		say "with Linux $KERNEL$(among sparse && echo " and 6.12"): what is not there is built first, ten minutes each"
 	"$here/deps.sh" "${checks[@]}" || return
 	if among $with_kernel; then
 		"$here/deps.sh" build && KDIR=$("$here/kernel.sh") && src=$(source_of "$KDIR") &&
@@ -161,7 +163,7 @@ prepare() {
 	elif among $with_source; then
 		src=$("$here/kernel.sh" source) || return
 	fi
-	! among sparse || sparse_kdir=$(KDIR='' KERNEL=6.12 "$here/kernel.sh")
+	! among sparse || sparse_kdir=$(KDIR='' KERNEL=6.12 DEBUG=0 "$here/kernel.sh")
 }
 
 if [ $# = 0 ] && [[ " $arch_kernels " != *" 6.12 "* ]]; then
