@@ -99,6 +99,7 @@ check_settings() {
 	check_number FUZZ_S 1 "how many seconds to fuzz on each kernel"
 	check_number SOAK_S 1 "how many seconds to soak"
 	check_number STRESS_SECONDS 1 "how many seconds each stressor runs"
+	check_number LANES 1 "how many guests at a time"
 	check_number ROUNDS 1 "how many rounds"
 	check_number NODES 0 "how many removals"
 	check_number SEED 0 "what a run is repeated by"
