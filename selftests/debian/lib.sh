@@ -5,6 +5,7 @@
 # system, and above them what a script installs. Read in first; the script is
 # started again as root, with mounts of its own that end with it.
 set -euo pipefail
+dev=y
 if [ "${IN_NAMESPACE:-}" != $$ ]; then
 	as=()
 	[ "$(id -u)" = 0 ] || as=(sudo -E)

@@ -15,8 +15,8 @@ arch_of() { # KDIR
 ARCH=${of_tree:-${ARCH:-$host_arch}}
 export ARCH
 
-# test_kernels	what `make test` runs on
-# arch_kernels	what other targets run on; the first is what KERNEL= is without
+# test_kernels	what `make test` runs on; the first is what KERNEL= is without
+# arch_kernels	dev kernels
 # image		what QEMU boots, in a built tree
 # triplet	as the GNU tools and clang call it; debian_arch: as Debian does
 case $ARCH in
@@ -51,6 +51,8 @@ esac
 # Kernels of another architecture are built by clang, which knows them all; the
 # test programs by a gcc of their own, for the sake of its libc.
 is_cross() { [ "$ARCH" != "$host_arch" ]; }
+# Debian's own are built with tools that run here.
+! is_cross || test_kernels=$arch_kernels
 
 # What the GNU tools' names begin with, what names in the cache and in build/ end
 # with, and what make is told; this machine's own needs none of it.

@@ -23,7 +23,10 @@ die() { say "error: $*"; exit 1; }
 . "$here/arch.sh"
 # shellcheck disable=SC2034 # for who reads this file in
 selftests=$root/build/selftests$of_arch	# their programs
-: "${KERNEL:=${arch_kernels%% *}}" "${DEBUG:=0}"
+# Without KERNEL= it is one that Debian ships, which nothing is built for; a script
+# that takes a dev kernel says so before, by dev=y.
+[ -z "${dev:-}" ] || : "${KERNEL:=${arch_kernels%% *}}"
+: "${KERNEL:=${test_kernels%% *}}" "${DEBUG:=0}"
 
 # Whether KERNEL= is one that Debian ships
 is_debian_kernel() { [ "$KERNEL" = stable ] || [ "$KERNEL" = backports ]; }

@@ -34,7 +34,7 @@ check_kernel() { # NAME
 	stable | backports) ;;
 	debian) wrong "KERNEL=debian: it is called backports now (Debian's newest), beside stable (Debian's default)" ;;
 	*)
-		[[ $1 =~ ^[0-9]+\.[0-9]+$ ]] ||
+		[[ $1 =~ ^[0-9]+\.[0-9]+(-limit)?$ ]] ||
 			wrong "KERNEL=$1: stable, backports, or a series of Linux such as 6.12 or 7.3"
 		[ "$(printf '%s\n' 6.12 "$1" | sort -V | head -n 1)" = 6.12 ] ||
 			wrong "KERNEL=$1: it is 6.12 or later that rkernfs is for"
