@@ -100,8 +100,9 @@ build() {
 # The programs on one kernel, in as many guests as there are lanes for it
 queue_programs() { # NAME KDIR
 	local parts=$((LANES / ${#names[@]})) part n name=$1 share
+	# Booting takes as long as some of them.
+	[ "$parts" -le $((${#list[@]} / 4)) ] || parts=$((${#list[@]} / 4))
 	[ "$parts" -gt 0 ] || parts=1
-	[ "$parts" -le ${#list[@]} ] || parts=${#list[@]}
 	for ((part = 0; part < parts; part++)); do
 		share=()
 		for ((n = part; n < ${#list[@]}; n += parts)); do
