@@ -57,11 +57,6 @@ tree_of_headers() {
 	refused module.sh 'no fs/kernfs/kernfs-internal.h' "$tree"
 }
 
-other_rustc() {
-	refused module.sh 'was built with rustc 1.2.3.*here is rustc' \
-		"$(tree other-rustc CONFIG_RUST=y 'CONFIG_RUSTC_VERSION_TEXT="rustc 1.2.3 (old)"')"
-}
-
 no_space() {
 	mkdir "$work/full"
 	printf '#!/bin/sh\necho Avail; echo 10M\n' >"$work/full/df"
@@ -340,8 +335,6 @@ ok "32-bit and big-endian kernels are refused when it is compiled" other_kernels
 ok "no room on the disk is refused" no_space
 ok "KDIR without build files is refused" unbuilt_tree
 ok "KDIR without modules built is refused" tree_without_modules
-ok "KDIR without Rust is refused" refused module.sh 'without CONFIG_RUST' "$(tree no-rust)"
 ok "KDIR without kernfs-internal.h is refused" tree_of_headers
-ok "KDIR of another rustc is refused" other_rustc
 ok "the README of cgwatch gives a man page" man_page
 echo "1..$number"

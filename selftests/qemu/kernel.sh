@@ -231,7 +231,7 @@ main() {
 		return
 	fi
 	[ -z "${KSRC:-}" ] || [ -e "$KSRC/Kbuild" ] || die "KSRC=$KSRC is not a kernel source tree"
-	if is_debian_kernel && [ -z "${KSRC:-}" ]; then
+	if is_debian_kernel; then
 		debian_kernel
 		return
 	fi

@@ -28,8 +28,14 @@ selftests=$root/build/selftests$of_arch	# their programs
 [ -z "${dev:-}" ] || : "${KERNEL:=${arch_kernels%% *}}"
 : "${KERNEL:=${test_kernels%% *}}" "${DEBUG:=0}"
 
-# Whether KERNEL= is one that Debian ships
-is_debian_kernel() { [ "$KERNEL" = stable ] || [ "$KERNEL" = backports ]; }
+# Whether the kernel is one that Debian ships
+is_debian_kernel() {
+	if [ -n "${KDIR:-}" ]; then
+		[[ $KDIR = "$cache"/kernels/@(stable|backports)-* ]]
+	else
+		[[ -z ${KSRC:-} && $KERNEL = @(stable|backports) ]]
+	fi
+}
 
 only_for() { # ARCH...
 	[[ " $* " == *" $ARCH "* ]] || die "ARCH=$ARCH: this is for $* only"
