@@ -7,14 +7,14 @@
 # RUN='echo $HOME' is for the guest's shell, not for make.
 settings := ARCH KERNEL DEBUG KCONFIG KSRC KDIR RKERNFS_CARRY INSTALL V \
 	    RUN ADD MODULE MODPARAMS TIMEOUT APPEND QEMU_ARGS ACCEL SMP MEM \
-	    KLOG UNLOAD LOG DISK TESTS CLIENTS SEED NODES ROUNDS SOAK_S FUZZ_S FULL REPORT CLOCKS
+	    KLOG UNLOAD LOG DISK TESTS LANES CLIENTS SEED NODES ROUNDS SOAK_S FUZZ_S FULL REPORT CLOCKS
 literally = $(if $(filter undefined,$(origin $1)),,$(eval override export $1 := $$(value $1)))
 $(foreach s,$(settings),$(call literally,$s))
 
 qemu := selftests/qemu
 
 .DEFAULT_GOAL := module
-.PHONY: module kernel cgwatch bench hostile lost clean install uninstall deb vm shell demo test stress fuzz coverage test-cgwatch test-package test-debian test-clients \
+.PHONY: module kernel cgwatch bench hostile lost clean install uninstall deb vm shell demo test test-all stress fuzz coverage test-cgwatch test-package test-debian test-clients \
 	rust-analyzer doc fmt lint help
 
 ##@ Build
@@ -24,9 +24,8 @@ module: ## rkernfs.ko for KERNEL=6.12 (default), 7.3 or debian, or for the built
 kernel: ## the dev kernel KERNEL=, or one from the tree KSRC=; DEBUG=1 the one that checks
 	@$(qemu)/kernel.sh
 
-cgwatch: ## samples/cgwatch/target/release/cgwatch, which follows a cgroup subtree
-	@$(qemu)/deps.sh cargo
-	cargo build --release --locked --manifest-path samples/cgwatch/Cargo.toml
+cgwatch: ## build/cgwatch/cgwatch, which follows a cgroup subtree
+	@samples/cgwatch/build.sh
 
 clean: ## forget what was built here (the kernels stay in the cache)
 	$(RM) -r build samples/cgwatch/target
@@ -52,8 +51,11 @@ shell: ## the same with a prompt
 	@INTERACTIVE=1 $(qemu)/vm.sh
 
 ##@ Test
-test: ## all tests on 6.12 and 7.3, normal and debug; KERNEL= TESTS= DEBUG= narrow
+test: ## all programs of selftests on Debian's kernels, in six minutes; KERNEL= TESTS= DEBUG= narrow
 	@$(qemu)/test.sh
+
+test-all: ## what a change must pass: that, debug kernels, packages, lint and more, in forty
+	@$(qemu)/test_all.sh
 
 stress: ## a million removals, a hundred loads, stress-ng on debug kernels; NODES= ROUNDS= SOAK_S= SEED= KERNEL= DEBUG=
 	@$(qemu)/stress.sh

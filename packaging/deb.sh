@@ -19,6 +19,7 @@ copy_sources() { # FOLDER
 		while read -r file; do
 			install -D -m 644 "$root/$file" "$1/$file"
 		done
+	echo "$VERSION" >"$1/version"
 	install -m 755 "$here/dkms/build.sh" "$here/dkms/prepare.sh" "$1"
 	install -m 644 "$here/dkms/crates.mk" "$1"
 }

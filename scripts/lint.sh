@@ -4,14 +4,42 @@
 # Everything that can be said about the sources without running them. Prints
 # what is not clean and how many checks passed, and ends non-zero unless all.
 #
-#   lint.sh [CHECK...]    some of: spdx space rustfmt shellcheck checkpatch
-#                         python cgwatch clippy sparse doc examples
+#   lint.sh [CHECK...]    only these
+#   lint.sh --help        what checks there are
 #
 # clippy has the lints of KERNEL=7.3 (default): more than the others. sparse is
 # for 6.12, as Debian's is too old for 7.3; so arm64, which has none, goes without.
 #
 # shellcheck disable=SC2317 # checks are called by name
 set -uo pipefail
+# What each takes besides the sources: nothing, the kernel's source, or a kernel
+# that is built, and a module.
+alone='spdx space shellcheck python cgwatch'
+with_source='rustfmt checkpatch'
+with_kernel='clippy doc examples sparse'
+
+usage() {
+	cat <<-END
+		lint.sh [CHECK...]: all checks, or these. KERNEL=7.3 DEBUG=0 say for which kernel.
+		  seconds, without a kernel:        $alone
+		  with the source of that kernel:   $with_source
+		  with that kernel built:           $with_kernel (of 6.12)
+		What is missing of kernels is fetched, and built in some ten minutes each.
+	END
+}
+
+checks=("$@")
+if [ $# = 0 ]; then
+	# shellcheck disable=SC2206 # names
+	checks=($alone $with_source $with_kernel)
+fi
+for check; do
+	case $check in
+	-h | --help) usage; exit ;;
+	esac
+	[[ " $alone $with_source $with_kernel " == *" $check "* ]] ||
+		{ echo "error: lint.sh: no check $check; there are: $alone $with_source $with_kernel" >&2; exit 2; }
+done
 : "${KERNEL:=7.3}"
 export KERNEL
 # shellcheck source=../selftests/qemu/lib.sh
@@ -54,7 +82,7 @@ check_rustfmt() {
 }
 
 check_shellcheck() {
-	scripts_in 'sh|bash' | xargs shellcheck -x -P SCRIPTDIR:selftests/qemu
+	scripts_in 'sh|bash' | xargs -P "$jobs" -n 4 shellcheck -x -P SCRIPTDIR:selftests/qemu
 }
 
 # What is not asked for in src: no macro that makes code of a list; no list of
@@ -114,23 +142,44 @@ check_examples() {
 
 # --- one after the other -------------------------------------------------
 
-checks=("$@")
-if [ $# = 0 ]; then
-	checks=(spdx space rustfmt shellcheck checkpatch python cgwatch clippy doc examples)
-	[[ " $arch_kernels " != *" 6.12 "* ]] || checks+=(sparse)
+# among CHECK...: is one of them asked for?
+among() {
+	local check
+	for check in "${checks[@]}"; do
+		[[ " $* " != *" $check "* ]] || return 0
+	done
+	return 1
+}
+
+# shellcheck disable=SC2086 # lists
+prepare() {
+	say "lint: ${checks[*]}"
+	! among $with_kernel ||
+		say "with Linux $KERNEL$(among sparse && echo " and 6.12"): what is not there is built first, ten minutes each"
+	"$here/deps.sh" "${checks[@]}" || return
+	if among $with_kernel; then
+		"$here/deps.sh" build && KDIR=$("$here/kernel.sh") && src=$(source_of "$KDIR") &&
+			export KDIR && ko=$("$here/module.sh") || return
+	elif among $with_source; then
+		src=$("$here/kernel.sh" source) || return
+	fi
+	! among sparse || sparse_kdir=$(KDIR='' KERNEL=6.12 DEBUG=0 "$here/kernel.sh")
+}
+
+if [ $# = 0 ] && [[ " $arch_kernels " != *" 6.12 "* ]]; then
+	unset 'checks[-1]'
 fi
-"$here/deps.sh" build lint || exit
-KDIR=$("$here/kernel.sh") && src=$(source_of "$KDIR") && ko=$("$here/module.sh") || exit
-export KDIR
-[[ " ${checks[*]} " != *" sparse "* ]] || sparse_kdir=$(KDIR='' KERNEL=6.12 "$here/kernel.sh") || exit
+prepare || exit
 
 failed=0
 for check in "${checks[@]}"; do
+	begun=$SECONDS
 	wrong=$("check_$check" 2>&1)
+	taken="$((SECONDS - begun)) s"
 	if [ -z "$wrong" ]; then
-		echo "clean: $check"
+		echo "clean: $check ($taken)"
 	else
-		printf 'NOT CLEAN: %s\n%s\n' "$check" "$wrong"
+		printf 'NOT CLEAN: %s (%s)\n%s\n' "$check" "$taken" "$wrong"
 		failed=$((failed + 1))
 	fi
 done

@@ -10,7 +10,7 @@
 #include <sys/stat.h>
 #include <sys/types.h>
 
-#include "kselftest_harness.h"
+#include "lib/harness.h"
 #include "lib/events.h"
 #include "lib/expect.h"
 #include "lib/handle.h"
@@ -175,7 +175,7 @@ static void race_rmdir(struct __test_metadata *_metadata, struct opener *opener,
 	race_removal(opener, remove_cgroup, cgroup, delay_us);
 }
 
-TEST_F_TIMEOUT(handles, file_opened_by_handle_while_it_goes, 300)
+TEST_F(handles, file_opened_by_handle_while_it_goes)
 {
 	for (int i = 0; i < RACES; i++) {
 		struct opener opener = {
@@ -189,7 +189,7 @@ TEST_F_TIMEOUT(handles, file_opened_by_handle_while_it_goes, 300)
 	}
 }
 
-TEST_F_TIMEOUT(handles, directory_opened_by_handle_while_it_goes, 300)
+TEST_F(handles, directory_opened_by_handle_while_it_goes)
 {
 	for (int i = 0; i < RACES; i++) {
 		struct opener opener = {
@@ -297,12 +297,12 @@ static void remove_in_each(struct __test_metadata *_metadata, struct _test_data_
 	}
 }
 
-TEST_F_TIMEOUT(handles, file_removed_in_each_step_of_opening_it, 150)
+TEST_F(handles, file_removed_in_each_step_of_opening_it)
 {
 	remove_in_each(_metadata, self, self->file);
 }
 
-TEST_F_TIMEOUT(handles, directory_removed_in_each_step_of_opening_it, 150)
+TEST_F(handles, directory_removed_in_each_step_of_opening_it)
 {
 	remove_in_each(_metadata, self, self->path);
 }
@@ -359,7 +359,7 @@ static int remove_object(const char *path)
 	return write_object(path, "remove", "1") ? 0 : -1;
 }
 
-TEST_F_TIMEOUT(nested, object_opened_by_handle_while_it_goes, 300)
+TEST_F(nested, object_opened_by_handle_while_it_goes)
 {
 	for (int i = 0; i < RACES; i++) {
 		struct opener opener = {
@@ -403,20 +403,20 @@ static void remove_as_opened(struct __test_metadata *_metadata, struct _test_dat
 	ASSERT_TOLD(self->wd);
 }
 
-TEST_F_TIMEOUT(nested, dentry_goes_before_the_opener_has_the_inode, 60)
+TEST_F(nested, dentry_goes_before_the_opener_has_the_inode)
 {
 	make_nested(_metadata, self);
 	remove_as_opened(_metadata, self, "kernfs_get_inode");
 }
 
-TEST_F_TIMEOUT(nested, dentry_goes_before_the_opener_has_one, 60)
+TEST_F(nested, dentry_goes_before_the_opener_has_one)
 {
 	make_nested(_metadata, self);
 	remove_as_opened(_metadata, self, "d_obtain_alias");
 }
 
 /* What is opened is in it, and VFS asks for the directory to give that a name. */
-TEST_F_TIMEOUT(nested, dentry_goes_before_the_opener_of_a_child_has_the_inode, 60)
+TEST_F(nested, dentry_goes_before_the_opener_of_a_child_has_the_inode)
 {
 	make_nested(_metadata, self);
 	ASSERT_EQ(mkdir(self->child, 0755), 0);

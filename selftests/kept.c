@@ -8,7 +8,7 @@
 #include <sys/mount.h>
 #include <sys/stat.h>
 
-#include "kselftest_harness.h"
+#include "lib/harness.h"
 #include "lib/events.h"
 #include "lib/expect.h"
 #include "lib/module.h"
@@ -124,7 +124,7 @@ static void others_go_on(struct __test_metadata *_metadata, struct _test_data_ke
 	end_process(pid);
 }
 
-TEST_F_TIMEOUT(kept, inode_is_told_when_it_is_let_go_and_nobody_else_waits, 120)
+TEST_F(kept, inode_is_told_when_it_is_let_go_and_nobody_else_waits)
 {
 	int wd = inotify_add_watch(self->inotify, self->node, IN_DELETE_SELF);
 	char parameters[PATH_MAX];

@@ -9,7 +9,7 @@
 #include <sys/types.h>
 #include <sys/wait.h>
 
-#include "kselftest_harness.h"
+#include "lib/harness.h"
 #include "lib/events.h"
 #include "lib/expect.h"
 #include "lib/netdev.h"
@@ -172,7 +172,7 @@ TEST_F(superblocks, one_that_a_node_was_moved_from_is_told)
 }
 
 /* Which of many shows a node is looked for, and then kept at hand. */
-TEST_F_TIMEOUT(superblocks, one_of_many_is_told, 120)
+TEST_F(superblocks, one_of_many_is_told)
 {
 	static char root[CROWD][PATH_MAX];
 	static pid_t netns[CROWD];
@@ -225,7 +225,7 @@ static bool ended_once(const struct events *events, int wd)
 	return endings == 1 && ignored == 1 && !others;
 }
 
-TEST_F_TIMEOUT(superblocks, unmount_against_removal_ends_each_once, 120)
+TEST_F(superblocks, unmount_against_removal_ends_each_once)
 {
 	for (int i = 0; i < RACES; i++) {
 		int wd[2], netns = i % NR_NETNS;

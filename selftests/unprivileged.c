@@ -9,7 +9,7 @@
 #include <signal.h>
 #include <sys/stat.h>
 
-#include "kselftest_harness.h"
+#include "lib/harness.h"
 #include "hostile/hostile.h"
 #include "hostile/removers.h"
 #include "lib/events.h"
@@ -109,7 +109,7 @@ FIXTURE_TEARDOWN(stopped)
 	cgroup_base_remove();
 }
 
-TEST_F_TIMEOUT(stopped, remover_holds_no_event_up, 120)
+TEST_F(stopped, remover_holds_no_event_up)
 {
 	int wd = inotify_add_watch(self->inotify, self->file, IN_DELETE_SELF);
 
@@ -186,7 +186,7 @@ FIXTURE_TEARDOWN(blocked)
 		unload_dummy();
 }
 
-TEST_F_TIMEOUT(blocked, remover_holds_no_event_up, 120)
+TEST_F(blocked, remover_holds_no_event_up)
 {
 	char path[PATH_MAX];
 	int wd;

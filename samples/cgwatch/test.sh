@@ -5,7 +5,7 @@
 # with each kernel, without and with rkernfs. KERNEL= only this one. The last
 # line tells how many passed and failed.
 set -euo pipefail
-kernels=${KERNEL:-}
+kernels=${KERNEL:-} several=y
 # shellcheck source=../../selftests/qemu/lib.sh
 . "$(dirname "$0")/../../selftests/qemu/lib.sh"
 only_for "$host_arch"
@@ -23,15 +23,14 @@ run() { # COMMAND...
 "$here/deps.sh" cargo
 run cargo test --locked --bin cgwatch
 
-# Static, for a guest that has no libraries
+./build.sh
+# Static as well, for a guest that has no libraries
 host=$(rustc -vV | sed -n 's/^host: //p')
 export RUSTFLAGS='-C target-feature=+crt-static'
 tests=$(cargo test --locked --release --target "$host" --test cgroups --no-run \
 	--message-format json | sed -n 's|.*"executable":"\([^"]*/cgroups-[^"]*\)".*|\1|p')
 programs=$root/build/cgwatch
-mkdir -p "$programs"
 cp "$tests" "$programs/cgwatch-tests"
-cp "target/$host/release/cgwatch" "$programs/"
 
 for kernel in $kernels; do
 	for module in 0 1; do

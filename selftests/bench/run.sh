@@ -13,6 +13,7 @@
 set -euo pipefail
 : "${FULL:=0}" "${REPORT:=0}"
 : "${CLOCKS:=icount plain windows$([ "$FULL" = 0 ] || echo ' many')}"
+dev=y
 # shellcheck source=../qemu/lib.sh
 . "$(dirname "$0")/../qemu/lib.sh"
 

@@ -20,7 +20,7 @@ partial=${KERNEL:-}${CLIENTS:-}${DEBUG:-}${STRESS_SECONDS:-}
 if [ "${DEBUG:-0}" = 1 ]; then
 	: "${KERNEL:=6.12 7.3}" "${CLIENTS:=stress-ng}"
 fi
-kernels=${KERNEL:-6.12 7.3 backports}
+kernels=${KERNEL:-6.12 7.3 backports} several=y
 # shellcheck source=../qemu/lib.sh
 . "$(dirname "$0")/../qemu/lib.sh"
 only_for x86_64

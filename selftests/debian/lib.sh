@@ -5,6 +5,7 @@
 # system, and above them what a script installs. Read in first; the script is
 # started again as root, with mounts of its own that end with it.
 set -euo pipefail
+dev=y
 if [ "${IN_NAMESPACE:-}" != $$ ]; then
 	as=()
 	[ "$(id -u)" = 0 ] || as=(sudo -E)
@@ -32,7 +33,7 @@ open_root() {
 	mkdir -p "$in" "$1" "$1.work"
 	mount -t overlay overlay "$in" -o "lowerdir=$lower,upperdir=$1,workdir=$1.work"
 	mount -t proc proc "$in/proc"
-	mount --rbind /dev "$in/dev"
+	"$here/own_dev.sh" "$in/dev"
 	# The mirror is this machine's.
 	cp -L /etc/resolv.conf /etc/hosts "$in/etc/"
 }
@@ -143,7 +144,7 @@ pack_disk() {
 	umount "$in/proc"
 	mke2fs -q -t ext4 -O ^has_journal -E lazy_itable_init=1,nodiscard -d "$in" "$1.part/disk" 6G
 	mount -t proc proc "$in/proc"
-	mount --rbind /dev "$in/dev"
+	"$here/own_dev.sh" "$in/dev"
 	rm -rf "$1"
 	mv "$1.part" "$1"
 }

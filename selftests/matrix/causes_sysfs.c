@@ -17,7 +17,7 @@
 #include "lib/netdev.h"
 #include "lib/pci.h"
 
-#define GONE_LIMIT_MS	10000
+#define GONE_LIMIT_MS	60000
 #define PREFIX		"rkt"
 #define GROUP		0x726b
 #define NR_DEVICES	(NR_KINDS * NR_WATCHES)

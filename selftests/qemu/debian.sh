@@ -143,16 +143,18 @@ as_root() {
 	fi
 }
 
-bootstrap() {
-	local packages
+# make_root FOLDER PACKAGE,... [OPTION...]: a minimal system of that Debian, made
+# without this machine's devices.
+make_root() {
 	update_lists
-	packages=$(IFS=,; echo "${toolchain[*]}")
-	as_root rm -rf "$debian_root.part"
-	as_root mmdebstrap --mode=root --variant=minbase --format=dir --include="$packages" \
-		--aptopt='APT::Install-Recommends "false"' \
-		--dpkgopt='path-exclude=/usr/share/man/*' --dpkgopt='path-exclude=/usr/share/locale/*' \
-		"$debian_suite" "$debian_root.part" - <"$apt_state/sources.list"
-	as_root mv "$debian_root.part" "$debian_root"
+	as_root rm -rf "$1.part"
+	# shellcheck disable=SC2016 # for the shell in the namespace
+	as_root unshare -m sh -c '"$0" /dev && exec mmdebstrap "$@"' "$root/selftests/qemu/own_dev.sh" \
+		--mode=root --variant=minbase --format=dir --include="$2" \
+		--aptopt='APT::Install-Recommends "false"' --dpkgopt='path-exclude=/usr/share/man/*' \
+		--dpkgopt='path-exclude=/usr/share/locale/*' "${@:3}" \
+		"$debian_suite" "$1.part" - <"$apt_state/sources.list"
+	as_root mv "$1.part" "$1"
 }
 
 # The tools that built Debian's kernel: this machine's, or a root's.
@@ -166,9 +168,13 @@ need_toolchain() {
 
 need_debian_root() {
 	[ ! -e "$debian_root" ] || return 0
+	[ "$(id -u)" = 0 ] || command -v sudo >/dev/null ||
+		die "a root of Debian $debian_suite takes a mount namespace: run this as root, or install sudo"
+	as_root unshare -m true ||
+		die "a root of Debian $debian_suite takes a mount namespace, which is not allowed here (a container? give it CAP_SYS_ADMIN), or a machine that is Debian $debian_suite"
 	"$here/deps.sh" debian_root
 	need_space 2500 "a root of Debian $debian_suite"
-	step debian-root "a root of Debian $debian_suite" : bootstrap
+	step debian-root "a root of Debian $debian_suite" : make_root "$debian_root" "$(IFS=,; echo "${toolchain[*]}")"
 }
 
 # in_root FOLDER COMMAND...: runs it in that root as this user. The cache and
@@ -176,16 +182,16 @@ need_debian_root() {
 in_root() {
 	# shellcheck disable=SC2016 # for the shell in the namespace
 	as_root unshare -m sh -c '
-		in=$1 user=$2
-		shift 2
+		in=$1 user=$2 own_dev=$3
+		shift 3
 		while [ "$1" != -- ]; do
 			mkdir -p "$in$1" && mount --bind "$1" "$in$1" || exit
 			shift
 		done
 		shift
-		mount -t proc proc "$in/proc" && mount --rbind /dev "$in/dev" || exit
+		mount -t proc proc "$in/proc" && "$own_dev" "$in/dev" || exit
 		cd "$in" && exec chroot --userspec="$user" "$in" "$@"
-	' sh "$1" "$(id -u):$(id -g)" "$cache" "$root" -- \
+	' sh "$1" "$(id -u):$(id -g)" "$root/selftests/qemu/own_dev.sh" "$cache" "$root" -- \
 		env -i PATH=/usr/sbin:/usr/bin:/sbin:/bin HOME=/root LC_ALL=C.UTF-8 \
 		DEBIAN_FRONTEND=noninteractive "${@:2}"
 }

@@ -12,7 +12,7 @@
 #   SEED=		repeats a run
 #   KO=			this module instead of the one built here
 set -euo pipefail
-kernels=${KERNEL:-}
+kernels=${KERNEL:-} several=y
 # shellcheck source=lib.sh
 . "$(dirname "$0")/lib.sh"
 : "${kernels:=$arch_kernels}"

@@ -11,7 +11,7 @@
 #   KERNEL='6.12 7.3'	on which kernels
 #   ROUNDS=2		turns of each; an attack takes a quarter of a second
 set -euo pipefail
-kernels=${KERNEL:-}
+kernels=${KERNEL:-} several=y
 # shellcheck source=lib.sh
 . "$(dirname "$0")/lib.sh"
 : "${kernels:=$arch_kernels}"

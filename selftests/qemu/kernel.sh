@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: GPL-2.0
 #
 # Prints the folder of a built dev kernel, after fetching, configuring and
-# building whatever the cache doesn't have yet.
+# building whatever the cache doesn't have yet; "kernel.sh source" that of the
+# source alone.
 #
 #   KERNEL=6.12, 7.3, ...             which of Debian's kernel sources
 #   KERNEL=stable, KERNEL=backports   the kernel that Debian ships; none is built
@@ -156,7 +157,6 @@ variant() {
 	0) ;;
 	1) echo debug ;;
 	kcsan) echo kcsan ;;
-	*) die "DEBUG=$DEBUG: 0, 1 or kcsan" ;;
 	esac
 }
 
@@ -216,8 +216,15 @@ objects_built() {
 	echo "$(find "$out" -name '*.o' | wc -l) objects of about $objects"
 }
 
+need_source() { # SOURCE
+	[ ! -e "$1/Kbuild" ] || return 0
+	need_space 3000 "the kernel's source"
+	hint="KSRC= takes any source tree" \
+		step "source-$KERNEL" "source of Linux $KERNEL" fetched fetch_source "$1"
+}
+
 main() {
-	local src=${KSRC:-$cache/src/$KERNEL} objects=1350 variant file hint=''
+	local src=${KSRC:-$cache/src/$KERNEL} objects=1350 variant hint=''
 
 	if [ -n "${KDIR:-}" ]; then
 		[ -e "$KDIR/include/config/auto.conf" ] ||
@@ -226,14 +233,22 @@ main() {
 		return
 	fi
 	[ -z "${KSRC:-}" ] || [ -e "$KSRC/Kbuild" ] || die "KSRC=$KSRC is not a kernel source tree"
-	if is_debian_kernel && [ -z "${KSRC:-}" ]; then
+	if is_debian_kernel; then
 		debian_kernel
 		return
 	fi
 
-	for file in ${KCONFIG:-}; do
-		[ -e "$file" ] || die "KCONFIG=: $file: no such file"
-	done
+	[ -z "${KSRC:-}" ] || check_livepatch "$KSRC"
+	if [ "${1:-}" = source ]; then
+		if [ ! -e "$src/Kbuild" ]; then
+			lock_cache sources
+			"$here/deps.sh" source
+			need_source "$src"
+		fi
+		echo "$src"
+		return
+	fi
+
 	variant=$(variant)
 	cc=gcc llvm_make=() uses=(build)
 	if [ -n "$variant" ] || is_cross; then
@@ -256,11 +271,7 @@ main() {
 	use_libclang
 	# Beside the download: each takes about a minute.
 	have_bindgen || begin_bindgen
-	if [ ! -e "$src/Kbuild" ]; then
-		need_space 3000 "the kernel's source"
-		hint="KSRC= takes any source tree" \
-			step "source-$KERNEL" "source of Linux $KERNEL" fetched fetch_source "$src"
-	fi
+	need_source "$src"
 	find_rust_src
 	[ -z "${pid[bindgen]:-}" ] || finish_bindgen
 
@@ -274,4 +285,4 @@ main() {
 	echo "$out"
 }
 
-main
+main "$@"

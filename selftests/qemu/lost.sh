@@ -8,7 +8,7 @@
 #
 #   KERNEL='6.12 7.3'	on which kernels; the pages are written for these two
 set -euo pipefail
-kernels=${KERNEL:-}
+kernels=${KERNEL:-} several=y
 # shellcheck source=lib.sh
 . "$(dirname "$0")/lib.sh"
 : "${kernels:=$arch_kernels}"

@@ -16,8 +16,8 @@ set -euo pipefail
 # shellcheck source=debian.sh
 . "$here/debian.sh"
 
-"$here/deps.sh" build
 KDIR=$("$here/kernel.sh")
+export KDIR
 
 # A tree that prepare.sh made has what modules are built with written down.
 is_prepared() {
@@ -87,7 +87,15 @@ link_sources() { # FOLDER
 	find "$1" -xtype l -delete
 }
 
+# The version of the package to be, and which commit
+version() {
+	local commit
+	commit=$(git -c safe.directory='*' -C "$root" describe --always --dirty --exclude='*' 2>/dev/null) || :
+	sed -n "1s/.*(\(.*\)).*/\1${commit:+-g$commit}/p" "$root/packaging/debian/changelog"
+}
+
 check_tree
+"$here/deps.sh" build
 use_libclang
 if ! is_prepared; then
 	have_bindgen || { begin_bindgen && finish_bindgen; }
@@ -104,11 +112,12 @@ if is_prepared; then
 	mapfile -t tools <"$KDIR/rkernfs.make"
 fi
 # Debian's kernels have their tools in a root.
-if [[ $KDIR = "$cache"/kernels/@(stable|backports)-* ]]; then
+if is_debian_kernel; then
 	need_toolchain
 	build=(with_toolchain make -j"$jobs" ${V:+V="$V"} "${arch_make[@]}")
 fi
-"${build[@]}" -s -C "$KDIR" M="$out" ${OMIT:+OMIT="$OMIT"} ${COVERAGE:+COVERAGE="$COVERAGE"} \
+"${build[@]}" -s -C "$KDIR" M="$out" RKERNFS_VERSION="$(version)" \
+	${RKERNFS_SAMPLES:+RKERNFS_SAMPLES="$RKERNFS_SAMPLES"} ${OMIT:+OMIT="$OMIT"} ${COVERAGE:+COVERAGE="$COVERAGE"} \
 	${COMPILE_FAIL:+COMPILE_FAIL="$COMPILE_FAIL" RKERNFS_SAMPLES=n} \
 	${INCLUDE_FIRST:+KCPPFLAGS="-I$INCLUDE_FIRST"} "${tools[@]}" modules >&2
 echo "$out/rkernfs.ko"

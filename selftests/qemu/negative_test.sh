@@ -31,7 +31,7 @@ mislaid_is_refused() {
 	sed 's/^struct kernfs_root {$/&\n\tunsigned long added;/' \
 		"$(source_of "$KDIR")/fs/kernfs/kernfs-internal.h" >"$headers/kernfs-internal.h"
 	ko=$(INCLUDE_FIRST=$headers "$here/module.sh" 2>"$work/err") || return
-	KO=$ko LOG="$work/out" "$here/vm.sh" >/dev/null 2>"$work/err" || status=$?
+	KO=$ko RUN=true LOG="$work/out" "$here/vm.sh" >/dev/null 2>"$work/err" || status=$?
 	[ $status = 122 ] && grep -q 'rkernfs: struct kernfs_root, size: ' "$work/out"
 }
 

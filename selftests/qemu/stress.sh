@@ -13,7 +13,7 @@
 #   SEED=		repeats a run
 #   STRESS_SECONDS=30	how long each stressor of stress-ng runs
 set -euo pipefail
-kernels=${KERNEL:-}
+kernels=${KERNEL:-} several=y
 # shellcheck source=lib.sh
 . "$(dirname "$0")/lib.sh"
 : "${kernels:=$arch_kernels}"

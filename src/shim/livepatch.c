@@ -12,6 +12,7 @@
 #include "shim.h"
 
 MODULE_AUTHOR("The rkernfs authors");
+MODULE_VERSION(RKERNFS_VERSION);
 
 static char *cover = "all";
 module_param(cover, charp, 0444);

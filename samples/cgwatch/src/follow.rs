@@ -361,8 +361,12 @@ impl<K: Kernel, S: Sink> Follower<K, S> {
     }
 
     /// Tells the difference between two states.
-    fn update(&mut self, id: Id, state: State) {
-        let old = std::mem::replace(&mut self.known_mut(id).state, state.clone());
+    fn update(&mut self, id: Id, mut state: State) {
+        let old = std::mem::take(&mut self.known_mut(id).state);
+        // A cgroup that is gone says nothing any more.
+        state.frozen = state.frozen.or(old.frozen);
+        state.populated = state.populated.or(old.populated);
+        self.known_mut(id).state = state.clone();
         for (name, total) in state.memory {
             let before = old.memory.get(&name).copied().unwrap_or(0);
             // When the controller was away meanwhile, it counts from zero again.
@@ -371,11 +375,15 @@ impl<K: Kernel, S: Sink> Follower<K, S> {
                 self.tell(id, &What::Memory { name, added, total });
             }
         }
-        if old.frozen != state.frozen {
-            self.tell(id, &What::Frozen(state.frozen));
+        // What begins is empty.
+        if let Some(frozen) = state.frozen.filter(|on| *on != old.frozen.unwrap_or(false)) {
+            self.tell(id, &What::Frozen(frozen));
         }
-        if old.populated != state.populated {
-            self.tell(id, &What::Populated(state.populated));
+        if let Some(populated) = state
+            .populated
+            .filter(|on| *on != old.populated.unwrap_or(false))
+        {
+            self.tell(id, &What::Populated(populated));
         }
     }
 

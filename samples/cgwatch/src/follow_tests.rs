@@ -367,15 +367,13 @@ impl Sink for Listener {
                 );
             }
             What::Created => {
-                assert!(
-                    self.known.insert(id, State::default()).is_none(),
-                    "created twice"
-                );
+                let empty = state_of(&Node::default());
+                assert!(self.known.insert(id, empty).is_none(), "created twice");
             }
             What::Populated(populated) => {
                 let state = self.known.get_mut(&id).expect("known");
-                assert_ne!(state.populated, *populated, "nothing changed");
-                state.populated = *populated;
+                assert_ne!(state.populated, Some(*populated), "nothing changed");
+                state.populated = Some(*populated);
             }
             What::Memory { name, added, total } => {
                 let memory = &mut self.known.get_mut(&id).expect("known").memory;

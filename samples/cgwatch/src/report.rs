@@ -72,8 +72,8 @@ impl fmt::Display for Means {
 /// What happened to a cgroup.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum What {
-    /// The first line: what is followed
-    Watching(Means, Removals),
+    /// The first line: what is followed, by which means, and why not by one mark
+    Watching(Means, Option<String>, Removals),
     /// It was there before
     Present(State),
     /// It was made
@@ -123,6 +123,8 @@ enum Details<'a> {
     None {},
     Watching {
         means: Means,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        no_mark: Option<&'a str>,
         removals_told: Option<bool>,
         #[serde(skip_serializing_if = "Option::is_none")]
         reason: Option<&'a str>,
@@ -161,8 +163,9 @@ impl What {
 
     fn details(&self) -> Details<'_> {
         match self {
-            Self::Watching(means, removals) => Details::Watching {
+            Self::Watching(means, no_mark, removals) => Details::Watching {
                 means: *means,
+                no_mark: no_mark.as_deref(),
                 removals_told: removals.told(),
                 reason: removals.reason(),
             },
@@ -183,7 +186,12 @@ impl What {
     /// What a line of text says after the path.
     fn remark(&self) -> String {
         match self {
-            Self::Watching(means, removals) => format!("{means}, removal events: {removals}"),
+            Self::Watching(means, None, removals) => {
+                format!("{means}, removal events: {removals}")
+            }
+            Self::Watching(means, Some(no_mark), removals) => {
+                format!("{means} (no mark: {no_mark}), removal events: {removals}")
+            }
             Self::Present(state) => describe(state),
             Self::Populated(on) | Self::Frozen(on) => u8::from(*on).to_string(),
             Self::Memory { added, total, .. } => format!("+{added} ({total})"),
@@ -194,15 +202,18 @@ impl What {
 }
 
 fn describe(state: &State) -> String {
-    let mut text = format!("populated={}", u8::from(state.populated));
-    if state.frozen {
+    let mut text = String::new();
+    // Writing to a String does not fail.
+    if let Some(populated) = state.populated {
+        let _ = write!(text, " populated={}", u8::from(populated));
+    }
+    if state.frozen == Some(true) {
         text += " frozen=1";
     }
     for (name, count) in state.memory.iter().filter(|(_, count)| **count > 0) {
-        // Writing to a String does not fail.
         let _ = write!(text, " {name}={count}");
     }
-    text
+    text.trim_start().to_owned()
 }
 
 /// How lines look.
@@ -328,12 +339,40 @@ mod tests {
             "{\"time\":\"T\",\"event\":\"present\",\"cgroup\":\"/a\\u001b[2J/b\",\"id\":7,\
              \"populated\":true,\"frozen\":false}\n"
         );
-        let unknown = What::Watching(Means::Watches, Removals::Unknown("no right".to_owned()));
+        let unknown = What::Watching(
+            Means::Watches,
+            None,
+            Removals::Unknown("no right".to_owned()),
+        );
         let line: serde_json::Value =
             serde_json::from_str(&print(Format::Json, &unknown)).expect("JSON");
         assert_eq!(line["means"], "watches");
         assert_eq!(line["removals_told"], serde_json::Value::Null);
         assert_eq!(line["reason"], "no right");
+    }
+
+    #[test]
+    fn leaves_out_what_the_root_does_not_say() {
+        let root = What::Present(State::parse("", "high 0\noom 2\n"));
+        assert_eq!(
+            print(Format::Text, &root),
+            "T present          /a\\u{1b}[2J/b oom=2\n"
+        );
+        assert!(!print(Format::Json, &root).contains("populated"));
+    }
+
+    #[test]
+    fn says_why_there_is_no_mark() {
+        let why = Some("rkernfs is in transition".to_owned());
+        let watching = What::Watching(Means::Watches, why, Removals::Told);
+        assert_eq!(
+            print(Format::Text, &watching),
+            "T watching         /a\\u{1b}[2J/b a watch for each \
+             (no mark: rkernfs is in transition), removal events: delivered\n"
+        );
+        assert!(
+            print(Format::Json, &watching).contains("\"no_mark\":\"rkernfs is in transition\"")
+        );
     }
 
     #[test]
