@@ -123,12 +123,16 @@ find_busybox() {
 
 # --- a Debian root -------------------------------------------------------
 
-debian_root=$cache/debian-$debian_suite$of_arch
-
-# What builds its kernel's crates and modules; the package depends on the same.
-toolchain=(gcc libc6-dev make flex bison bc perl python3-minimal kmod xz-utils rsync cpio
-	libelf-dev libssl-dev pahole rustc rust-src bindgen libclang-19-dev)
+# What builds its kernels' crates and modules; the package recommends the same.
+toolchain=(gcc libc6-dev make xz-utils pahole rustc rust-src bindgen libclang-19-dev)
 ! is_cross || toolchain+=("gcc-${triplet/_/-}")
+# Of them, what takes most of the space and is not needed: the sources of all but
+# core, what LLVM has for programs that are linked with it.
+# shellcheck disable=SC2054 # dpkg's pattern
+unneeded=('/usr/src/rustc-*/library/*' '/usr/lib/llvm-19/lib/*.a' '/usr/lib/llvm-19/include/*')
+needed=('/usr/src/rustc-*/library/core/*' '/usr/src/rustc-*/library/stdarch/*'
+	'/usr/src/rustc-*/library/portable-simd/*')
+debian_root=$cache/debian-$debian_suite$of_arch-$(echo "${toolchain[*]} ${needed[*]}" | sha256sum | cut -c 1-8)
 
 # Whether this machine is that Debian, with its own Rust.
 is_debian_suite() {
@@ -174,7 +178,9 @@ need_debian_root() {
 		die "a root of Debian $debian_suite takes a mount namespace, which is not allowed here (a container? give it CAP_SYS_ADMIN), or a machine that is Debian $debian_suite"
 	"$here/deps.sh" debian_root
 	need_space 2500 "a root of Debian $debian_suite"
-	step debian-root "a root of Debian $debian_suite" : make_root "$debian_root" "$(IFS=,; echo "${toolchain[*]}")"
+	step debian-root "a root of Debian $debian_suite" : make_root "$debian_root" \
+		"$(IFS=,; echo "${toolchain[*]}")" \
+		"${unneeded[@]/#/--dpkgopt=path-exclude=}" "${needed[@]/#/--dpkgopt=path-include=}"
 }
 
 # in_root FOLDER COMMAND...: runs it in that root as this user. The cache and
