@@ -99,7 +99,9 @@ static const struct rkernfs_layout layouts[] = {
 	WHOLE(delayed_work),
 	WHOLE(wait_queue_entry),
 	WHOLE(rw_semaphore),
+#ifndef CONFIG_PREEMPT_RT
 	MEMBER(rw_semaphore, owner),
+#endif
 	WHOLE(spinlock),
 	/* Helpers of the kernel crate that the module carries look into these, too. */
 	MEMBER(task_struct, usage),
