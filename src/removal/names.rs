@@ -5,7 +5,7 @@
 //! C headers: `include/linux/kernfs.h`, `include/linux/stringhash.h`.
 
 use super::{
-    locks::Tree,
+    locks::{Shape, Tree},
     node::{is_linked, Member},
 };
 use crate::{
@@ -21,7 +21,7 @@ use core::{
 };
 use kernel::{bindings, ffi::c_char};
 
-const NS: u16 = bindings::kernfs_node_flag_KERNFS_NS as u16;
+pub(super) const NS: u16 = bindings::kernfs_node_flag_KERNFS_NS as u16;
 
 /// The directory in which a child was last found, and that one's number. Hints: those who remove a
 /// group of files, as cgroup and sysfs do, go in the order in which they made them, and numbers are
@@ -91,7 +91,12 @@ impl<'id> Member<'id> {
     }
 
     /// Finds a child by its hash, name and namespace's key.
-    fn search<'t>(&'t self, name: Name<'_>, key: u64, tree: &'t Tree<'id>) -> Option<&'t Self> {
+    pub(super) fn search<'t>(
+        &'t self,
+        name: Name<'_>,
+        key: u64,
+        tree: &'t Shape<'id>,
+    ) -> Option<&'t Self> {
         let hash = name.hash(key);
         // SAFETY: `tree` keeps the children as they are.
         let mut rb = unsafe { (*self.children()).rb_node };
@@ -118,7 +123,7 @@ impl<'id> Member<'id> {
 
     /// Compares a namespace's key and a name with those of the node. With the hash before them,
     /// this is what siblings are ordered by: `kernfs_name_compare()`.
-    fn compare(&self, ns: u64, name: Name<'_>, tree: &Tree<'id>) -> Ordering {
+    fn compare(&self, ns: u64, name: Name<'_>, tree: &Shape<'id>) -> Ordering {
         let kn = self.as_ptr();
         // SAFETY: A node's tag is null or one of the root's namespace type.
         let own_ns = unsafe { ns_key((*kn).ns.cast()) };
@@ -132,7 +137,7 @@ impl<'id> Member<'id> {
             .then_with(|| unsafe { bindings::strcmp(name.ptr, own_name) }.cmp(&0))
     }
 
-    fn has_name(&self, name: Name<'_>, _tree: &Tree<'id>) -> bool {
+    fn has_name(&self, name: Name<'_>, _tree: &Shape<'id>) -> bool {
         // SAFETY: The invariant of `Node` keeps it; the name does not change under `_tree`.
         let own_name = unsafe { name_of(self.as_ptr()) };
         // SAFETY: Both names are terminated.
@@ -145,7 +150,7 @@ impl<'id> Member<'id> {
 /// # Safety
 ///
 /// `ns` must be null or a tag of the root's namespace type.
-unsafe fn ns_key(ns: *const c_void) -> u64 {
+pub(super) unsafe fn ns_key(ns: *const c_void) -> u64 {
     if ns.is_null() {
         return 0;
     }

@@ -250,6 +250,16 @@ unsafe fn namespace_of(info: *mut shim::kernfs_super_info) -> *const c_void {
     unsafe { *shim::member(info, shim::RKERNFS_SUPER_INFO_NS) }
 }
 
+/// The namespace whose nodes `sb` shows, as an opaque tag.
+///
+/// # Safety
+///
+/// `sb` must be alive, and one of kernfs.
+pub(super) unsafe fn namespace_shown(sb: *mut bindings::super_block) -> *const c_void {
+    // SAFETY: Such a superblock has its information as long as it is alive.
+    unsafe { namespace_of(shim::rkernfs_info(sb)) }
+}
+
 /// Which superblocks show a node.
 struct ShownIn {
     /// The namespace, as an opaque tag that is only compared; null if all do.
@@ -393,11 +403,11 @@ unsafe extern "C" fn note(sb: *mut bindings::super_block, _arg: *mut kernel::ffi
         set_hint(SUPER_MARKS, true);
     }
     // SAFETY: The caller keeps the superblock.
-    if !unsafe { shim::rkernfs_is_kernfs(sb) } {
+    if unsafe { shim::rkernfs_root_from_sb(sb) }.is_null() {
         return;
     }
-    // SAFETY: Such a superblock has its information as long as it is alive.
-    let ns: *const c_void = unsafe { namespace_of(shim::rkernfs_info(sb)) };
+    // SAFETY: The caller keeps it, and it is one of kernfs.
+    let ns = unsafe { namespace_shown(sb) };
     if !ns.is_null() {
         // SAFETY: The caller keeps it, and it is one of kernfs.
         unsafe { note_moved(sb, ns) };

@@ -131,21 +131,4 @@ static inline void compat_keep_nlink_clear(struct kernfs_node *kn)
 #endif
 }
 
-/*
- * Since 7.3 a file handle is decoded under kernfs_rwsem. Before, an inode may
- * be made while, and after, its node is removed.
- */
-static inline bool compat_handles_bypass_rwsem(struct kernfs_root *root)
-{
-	return LINUX_VERSION_CODE < KERNEL_VERSION(7, 3, 0) &&
-	       (root->flags & KERNFS_ROOT_SUPPORT_EXPORTOP);
-}
-
-#if LINUX_VERSION_CODE < KERNEL_VERSION(7, 3, 0)
-#define COMPAT_KLP_FIND_BY_ID						\
-	{ .old_name = "kernfs_find_and_get_node_by_id" },
-#else
-#define COMPAT_KLP_FIND_BY_ID
-#endif
-
 #endif /* _RKERNFS_COMPAT_H */

@@ -27,6 +27,7 @@
 	_(kernfs_create_root)			\
 	_(kernfs_drain_open_files)		\
 	_(kernfs_get_inode)			\
+	_(kernfs_find_and_get_node_by_id)	\
 	_(kernfs_free_fs_context)		\
 	_(kernfs_generic_poll)			\
 	_(kernfs_get_parent)			\
@@ -105,9 +106,15 @@ void rkernfs_iterate_supers(void (*f)(struct super_block *sb, void *arg))
 	call(iterate_supers)(f, NULL);
 }
 
-bool rkernfs_is_kernfs(struct super_block *sb)
+/* NULL: not one of kernfs */
+struct kernfs_root *rkernfs_root_from_sb(struct super_block *sb)
 {
 	return call(kernfs_root_from_sb)(sb);
+}
+
+struct kernfs_node *rkernfs_find_by_id(struct kernfs_root *root, u64 id)
+{
+	return call(kernfs_find_and_get_node_by_id)(root, id);
 }
 
 struct inode *rkernfs_get_inode(struct super_block *sb, struct kernfs_node *kn)
