@@ -6,7 +6,7 @@
 //! (`struct kernfs_root`).
 
 use crate::{
-    compat::AlwaysRefCounted,
+    compat::{AlwaysRefCounted, Atomic, Full, Relaxed},
     shim,
 };
 use core::ptr::{self, NonNull};
@@ -193,8 +193,29 @@ impl Root {
     }
 
     pub(crate) fn flags(&self) -> u32 {
-        // SAFETY: The invariant of `Root` keeps it; the member is constant.
-        unsafe { *self.member(shim::RKERNFS_ROOT_FLAGS) }
+        self.flags_word().load(Relaxed)
+    }
+
+    fn flags_word(&self) -> &Atomic<u32> {
+        // SAFETY: The invariant of `Root` keeps it. The kernel changes none once it is created.
+        unsafe { Atomic::from_ptr(self.member(shim::RKERNFS_ROOT_FLAGS)) }
+    }
+
+    /// Whether there may be marks on whole superblocks of it (`FAN_MARK_FILESYSTEM`).
+    pub(crate) fn may_have_super_marks(&self) -> bool {
+        self.flags_word().load(Relaxed) & shim::RKERNFS_SUPER_MARKS != 0
+    }
+
+    pub(crate) fn note_super_marks(&self, any: bool) {
+        let mut seen = self.flags_word().load(Relaxed);
+        loop {
+            let new = seen & !shim::RKERNFS_SUPER_MARKS
+                | if any { shim::RKERNFS_SUPER_MARKS } else { 0 };
+            match self.flags_word().cmpxchg(seen, new, Full) {
+                Ok(_) => return,
+                Err(now) => seen = now,
+            }
+        }
     }
 
     /// The nodes by the lower half of their number.

@@ -134,6 +134,8 @@ void rkernfs_unbreak_active_protection(struct kernfs_node *kn);
  * no use for.
  */
 #define RKERNFS_OWNS_DATA	(1U << 31)
+/* Any hierarchy's: there may be a mark on the whole of a superblock. */
+#define RKERNFS_SUPER_MARKS	(1U << 30)
 
 struct rkernfs_data {
 	/* gives a reference up */
@@ -174,13 +176,14 @@ int rkernfs_fs_init_context(struct fs_context *fc, struct kernfs_node *root,
 
 /* probes.c: functions of the kernel whose calls are noted */
 struct rkernfs_probes {
-	/* fsnotify_add_mark_locked(), for a mark on a whole superblock */
-	void (*super_mark_added)(void);
+	/* fsnotify_put_mark(), of a mark on a whole superblock */
+	void (*super_marked)(struct super_block *sb);
 	/* kernfs_rename_ns() */
 	void (*renamed)(struct kernfs_node *kn, struct kernfs_node *new_parent,
 			const void *new_ns);
 };
 
+/* 1: there can be none */
 int rkernfs_probes_start(const struct rkernfs_probes *probes);
 void rkernfs_probes_stop(void);
 
