@@ -18,6 +18,7 @@ use core::{
     ffi::{c_void, CStr},
     marker::PhantomData,
     ptr,
+    sync::atomic::{fence, Ordering::Acquire},
 };
 use kernel::{bindings, ffi::c_char};
 
@@ -70,21 +71,28 @@ impl<'id> Member<'id> {
             return None;
         }
         let number = LAST_NUMBER.load(Relaxed).wrapping_add(1) as u32;
-        // SAFETY: The read-side section ends below, and nothing in it sleeps.
-        unsafe { shim::rkernfs_rcu_read_lock() };
+        // SAFETY: The lock of `tree` keeps the root.
+        let lock = unsafe { shim::rkernfs_idr_lock(tree.root().as_ptr()) };
+        // SAFETY: The lock of a hierarchy that is kept.
+        unsafe { shim::rkernfs_spin_lock(lock) };
         // SAFETY: The lock of `tree` keeps the root.
         let kn =
             unsafe { bindings::idr_find(tree.root().ino_idr(), number as kernel::ffi::c_ulong) };
         let is_child = |kn: &*mut bindings::kernfs_node| {
-            !kn.is_null()
-                // SAFETY: Nodes in the list are freed a grace period after they were taken off it.
-                && unsafe { parent_of(*kn) } == self.as_ptr()
-                // SAFETY: The same. A node gets a parent after `rb` says that it is not linked.
-                && unsafe { is_linked(*kn, tree) }
+            if kn.is_null() {
+                return false;
+            }
+            // SAFETY: Nodes are taken off the list before they are freed, without a grace period if
+            // they could not be made; that takes the lock.
+            let parent = unsafe { parent_of(*kn) };
+            // A node gets a parent after `rb` says that it is not linked.
+            fence(Acquire);
+            // SAFETY: The same.
+            parent == self.as_ptr() && unsafe { is_linked(*kn, tree) }
         };
         let kn = Some(kn.cast()).filter(is_child);
-        // SAFETY: The section was entered above.
-        unsafe { shim::rkernfs_rcu_read_unlock() };
+        // SAFETY: This task took the lock above.
+        unsafe { shim::rkernfs_spin_unlock(lock) };
         // SAFETY: It is linked, and stays while `tree` is borrowed.
         let child = unsafe { Self::from_rb(ptr::addr_of_mut!((*kn?).rb)) };
         child.has_name(name, tree).then_some(child)

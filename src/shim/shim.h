@@ -48,6 +48,7 @@ bool rkernfs_same_name(const char *a, const char *b);
 void rkernfs_set_times(struct kernfs_node *kn);
 void rkernfs_keep_nlink_clear(struct kernfs_node *kn);
 
+struct spinlock *rkernfs_idr_lock(struct kernfs_root *root);
 bool rkernfs_rwsem_is_contended(struct rw_semaphore *sem);
 void rkernfs_rwsem_assert_held_read(struct rw_semaphore *sem);
 void rkernfs_rwsem_assert_held_write(struct rw_semaphore *sem);

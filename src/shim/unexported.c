@@ -48,6 +48,9 @@ DEFINE_STATIC_CALL_NULL(unexported_lookup, kallsyms_lookup_name);
 /* What the marks of an object are read under; private to fs/notify. */
 static struct srcu_struct *mark_srcu;
 
+/* What the nodes by their number are taken off under; NULL: a root has its own. */
+static spinlock_t *global_idr_lock;
+
 /*
  * kallsyms_lookup_name() is not exported either; a kprobe knows where it is.
  * It is not to be armed: without memory, the kernel may fail to disarm one.
@@ -98,7 +101,17 @@ int rkernfs_resolve_unexported(void)
 		pr_err("this kernel has no fsnotify_mark_srcu (is CONFIG_KALLSYMS_ALL on?)\n");
 		return -ENOENT;
 	}
+	global_idr_lock = (void *)rkernfs_address_of("kernfs_idr_lock");
+	if (COMPAT_GLOBAL_IDR_LOCK && !global_idr_lock) {
+		pr_err("this kernel has no kernfs_idr_lock (is CONFIG_KALLSYMS_ALL on?)\n");
+		return -ENOENT;
+	}
 	return 0;
+}
+
+struct spinlock *rkernfs_idr_lock(struct kernfs_root *root)
+{
+	return compat_idr_lock(root, global_idr_lock);
 }
 
 void rkernfs_iterate_supers(void (*f)(struct super_block *sb, void *arg))
