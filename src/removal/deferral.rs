@@ -230,25 +230,33 @@ fn release_all(mut batch: Batch) {
 pub(super) fn put_later(inode: HeldInode) {
     stats::INODES_QUEUED.add(1);
     PENDING.add(1, Relaxed);
-    let (address, link) = inode.into_address();
-    LATER.push(address, link);
+    push_later(inode, true);
     LATER.run_in(0);
+}
+
+/// `first`: nobody came for it yet.
+fn push_later(inode: HeldInode, first: bool) {
+    let (address, link) = inode.into_address();
+    // SAFETY: The references were just given away.
+    unsafe { HeldInode::second_link_at(address) }.store(usize::from(first), Relaxed);
+    LATER.push(address, link);
 }
 
 fn run_later() {
     let mut address = LATER.last.xchg(0, Full);
     let mut again = false;
     while address != 0 {
-        // SAFETY: Addresses on the queue are from `into_address()`, and this one was taken off it.
+        // SAFETY: Addresses on the queue are from `into_address()`.
+        let first = unsafe { HeldInode::second_link_at(address) }.load(Relaxed) != 0;
+        // SAFETY: The same, and this one was taken off it.
         let (inode, next) = unsafe { HeldInode::from_address(address) };
         address = next;
-        if release::resume(&inode, EXITING.load(Relaxed)) {
+        if release::resume(&inode, first, EXITING.load(Relaxed)) {
             inode.put();
             stats::INODES_RELEASED.add(1);
             done();
         } else {
-            let (address, link) = inode.into_address();
-            LATER.push(address, link);
+            push_later(inode, false);
             again = true;
         }
     }

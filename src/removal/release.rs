@@ -47,11 +47,19 @@ pub(super) fn release(inode: HeldInode) -> Option<HeldInode> {
 }
 
 /// Goes on with what [`release`] returned; with all that is left, if it is `now` or never. `false` if
-/// others should have a chance before the rest. Does nothing if it is ended.
-pub(super) fn resume(inode: &HeldInode, now: bool) -> bool {
-    let is_kept = inode.lock().is_linked();
-    if is_kept && inode.find_alias().is_some_and(|alias| alias.is_unused()) {
-        report(inode);
+/// others should have a chance before the rest; then it is to be called again, not as the `first`
+/// time. Does nothing if it is ended.
+pub(super) fn resume(inode: &HeldInode, first: bool, now: bool) -> bool {
+    let locked = inode.lock();
+    let (is_kept, is_watched) = (locked.is_linked(), locked.is_watched());
+    drop(locked);
+    // Else VFS reports it, once its dentry goes.
+    let stays_fine = is_kept || !is_watched;
+    let is_unused = || inode.find_alias().is_some_and(|alias| alias.is_unused());
+    if first && stays_fine && is_unused() {
+        if is_kept {
+            report(inode);
+        }
         return true;
     }
     clear_kept(inode);
