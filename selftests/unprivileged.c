@@ -428,6 +428,18 @@ FIXTURE_VARIANT_ADD(beside, moving) {
 	.attack = "moving",
 };
 
+FIXTURE_VARIANT_ADD(beside, landlock) {
+	.attack = "landlock",
+};
+
+FIXTURE_VARIANT_ADD(beside, names) {
+	.attack = "names",
+};
+
+FIXTURE_VARIANT_ADD(beside, evictable) {
+	.attack = "evictable",
+};
+
 static const struct attack *find_attack(const char *name)
 {
 	for (size_t i = 0; i < nr_attacks; i++)
