@@ -12,7 +12,11 @@ use super::{
     locks::{Iattr, Supers, Tree},
     node::Member,
 };
-use crate::{compat::ARef, node::Node};
+use crate::{
+    compat::ARef,
+    kernfs::{Active, Dir, DirOperations, File, FileOperations},
+    node::Node,
+};
 
 fn sent_to_another_task<T: Send>() {}
 
@@ -112,4 +116,28 @@ fn root_without_its_node(node: ARef<Node>) {
     let root = node.root();
     drop(node);
     Supers::lock(root);
+}
+
+#[cfg(case = "directory_of_an_operation_removed_as_it_is")]
+// error[E0308]: mismatched types
+fn directory_of_an_operation_removed_as_it_is<T: DirOperations>(dir: Active<'_, Dir<T>>) {
+    let _ = Dir::remove(&*dir);
+}
+
+#[cfg(case = "directory_of_an_operation_counted")]
+// error[E0277]: the trait bound `Dir<T>: AlwaysRefCounted` is not satisfied
+fn directory_of_an_operation_counted<T: DirOperations>(dir: Active<'_, Dir<T>>) {
+    let _: ARef<Dir<T>> = ARef::from(&*dir);
+}
+
+#[cfg(case = "directory_of_the_file_of_an_operation_removed")]
+// error[E0308]: mismatched types
+fn directory_of_the_file_of_an_operation_removed<F: FileOperations>(file: Active<'_, File<F>>) {
+    let _ = Dir::remove(&*file.parent());
+}
+
+#[cfg(case = "directory_of_the_file_of_an_operation_counted")]
+// error[E0277]: the trait bound
+fn directory_of_the_file_of_an_operation_counted<F: FileOperations>(file: Active<'_, File<F>>) {
+    let _ = ARef::from(&*file.parent());
 }

@@ -3,9 +3,9 @@
 //! Removing a subtree: as the kernel's static `__kernfs_remove()` and `kernfs_drain()`.
 
 use super::{
-    batch::{Batch, Todo},
+    batch::Batch,
     locks::Tree,
-    nlink::{self, Pass},
+    nlink,
     node::Member,
     stats,
 };
@@ -147,20 +147,20 @@ fn clean_up<'id>(
     let look_up = nlink::may_have_inode(node, known) || tree.supers().any_reports_removal();
     // Most removals are of a file that nobody looked up, in a directory with default times.
     if look_up || node.kind() == Kind::Dir || parent.is_some_and(Member::has_iattr) {
-        let todo = clean_up_attributes(tree, node, parent, look_up.then_some(known));
-        batch.push(creation, todo);
+        clean_up_attributes(tree, node, parent, look_up, batch);
     }
+    drop(creation);
 }
 
-/// What of that is done under `kernfs_iattr_rwsem`. `look_up` is the number of references that are
-/// accounted for, if inodes are to be looked for. Returns what is left to do.
+/// What of that is done under `kernfs_iattr_rwsem`. `look_up`: there may be inodes.
 #[inline(always)]
 fn clean_up_attributes<'id>(
     tree: &Tree<'id>,
     node: &Member<'id>,
     parent: Option<&Member<'id>>,
-    look_up: Option<i32>,
-) -> Todo {
+    look_up: bool,
+    batch: &mut Batch,
+) {
     let is_dir = node.kind() == Kind::Dir;
     let iattr = tree.iattr();
     if let Some(parent) = parent {
@@ -169,12 +169,12 @@ fn clean_up_attributes<'id>(
         }
         parent.touch(&iattr);
     }
+    if look_up {
+        stats::NODES_LOOKED_UP.add(1);
+        nlink::clear(&iattr, node, batch);
+    }
+    // An inode that is made is to have a link first.
     if is_dir {
         node.keep_nlink_clear(&iattr);
     }
-    let Some(known) = look_up else {
-        return Todo::default();
-    };
-    stats::NODES_LOOKED_UP.add(1);
-    nlink::clear(&iattr, node, known, Pass::Removal)
 }

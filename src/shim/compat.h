@@ -57,6 +57,25 @@ static inline struct kernfs_root *compat_root(struct kernfs_node *kn)
 	return root;
 }
 
+/* Since 6.16 each root has a lock for its nodes' numbers. */
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 16, 0)
+#define COMPAT_GLOBAL_IDR_LOCK	0
+
+static inline spinlock_t *compat_idr_lock(struct kernfs_root *root,
+					  spinlock_t *global)
+{
+	return &root->kernfs_idr_lock;
+}
+#else
+#define COMPAT_GLOBAL_IDR_LOCK	1
+
+static inline spinlock_t *compat_idr_lock(struct kernfs_root *root,
+					  spinlock_t *global)
+{
+	return global;
+}
+#endif
+
 /* Since 7.1 names are hashed and compared by the namespace's id. */
 #if LINUX_VERSION_CODE >= KERNEL_VERSION(7, 1, 0)
 #include <linux/ns_common.h>
@@ -130,22 +149,5 @@ static inline void compat_keep_nlink_clear(struct kernfs_node *kn)
 	kn->dir.subdirs = -2UL;
 #endif
 }
-
-/*
- * Since 7.3 a file handle is decoded under kernfs_rwsem. Before, an inode may
- * be made while, and after, its node is removed.
- */
-static inline bool compat_handles_bypass_rwsem(struct kernfs_root *root)
-{
-	return LINUX_VERSION_CODE < KERNEL_VERSION(7, 3, 0) &&
-	       (root->flags & KERNFS_ROOT_SUPPORT_EXPORTOP);
-}
-
-#if LINUX_VERSION_CODE < KERNEL_VERSION(7, 3, 0)
-#define COMPAT_KLP_FIND_BY_ID						\
-	{ .old_name = "kernfs_find_and_get_node_by_id" },
-#else
-#define COMPAT_KLP_FIND_BY_ID
-#endif
 
 #endif /* _RKERNFS_COMPAT_H */
