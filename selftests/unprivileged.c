@@ -107,6 +107,8 @@ FIXTURE_TEARDOWN(stopped)
 	char path[PATH_MAX];
 
 	write_text(format_path(path, "%.3900s/cgroup.freeze", self->own), "0");
+	/* Its child, too */
+	write_text(format_path(path, "%.3900s/cgroup.kill", self->own), "1");
 	end_process(self->pid);
 	remove_cgroup(self->child);
 	remove_cgroup(self->parent);
