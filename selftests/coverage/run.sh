@@ -67,6 +67,7 @@ done
 sed '/^$/,$d' "$out/report"
 if [ -z "$partial" ]; then
 	{
+		# shellcheck disable=SC2016 # reStructuredText
 		printf '\nBy ``make coverage%s``.\n\n::\n\n' "$([ "$pattern" = '*' ] || echo " TESTS='$pattern'")"
 		sed -e '/^$/,$d' -e 's/^/   /' "$out/report"
 	} >"$out/figures"

@@ -3,7 +3,7 @@
 #
 # Measures how long a user without rights holds others up, with the patch
 # disabled and enabled within one boot, and puts the tables into
-# Documentation/results/hostile-KERNEL.rst, if there is such a page.
+# Documentation/results/hostile-<kernel>.rst, if there is such a page.
 #
 # The guest's clock counts instructions, a nanosecond each: what the host does
 # beside holds nobody up.
