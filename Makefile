@@ -18,36 +18,36 @@ qemu := selftests/qemu
 	rust-analyzer doc fmt lint help
 
 ##@ Build
-module: ## rkernfs.ko for KERNEL=6.12 (default), 7.3 or debian, or for the built tree KDIR=
+module: ## rkernfs.ko for KERNEL=stable (default), backports, 6.12 or 7.3, or for the built tree KDIR=
 	@$(qemu)/module.sh
 
-kernel: ## the dev kernel KERNEL=, or one from the tree KSRC=; DEBUG=1 the one that checks
+kernel: ## build the dev kernel KERNEL=, or the tree KSRC=; DEBUG=1 with lockdep, KASAN, kmemleak
 	@$(qemu)/kernel.sh
 
 cgwatch: ## build/cgwatch/cgwatch, which follows a cgroup subtree
 	@samples/cgwatch/build.sh
 
-clean: ## forget what was built here (the kernels stay in the cache)
+clean: ## remove what was built here (kernels stay in the cache)
 	$(RM) -r build samples/cgwatch/target
 
 ##@ Install
-install: ## for the running kernel, or KDIR= KERNEL=; INSTALL_MOD_PATH= before /lib/modules
+install: ## install the module for the running kernel, or KDIR= KERNEL=; INSTALL_MOD_PATH= before /lib/modules
 	@packaging/install.sh
 
-uninstall: ## the same away
+uninstall: ## remove what install put there
 	@packaging/install.sh remove
 
 deb: ## a Debian package that installs the module through DKMS
 	@packaging/deb.sh
 
 ##@ Run, in a virtual machine
-demo: ## what a watcher of a cgroup is told, without the module and with it
+demo: ## which events the watches of a cgroup get, without the module and with it
 	@$(qemu)/demo.sh
 
 vm: ## run RUN='command' with the files ADD='...' in /add and the module loaded
 	@$(qemu)/vm.sh
 
-shell: ## the same with a prompt
+shell: ## a prompt in the same machine
 	@INTERACTIVE=1 $(qemu)/vm.sh
 
 ##@ Test
@@ -75,14 +75,14 @@ test-debian: ## the package on a Debian with systemd and its own kernel: install
 test-package: ## the package with a kernel of your own: install, load, upgrade, remove
 	@selftests/debian/package_test.sh
 
-test-clients: ## programs that others wrote, with the patch disabled and enabled; KERNEL= CLIENTS= narrow
+test-clients: ## unmodified programs of others, with the patch disabled and enabled; KERNEL= CLIENTS= narrow
 	@selftests/clients/run.sh
 
 ##@ Measure
-lost: ## which watches the kernels lose by themselves: tables for README and Documentation
+lost: ## which events unpatched kernels lose: README, Documentation/results
 	@$(qemu)/lost.sh
 
-hostile: ## how long a user without rights holds others up: tables for Documentation; KERNEL= ROUNDS=
+hostile: ## delays that an unprivileged user causes: Documentation/results; KERNEL= ROUNDS=
 	@$(qemu)/hostile.sh
 
 bench: ## what the patch costs on KERNEL=: build/bench/; FULL=1 all sizes
@@ -98,7 +98,7 @@ doc: ## rustdoc of the module: build/doc/rkernfs/index.html
 fmt: ## format the Rust sources
 	@scripts/fmt.sh
 
-lint: ## rustfmt, clippy, sparse, checkpatch, shellcheck, examples and more: all clean?
+lint: ## rustfmt, clippy, sparse, checkpatch, shellcheck, pages, examples and more
 	@scripts/lint.sh
 
 ##@ Help
@@ -106,4 +106,4 @@ help: ## this list
 	@awk -F ':.*## ' '/^##@/ { printf "\n%s\n", substr($$0, 5) } \
 		/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 	@echo
-	@echo 'ARCH=arm64 builds and runs for arm64; selftests/qemu/README.md tells all settings.'
+	@echo 'ARCH=arm64 builds and runs for arm64; selftests/qemu/README.md lists all settings.'

@@ -14,7 +14,7 @@
 set -uo pipefail
 # What each takes besides the sources: nothing, the kernel's source, or a kernel
 # that is built, and a module.
-alone='spdx space shellcheck python cgwatch'
+alone='spdx space docs shellcheck python cgwatch'
 with_source='rustfmt checkpatch'
 with_kernel='clippy doc examples sparse'
 
@@ -76,6 +76,8 @@ check_space() {
 		[ -z "$(tail -c 1 "$file")" ] || echo "$file: no newline at the end"
 	done
 }
+
+check_docs() { scripts/check_docs.py; }
 
 check_rustfmt() {
 	kernel_rust | xargs rustfmt --check --config-path "$src/.rustfmt.toml"

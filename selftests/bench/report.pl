@@ -3,14 +3,14 @@
 #
 # report.pl FOLDER [TREE]: of each <kernel>.csv in FOLDER makes tables,
 # <kernel>.rst, and plots, <kernel>-*.svg. In the source TREE they replace what
-# Documentation/cost.rst has between ".. bench:<kernel>" and ".. /bench:<kernel>"
-# and the plots of these names that it shows; and a line what README.md has
-# between <!-- cost:<kernel> --> and <!-- /cost:<kernel> -->.
+# Documentation/results/bench-<kernel>.rst has from the line ".. generated" on, and
+# the plots of these names in Documentation/plots; and a line what README.md
+# has between <!-- cost:<kernel> --> and <!-- /cost:<kernel> -->.
 use strict;
 use warnings;
 use utf8;
 use open qw(:std :encoding(UTF-8));
-use File::Basename qw(dirname);
+use File::Basename qw(basename);
 use FindBin;
 use List::Util qw(sum);
 
@@ -296,7 +296,7 @@ sub make_tables {
 	return "\nLinux $is{kernel}, rkernfs $is{revision}, $is{date}, by ``make bench $settings" . ($is{full} ? ' FULL=1' : '') .
 		"``.\nQEMU $is{qemu} ($is{plain})\non $is{host}, load $is{load}.\n" .
 		rmdir_table($kernel) . windows_tables() . netdev_table() . live_table() . delay_table() . directory_table() .
-		parallel_table() . monitor_table($is{many} // '?') . load_table() . "\n";
+		parallel_table() . monitor_table($is{many} // '?') . load_table();
 }
 
 # --- the line in the README ----------------------------------------------
@@ -313,8 +313,8 @@ sub make_verdict {
 	my ($kernel) = @_;
 	my ($counted, $time) = map { join(', ', sort keys %{$missed{$_} || {}}) || 'none' } qw(icount plain);
 	my $verdict = sprintf "- %s: rmdir of a cgroup that nobody watches %s, of a watched one %s%s.\n" .
-		"  Targets missed: %s; in plain time, under emulation: %s.\n", $kernel, percent('memory/unwatched'),
-		percent('memory/watched'), is_old($kernel) ? ' (the kernel alone reports nothing)' : '', $counted, $time;
+		"  Targets missed: %s; in wall-clock time under emulation: %s.\n", $kernel, percent('memory/unwatched'),
+		percent('memory/watched'), is_old($kernel) ? ' (which an unpatched 6.12 does not report)' : '', $counted, $time;
 	$verdict =~ s/-(\d)/−$1/g;
 	return $verdict;
 }
@@ -449,40 +449,36 @@ sub spew {
 	close($to) or die "$file: $!\n";
 }
 
-# Puts the text between the lines $begin and $end of a page; returns the page.
+# Puts the text between the lines $begin and $end of a page, or from $begin on.
 sub replace_between {
-	my ($file, $begin, $end, $text) = @_;
+	my ($file, $begin, $text, $end) = @_;
 	my $page = slurp($file) // die "$file: $!\n";
-	$page =~ s/^(\Q$begin\E\n).*?^(\Q$end\E)$/$1$text$2/ms or die "$file: no lines $begin, $end\n";
+	my $rest = $end ? qr/.*?^(?=\Q$end\E$)/ms : qr/.*/s;
+	$page =~ s/^(\Q$begin\E\n)$rest/$1$text/m or die "$file: no line $begin\n";
 	spew($file, $page);
-	return $page;
 }
 
 # The plots that are shown lie in the tree: without trailing blanks, and with
 # a licence, as each file there.
 sub replace_shown {
-	my ($kernel, $file, $page) = @_;
-	while ($page =~ m{^\.\. image:: (\S+/(\Q$kernel\E-[^/\s]+\.svg))$}gm) {
-		my ($shown, $plot) = (dirname($file) . "/$1", slurp("$folder/$2") // die "$folder/$2: $!\n");
+	my ($kernel) = @_;
+	for my $shown (glob "$tree/Documentation/plots/$kernel-*.svg") {
+		my $made = "$folder/" . basename($shown);
+		my $plot = slurp($made) // die "$made: $!\n";
 		$plot =~ s/[ \t]+$//mg;
 		$plot =~ s/\n/\n<!-- SPDX-License-Identifier: GPL-2.0 -->\n/;
 		spew($shown, $plot);
 	}
 }
 
-# The plots of all kernels
-sub replace_all_kernels {
-	my $file = "$tree/Documentation/cost.rst";
-	replace_shown('kernels', $file, slurp($file));
-}
-
 # A kernel that the pages do not have a place for stays in FOLDER.
 sub replace_all {
 	my ($kernel, $tables, $verdict) = @_;
-	my $file = "$tree/Documentation/cost.rst";
-	return unless slurp($file) =~ /^\.\. bench:\Q$kernel\E$/m;
-	replace_shown($kernel, $file, replace_between($file, ".. bench:$kernel", ".. /bench:$kernel", $tables));
-	replace_between("$tree/README.md", "<!-- cost:$kernel -->", "<!-- /cost:$kernel -->", $verdict);
+	my $page = "$tree/Documentation/results/bench-$kernel.rst";
+	return unless -e $page;
+	replace_between($page, '.. generated', $tables);
+	replace_between("$tree/README.md", "<!-- cost:$kernel -->", $verdict, "<!-- /cost:$kernel -->");
+	replace_shown($kernel);
 }
 
 for my $csv (glob "$folder/*.csv") {
@@ -496,4 +492,4 @@ for my $csv (glob "$folder/*.csv") {
 	replace_all($kernel, $tables, make_verdict($kernel)) if $tree;
 }
 plot_kernels("$folder/kernels-rmdir.svg");
-replace_all_kernels() if $tree;
+replace_shown('kernels') if $tree;

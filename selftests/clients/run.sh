@@ -7,7 +7,7 @@
 # time taken, and puts tables and the plot into Documentation/. The last line
 # tells how many tests passed and failed.
 #
-#   KERNEL='6.12 7.3 debian'	on which kernels
+#   KERNEL='6.12 7.3 backports'	on which kernels, stable too
 #   CLIENTS='names'		only these
 #   DEBUG=1			stress-ng on the debug kernels 6.12 and 7.3, unless the
 #				two above say otherwise

@@ -2,13 +2,15 @@
 # SPDX-License-Identifier: GPL-2.0
 #
 # Which lines of src, C and Rust, the test programs reach: a figure for each
-# file, and each line that none of the runs reached, in build/coverage/.
+# file, and each line that none of the runs reached, in build/coverage/. The figures
+# of both normal kernels go into Documentation/results/coverage.rst.
 #
 #   KERNEL='6.12 7.3'	on which kernels
 #   DEBUG='0'		normal and debug ('0 1'): only the latter has allocations fail
 #   TESTS='pattern'	only the programs with such a name
 #   FUZZ_S=60		how long the fuzzer helps
 set -euo pipefail
+partial=${KERNEL:-}${DEBUG:-}${KDIR:-}
 kernels=${KERNEL:-6.12 7.3} variants=${DEBUG:-0} pattern=${TESTS:-*} several=y
 unset TESTS
 # shellcheck source=../qemu/lib.sh
@@ -63,4 +65,12 @@ for debug in $variants; do
 done
 "$root/selftests/coverage/report.py" sum "${results[@]}" -r "$root" >"$out/report"
 sed '/^$/,$d' "$out/report"
+if [ -z "$partial" ]; then
+	{
+		# shellcheck disable=SC2016 # reStructuredText
+		printf '\nBy ``make coverage%s``.\n\n::\n\n' "$([ "$pattern" = '*' ] || echo " TESTS='$pattern'")"
+		sed -e '/^$/,$d' -e 's/^/   /' "$out/report"
+	} >"$out/figures"
+	results_page coverage "$out/figures"
+fi
 say "what was not reached: $out/report"

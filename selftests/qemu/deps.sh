@@ -108,6 +108,7 @@ want_shellcheck() {
 	want_spdx
 	want shellcheck have shellcheck
 }
+want_docs() { want_python; }
 want_python() {
 	want_spdx
 	want python3 have python3

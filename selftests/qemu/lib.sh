@@ -17,6 +17,15 @@ jobs=$(nproc)
 say() { printf '%s\n' "$*" >&2; }
 die() { say "error: $*"; exit 1; }
 
+# results_page NAME FILE: the text of FILE becomes what Documentation/results/
+# NAME.rst has after the line ".. generated", if there is that page.
+results_page() {
+	local page=$root/Documentation/results/$1.rst text
+	[ -e "$page" ] || return 0
+	text=$(sed '/^\.\. generated$/q' "$page"; cat "$2")
+	printf '%s\n' "$text" >"$page"
+}
+
 # shellcheck source=settings.sh
 . "$here/settings.sh"
 # shellcheck source=arch.sh

@@ -3,8 +3,7 @@
 #
 # Runs the exactly-once matrix on kernels, without the module and with it, and
 # writes what each tells of removals: a summary between <!-- lost --> and
-# <!-- /lost --> of README.md, all of it between ".. lost" and ".. /lost" of
-# Documentation/removal-events.rst.
+# <!-- /lost --> of README.md, all of it into Documentation/results/lost.rst.
 #
 #   KERNEL='6.12 7.3'	on which kernels; the pages are written for these two
 set -euo pipefail
@@ -89,11 +88,6 @@ tables() {
 		table "$kernel" "Linux $kernel by itself"
 	done
 	table rkernfs "With rkernfs, on $kernels"
-	echo
-}
-
-put() { # FILE BEGIN END TEXT
-	sed -i -e "/^$2\$/r $4" -e "/^$2\$/,/^$3\$/{//!d}" "$1"
 }
 
 : >"$work/cells"
@@ -104,6 +98,6 @@ done
 summary | tee "$work/summary"
 tables | sed 's/ *$//' | tee "$work/tables"
 if [ "$kernels" = '6.12 7.3' ]; then
-	put "$root/README.md" '<!-- lost -->' '<!-- \/lost -->' "$work/summary"
-	put "$root/Documentation/removal-events.rst" '\.\. lost' '\.\. \/lost' "$work/tables"
+	sed -i -e "/^<!-- lost -->\$/r $work/summary" -e '/^<!-- lost -->$/,/^<!-- \/lost -->$/{//!d}' "$root/README.md"
+	results_page lost "$work/tables"
 fi
