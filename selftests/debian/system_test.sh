@@ -254,7 +254,7 @@ ok "headers without their kernel are refused" without_image
 ok "a rustc that is too old is refused" another rustc 1.63.0 'rustc 1.63.0 is too old for this kernel, which takes '
 ok "a bindgen that is too old is refused" another bindgen 0.60.1 'bindgen 0.60.1 is too old .*: cargo install --locked bindgen-cli'
 ok "no bindgen is refused" without /usr/bin/bindgen 'bindgen is missing: apt install bindgen'
-ok "no rust-src is refused" without /usr/lib/rustlib/src 'the sources of Rust.s core library, [^ ]*, are missing: apt install rust-src'
+ok "no rust-src is refused" without "/$(cd "$in" && echo usr/src/rustc-*)" 'the sources of Rust.s core library, [^ ]*, are missing: apt install rust-src'
 ok "shuffled structures are refused" with_option CONFIG_RANDSTRUCT 'the kernel shuffles its structures'
 ok "kCFI that knows no integers of Rust is refused" with_option CONFIG_CFI_CLANG 'the kernel has kCFI without '
 ok "trimmed symbols are refused" with_option CONFIG_TRIM_UNUSED_KSYMS 'it exports only what its own modules use'
