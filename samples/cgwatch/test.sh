@@ -9,7 +9,7 @@ kernels=${KERNEL:-} several=y
 # shellcheck source=../../selftests/qemu/lib.sh
 . "$(dirname "$0")/../../selftests/qemu/lib.sh"
 only_for "$host_arch"
-: "${kernels:=$test_kernels}"
+: "${kernels:=$default_kernels}"
 cd "$root/samples/cgwatch"
 
 log=$root/build/logs/cgwatch.log

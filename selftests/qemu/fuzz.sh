@@ -15,7 +15,7 @@ set -euo pipefail
 kernels=${KERNEL:-} several=y
 # shellcheck source=lib.sh
 . "$(dirname "$0")/lib.sh"
-: "${kernels:=$test_kernels}"
+: "${kernels:=$default_kernels}"
 : "${FUZZ_S:=60}" "${SEED:=$(date +%s)}"
 
 readonly FOUND=1 BOOT_ANEW=3 REPORTED=121 NOT_LOADED=122 DIED=123 TIMED_OUT=124
