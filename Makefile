@@ -60,13 +60,13 @@ test-all: ## what a change must pass: that, debug kernels, packages, lint and mo
 stress: ## a million removals, a hundred loads, stress-ng on debug kernels; NODES= ROUNDS= SOAK_S= SEED= KERNEL= DEBUG=
 	@$(qemu)/stress.sh
 
-fuzz: ## random programs of calls, FUZZ_S= seconds on 6.12 and 7.3; SEED= KERNEL= DEBUG=
+fuzz: ## random programs of calls, FUZZ_S= seconds on each of Debian's kernels; SEED= KERNEL= DEBUG=
 	@$(qemu)/fuzz.sh
 
 coverage: ## which lines of src the tests reach; KERNEL= DEBUG= TESTS= FUZZ_S=
 	@selftests/coverage/run.sh
 
-test-cgwatch: ## cgwatch: unit tests, and on both kernels without and with the module
+test-cgwatch: ## cgwatch: unit tests, and on Debian's kernels without and with the module
 	@samples/cgwatch/test.sh
 
 test-debian: ## the package on a Debian with systemd and its own kernel: install, boot, purge

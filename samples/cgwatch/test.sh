@@ -9,7 +9,7 @@ kernels=${KERNEL:-} several=y
 # shellcheck source=../../selftests/qemu/lib.sh
 . "$(dirname "$0")/../../selftests/qemu/lib.sh"
 only_for "$host_arch"
-: "${kernels:=$arch_kernels}"
+: "${kernels:=$default_kernels}"
 cd "$root/samples/cgwatch"
 
 log=$root/build/logs/cgwatch.log
@@ -33,19 +33,21 @@ programs=$root/build/cgwatch
 cp "$tests" "$programs/cgwatch-tests"
 
 for kernel in $kernels; do
+	KDIR=$(KERNEL=$kernel "$here/kernel.sh")
+	export KDIR
 	for module in 0 1; do
 		without='' removals=told
 		default=one-mark
 		if [ $module = 0 ]; then
 			without="without "
 			default=watches
-			at_least "$kernel" 7.1 || removals=not-told
+			at_least "$(cat "$KDIR/include/config/kernel.release")" 7.1 || removals=not-told
 		fi
 		for means in one-mark watches; do
 			told=$removals
 			[ $means = watches ] || told=told
 			say "testing: cgwatch on $kernel, ${without}rkernfs, $means ..."
-			KERNEL=$kernel MODULE=$module ADD="$programs/cgwatch $programs/cgwatch-tests" \
+			MODULE=$module ADD="$programs/cgwatch $programs/cgwatch-tests" \
 				RUN="CGWATCH=/add/cgwatch REMOVALS=$told MEANS=$means DEFAULT=$default /add/cgwatch-tests --test-threads=1" \
 				run "$here/vm.sh"
 		done

@@ -44,7 +44,7 @@ make_image() {
 }
 
 packages=("$@")
-need_system
+need_linux
 # What DKMS built the crates of, once; they take longer than all the rest.
 crates=$cache/debian-crates-$(cat "$root/packaging/dkms/prepare.sh" <(echo "$linux") | sha256sum | cut -c 1-8)
 "$here/deps.sh" image deb

@@ -5,7 +5,6 @@
 # system, and above them what a script installs. Read in first; the script is
 # started again as root, with mounts of its own that end with it.
 set -euo pipefail
-dev=y
 if [ "${IN_NAMESPACE:-}" != $$ ]; then
 	as=()
 	[ "$(id -u)" = 0 ] || as=(sudo -E)
@@ -57,7 +56,6 @@ apt_install() { # PACKAGE...
 # Debian's kernel KERNEL=
 debian_kernel() {
 	"$here/kernel.sh" >/dev/null
-	need_debian_root
 	read -r version release <"$cache/debian-$KERNEL"
 }
 
@@ -113,18 +111,24 @@ make_kernel() { # UPPER
 	mv "$1.part" "$1"
 }
 
-# Layers that are kept, as they take longest: $system, and $linux above it.
+# Layers that are kept, as they take longest: $system
 need_system() {
-	local key
-	debian_kernel
+	need_debian_root
 	key=$(cat "${BASH_SOURCE[0]}" "$root/selftests/debian/guest" | sha256sum | cut -c 1-8)
-	system=$cache/debian-system-$key linux=$cache/debian-linux-$key-$version
+	system=$cache/debian-system-$key
 	"$here/deps.sh" image
 	if [ ! -e "$system" ]; then
 		rm -rf "$cache"/debian-system-* "$cache"/debian-linux-*
 		need_space 2000 "a Debian system"
 		step debian-system "a Debian system" : make_system "$system"
 	fi
+}
+
+# ... and $linux above it.
+need_linux() {
+	debian_kernel
+	need_system
+	linux=$cache/debian-linux-$key-$version
 	if [ ! -e "$linux" ]; then
 		step debian-linux "a Debian system with Linux $release" : make_kernel "$linux"
 	fi

@@ -5,6 +5,7 @@
 # dev kernel (KERNEL=, KDIR=). Installs it in a Debian root; boots what DKMS
 # built; upgrades; removes; and looks what becomes of kernels that cannot carry
 # it. Prints TAP, and in the last line how many tests passed and failed.
+dev=y
 # shellcheck source=lib.sh
 . "$(dirname "$0")/lib.sh"
 # shellcheck source=tap.sh

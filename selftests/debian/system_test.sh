@@ -14,7 +14,7 @@ export KERNEL=stable
 . "$(dirname "$0")/tap.sh"
 
 "$here/deps.sh" build vm deb image
-need_system
+need_linux
 deb=$("$root/packaging/deb.sh")
 package=$(dpkg-deb -f "$deb" Version)
 KDIR=$("$here/kernel.sh")

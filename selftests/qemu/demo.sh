@@ -17,8 +17,9 @@ can_have_debian() {
 	[ "$DEBUG" = 0 ] && [ "$ARCH" = x86_64 ] && ! is_cross && command -v apt-get >/dev/null &&
 		{ is_debian_suite || as_root unshare -m true; }
 } 2>/dev/null
-if [ -z "$given" ] && can_have_debian; then
-	export KERNEL=stable
+if [ -z "$given" ]; then
+	can_have_debian || KERNEL=${arch_kernels%% *}
+	export KERNEL
 fi
 
 "$here/deps.sh" build

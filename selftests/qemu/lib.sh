@@ -32,10 +32,12 @@ results_page() {
 . "$here/arch.sh"
 # shellcheck disable=SC2034 # for who reads this file in
 selftests=$root/build/selftests$of_arch	# their programs
-# Without KERNEL= it is one that Debian ships, which nothing is built for; a script
-# that takes a dev kernel says so before, by dev=y.
-[ -z "${dev:-}" ] || : "${KERNEL:=${arch_kernels%% *}}"
-: "${KERNEL:=${test_kernels%% *}}" "${DEBUG:=0}"
+: "${DEBUG:=0}"
+# Without KERNEL=, those that Debian ships, which nothing is built for, unless it is
+# to be a dev kernel: for DEBUG=, or because a script says so before, by dev=y.
+default_kernels=$test_kernels
+[[ -z ${dev:-} && $DEBUG = 0 ]] || default_kernels=$arch_kernels
+: "${KERNEL:=${default_kernels%% *}}"
 
 # Whether the kernel is one that Debian ships
 is_debian_kernel() {

@@ -18,7 +18,7 @@ read -ra known < <(test_programs)
 # shellcheck disable=SC2086 # names
 check_tests "${known[@]}" $other_tests
 unset TESTS
-: "${kernels:=$test_kernels}" "${LANES:=4}"
+: "${kernels:=$default_kernels}" "${LANES:=4}"
 [ -z "${KDIR:-}" ] || kernels=$(basename "$KDIR") variants=${DEBUG:-0}
 logs=$root/build/logs
 mkdir -p "$logs"

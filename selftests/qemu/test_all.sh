@@ -89,7 +89,7 @@ if unshare -m true 2>/dev/null; then
 	queue+=(
 		'counted package test-package'
 		'counted debian test-debian'
-		'counted clients test-clients CLIENTS=eventchan'
+		'counted clients test-clients KERNEL=stable CLIENTS=eventchan'
 	)
 fi
 
