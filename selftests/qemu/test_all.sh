@@ -56,7 +56,7 @@ tools() {
 # had is tried again, and told, by what needs it.
 kernels() {
 	local name status=0
-	for name in $test_kernels 6.12; do
+	for name in $test_kernels; do
 		KERNEL=$name "$here/kernel.sh" || status=1
 	done
 	for name in 6.12 7.3; do
@@ -80,7 +80,6 @@ queue=(
 	'counted harness test KERNEL=backports TESTS=@(commands|harness) LANES=1'
 	'counted arm64 test ARCH=arm64 TESTS=@(memcg_events|series) LANES=1'
 	'whole demo-arm64 target demo ARCH=arm64'
-	'counted dev-6.12 test KERNEL=6.12 TESTS=@(memcg_events|series|matrix|counters) LANES=1'
 	'counted cgwatch test-cgwatch'
 	'counted fuzz fuzz FUZZ_S=60'
 )
