@@ -30,6 +30,7 @@ pub(crate) mod lookup;
 mod names;
 mod nlink;
 mod node;
+mod pollers;
 mod release;
 pub(crate) mod stats;
 pub(crate) mod supers;

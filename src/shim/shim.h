@@ -196,6 +196,8 @@ unsigned long rkernfs_notify_lock(void);
 void rkernfs_notify_unlock(unsigned long flags);
 void rkernfs_warn_not_file(struct kernfs_node *kn);
 void rkernfs_wake_pollers(struct kernfs_node *kn);
+void rkernfs_wake_all_pollers(struct kernfs_node *kn);
+int rkernfs_notified(struct kernfs_node *kn);
 bool rkernfs_sb_has_watchers(struct super_block *sb);
 void rkernfs_fsnotify_modify(struct inode *inode, struct inode *dir,
 			     const char *name);
