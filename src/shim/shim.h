@@ -89,7 +89,7 @@ bool rkernfs_get_active_super(struct super_block *sb);
 bool rkernfs_put_active_super(struct super_block *sb);
 bool rkernfs_is_locked_by_current(struct inode *inode);
 void rkernfs_set_dead(struct inode *dir);
-int rkernfs_uncache_dentry(struct dentry *dentry);
+int rkernfs_uncache_dentry(struct dentry *dentry, bool unhash);
 struct dentry *rkernfs_uncache_child_after(struct dentry *dir,
 					   struct dentry *child, bool *used);
 struct dentry *rkernfs_count_children_after(struct dentry *dir,
