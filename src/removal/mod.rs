@@ -24,6 +24,7 @@ mod batch;
 mod deferral;
 mod dentry;
 pub(crate) mod entry;
+mod final_text;
 pub(crate) mod inode;
 pub(crate) mod locks;
 pub(crate) mod lookup;

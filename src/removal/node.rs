@@ -4,7 +4,10 @@
 //!
 //! C header: `include/linux/kernfs.h` (`struct kernfs_node`).
 
-use super::locks::{Brand, Iattr, Tree};
+use super::{
+    final_text,
+    locks::{Brand, Iattr, Tree},
+};
 use crate::{
     compat::{AlwaysRefCounted, Atomic, Full},
     node::{parent_of, Kind, Node},
@@ -204,6 +207,7 @@ impl<'id> Member<'id> {
         if !self.should_drain_open_files() {
             return false;
         }
+        final_text::keep(self);
         let notified = self.notified();
         // SAFETY: The invariant of `Node` keeps it; it is deactivated and has no users.
         unsafe { shim::rkernfs_drain_open_files(self.as_ptr()) };

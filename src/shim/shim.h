@@ -202,6 +202,18 @@ bool rkernfs_sb_has_watchers(struct super_block *sb);
 void rkernfs_fsnotify_modify(struct inode *inode, struct inode *dir,
 			     const char *name);
 
+/* final.c: the last text of removed files */
+bool rkernfs_keeps_final_events(void);
+int rkernfs_final_init(void);
+void rkernfs_open_files_lock(struct kernfs_node *kn);
+void rkernfs_open_files_unlock(struct kernfs_node *kn);
+struct kernfs_open_file *rkernfs_next_open_file(struct kernfs_node *kn,
+						struct kernfs_open_file *of);
+bool rkernfs_may_have_final_text(struct kernfs_open_file *of);
+long rkernfs_show_file(struct kernfs_open_file *of, char *text, size_t size);
+void rkernfs_set_final_text(struct kernfs_open_file *of, const char *last,
+			    size_t len);
+
 /* livepatch.c: what is replaced in the running kernel, by what */
 struct rkernfs_replacements {
 	void (*remove)(struct kernfs_node *kn);
