@@ -9,10 +9,10 @@
 //! |---|---|---|
 //! | `hash` | only siblings in a tree are compared by it | what became of the batch, and since when it waits |
 //! | `rb.rb_left` | the node is unlinked; `RB_EMPTY_NODE()` reads another one | the first inode of the [`Batch`] |
-//! | `rb.rb_right` | the same | the next [`Head`] of a queue |
+//! | `rb.rb_right` | the same | the next of the [`Pollers`]; then the next [`Head`] of a queue |
 //! | `rcu` | it is used when the last reference goes, and a [`Head`] has one | the task work of a [`Head`] |
 
-use super::{deferral, inode::HeldInode, locks::Tree, node::Member, stats};
+use super::{deferral, inode::HeldInode, locks::Tree, node::Member, pollers::Pollers, stats};
 use crate::{
     compat::{ARef, Atomic, Full, Relaxed},
     data::Retired,
@@ -48,6 +48,8 @@ fn now_ms() -> u32 {
 pub(super) struct Batch {
     first: usize,
     last: usize,
+    /// Who is to be woken, also of nodes that have no inode in the batch.
+    pollers: Pollers,
     /// Private data of all removed nodes, also of those that are not in the batch.
     retired: Retired,
 }
@@ -58,8 +60,15 @@ impl Batch {
         Self {
             first: 0,
             last: 0,
+            pollers: Pollers::new(),
             retired: Retired::new(),
         }
+    }
+
+    /// Has those woken who poll a file that was just unlinked.
+    pub(super) fn wake_pollers<'id>(&mut self, file: &Member<'id>, _tree: &Tree<'id>) {
+        // SAFETY: The caller says so; `_tree` keeps it.
+        unsafe { self.pollers.push(file) };
     }
 
     /// Takes the private data of a node that was just unlinked, to drop it without locks.
@@ -101,10 +110,12 @@ impl Batch {
         Some(inode)
     }
 
-    /// Hands the batch over to the release stage. Private data is dropped here. Not to be called
-    /// with locks.
+    /// Wakes pollers and hands the batch over to the release stage. Private data is dropped here.
+    /// Not to be called with locks.
     #[inline(always)]
-    pub(super) fn submit(self) {
+    pub(super) fn submit(mut self) {
+        // The nodes lend the same field for both.
+        self.pollers = Pollers::new();
         // Most removals leave nothing to do.
         if self.has_inodes() {
             deferral::defer(self);
@@ -141,6 +152,7 @@ impl Batch {
         Some(Self {
             first,
             last,
+            pollers: Pollers::new(),
             retired: Retired::new(),
         })
     }

@@ -185,6 +185,8 @@ impl Removal {
     pub(crate) fn new() -> Result<Self> {
         // SAFETY: Called once, before anything that uses it.
         to_result(unsafe { shim::rkernfs_resolve_unexported() })?;
+        // SAFETY: The same; unexported symbols can be found now.
+        to_result(unsafe { shim::rkernfs_final_init() })?;
         btf::check_layouts()?;
         let notes = Notes::new()?;
         Ok(Self {

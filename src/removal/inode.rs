@@ -407,11 +407,15 @@ impl LockedInode<'_> {
 
     /// Has each dentry go with its last reference, rather than stay in the cache until memory is
     /// short. They can be looked up until then. Returns whether any has none, so that none goes.
-    pub(super) fn uncache(&self) -> bool {
+    ///
+    /// `is_file`: what somebody uses is unhashed as well, as by unlink(2), so that an open file is
+    /// told from one that is still there (`"(deleted)"`, `IN_EXCL_UNLINK`). Not what something is
+    /// mounted on: a lookup by name is to find it, and have that detached.
+    pub(super) fn uncache(&self, is_file: bool) -> bool {
         let mut unused = false;
         for dentry in self.aliases() {
             // SAFETY: `i_lock` keeps the dentry, and comes before its lock.
-            unused |= unsafe { shim::rkernfs_uncache_dentry(dentry) } == 0;
+            unused |= unsafe { shim::rkernfs_uncache_dentry(dentry, is_file) } == 0;
         }
         unused
     }

@@ -105,7 +105,7 @@ fn clear_in_use(
     let in_rmdir = inode.is_in_rmdir();
     // Before the link count is cleared: whoever is not seen to use a dentry let it go before that,
     // and it stays in the cache.
-    let unused = inode.uncache();
+    let unused = inode.uncache(!is_dir);
     let is_kept = if in_rmdir { waits(batch) } else { is_dir };
     if is_told && (is_kept || inode.lacks_dentry()) {
         push(batch, inode.hold());

@@ -19,9 +19,9 @@
 //! becomes of its dentries; and one without a dentry gets none any more ([`lookup`](super::lookup)).
 //! So nobody's reference is waited for, and nothing is looked at again for it.
 //!
-//! No lock is held: what is told here, or dropped, is as much as others made it. No dentry is
-//! unhashed and nothing is unmounted, as `d_invalidate()` would: what is mounted on a removed
-//! directory stays, until a lookup by name finds it gone, as without this module. Nothing is
+//! No lock is held: what is told here, or dropped, is as much as others made it. Nothing is
+//! unmounted, as `d_invalidate()` would, and no dentry unhashed that something may be mounted on or
+//! below: that stays, until a lookup by name finds it gone, as without this module. Nothing is
 //! allocated.
 //!
 //! A directory may have as many dentries in it as users looked for names that are not there. To drop

@@ -36,12 +36,13 @@ pub(super) fn remove_subtree<'id>(
         // The creation reference, and that of `top`.
         let known = 1 + i32::from(is_top);
         if pos.is_drained(&tree) {
-            take_out(&tree, pos, known, batch);
+            take_out(&tree, pos, known, false, batch);
         } else {
             // Somebody else may put the creation reference while the locks are given up.
             let pos: ARef<Member<'id>> = pos.into();
-            tree = drain(tree, &pos);
-            take_out(&tree, &pos, known + 1, batch);
+            let woken;
+            (tree, woken) = drain(tree, &pos);
+            take_out(&tree, &pos, known + 1, woken, batch);
         }
         if is_top {
             break;
@@ -66,7 +67,7 @@ pub(super) fn remove_unused_file<'id>(
     mark_one(tree, file);
     let drained = file.is_drained(tree);
     if drained {
-        take_out(tree, file, 1, batch);
+        take_out(tree, file, 1, false, batch);
     }
     drained
 }
@@ -96,21 +97,26 @@ fn mark_one<'id>(tree: &Tree<'id>, node: &Member<'id>) {
     node.mark_removing(tree);
 }
 
-/// Waits until nobody uses `node`.
+/// Waits until nobody uses `node`, and returns whether its pollers were woken with that.
 ///
 /// Neither outer lock is held across the wait: who uses the node may need one to finish.
-fn drain<'id>(tree: Tree<'id>, node: &Member<'id>) -> Tree<'id> {
+fn drain<'id>(tree: Tree<'id>, node: &Member<'id>) -> (Tree<'id>, bool) {
     if node.is_active() {
         // SAFETY: It warns, and does nothing else.
         unsafe { shim::rkernfs_warn_active() };
     }
-    tree.unlocked(|| node.wait_drained())
+    let mut woken = false;
+    let tree = tree.unlocked(|| woken = node.wait_drained());
+    (tree, woken)
 }
 
-/// Unlinks `node`, which is drained, and clears what leads to it.
-fn take_out<'id>(tree: &Tree<'id>, node: &Member<'id>, known: i32, batch: &mut Batch) {
+/// Unlinks `node`, which is drained, and clears what leads to it. `woken`: its pollers know.
+fn take_out<'id>(tree: &Tree<'id>, node: &Member<'id>, known: i32, woken: bool, batch: &mut Batch) {
     let parent = node.parent(tree);
     if unlink(tree, node, parent) {
+        if !woken && node.is_open() {
+            batch.wake_pollers(node, tree);
+        }
         clean_up(tree, node, parent, known, batch);
     }
 }

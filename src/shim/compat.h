@@ -97,12 +97,13 @@ static inline u64 compat_ns_key(compat_ns ns)
 
 /*
  * Private to fs/kernfs/file.c: what an open file's node has, as far as its
- * pollers need it.
+ * pollers and its last text need it.
  */
 struct kernfs_open_node {
 	struct rcu_head rcu_head;
 	atomic_t event;
 	wait_queue_head_t poll;
+	struct list_head files;
 };
 
 /* What links the dentries of an inode; a newer kernel has a macro for all. */

@@ -89,7 +89,7 @@ bool rkernfs_get_active_super(struct super_block *sb);
 bool rkernfs_put_active_super(struct super_block *sb);
 bool rkernfs_is_locked_by_current(struct inode *inode);
 void rkernfs_set_dead(struct inode *dir);
-int rkernfs_uncache_dentry(struct dentry *dentry);
+int rkernfs_uncache_dentry(struct dentry *dentry, bool unhash);
 struct dentry *rkernfs_uncache_child_after(struct dentry *dir,
 					   struct dentry *child, bool *used);
 struct dentry *rkernfs_count_children_after(struct dentry *dir,
@@ -196,9 +196,23 @@ unsigned long rkernfs_notify_lock(void);
 void rkernfs_notify_unlock(unsigned long flags);
 void rkernfs_warn_not_file(struct kernfs_node *kn);
 void rkernfs_wake_pollers(struct kernfs_node *kn);
+void rkernfs_wake_all_pollers(struct kernfs_node *kn);
+int rkernfs_notified(struct kernfs_node *kn);
 bool rkernfs_sb_has_watchers(struct super_block *sb);
 void rkernfs_fsnotify_modify(struct inode *inode, struct inode *dir,
 			     const char *name);
+
+/* final.c: the last text of removed files */
+bool rkernfs_keeps_final_events(void);
+int rkernfs_final_init(void);
+void rkernfs_open_files_lock(struct kernfs_node *kn);
+void rkernfs_open_files_unlock(struct kernfs_node *kn);
+struct kernfs_open_file *rkernfs_next_open_file(struct kernfs_node *kn,
+						struct kernfs_open_file *of);
+bool rkernfs_may_have_final_text(struct kernfs_open_file *of);
+long rkernfs_show_file(struct kernfs_open_file *of, char *text, size_t size);
+void rkernfs_set_final_text(struct kernfs_open_file *of, const char *last,
+			    size_t len);
 
 /* livepatch.c: what is replaced in the running kernel, by what */
 struct rkernfs_replacements {

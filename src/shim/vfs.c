@@ -77,15 +77,18 @@ void rkernfs_set_dead(struct inode *dir)
 
 /*
  * Has the dentry go with its last reference, rather than stay in the cache, and
- * returns how many there are.
+ * returns how many there are. If there are any, may @unhash it, unless something
+ * is mounted on it, which comes under d_lock.
  */
-int rkernfs_uncache_dentry(struct dentry *dentry)
+int rkernfs_uncache_dentry(struct dentry *dentry, bool unhash)
 {
 	int count;
 
 	spin_lock(&dentry->d_lock);
 	dentry->d_flags |= DCACHE_DONTCACHE;
 	count = dentry->d_lockref.count;
+	if (unhash && count > 0 && !d_mountpoint(dentry))
+		__d_drop(dentry);
 	spin_unlock(&dentry->d_lock);
 	return count;
 }

@@ -15,6 +15,9 @@ pub const SUBTREE_CONTROL: &str = "cgroup.subtree_control";
 /// A cgroup's number, the inode number of its directory. No other cgroup gets it after it.
 pub type Id = u64;
 
+/// Counters of [`MEMORY_EVENTS`] by name: `high`, `max`, `oom`, `oom_kill`…
+pub type Memory = BTreeMap<String, u64>;
+
 /// What a cgroup's files said when they were last read.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct State {
@@ -24,9 +27,9 @@ pub struct State {
     /// Are all of them frozen?
     #[serde(skip_serializing_if = "Option::is_none")]
     pub frozen: Option<bool>,
-    /// Counters by name: `high`, `max`, `oom`, `oom_kill`…
+    /// What happened for want of memory
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
-    pub memory: BTreeMap<String, u64>,
+    pub memory: Memory,
 }
 
 impl State {

@@ -2,7 +2,7 @@
 
 //! The lines that are printed.
 
-use crate::cgroup::{Id, State};
+use crate::cgroup::{Id, Memory, State};
 use serde::Serialize;
 use std::{
     ffi::OsStr,
@@ -93,8 +93,8 @@ pub enum What {
     },
     /// It cannot be watched; its end is told, what happens in it is not
     Unwatched(String),
-    /// It is gone
-    Removed,
+    /// It is gone; what its memory events said last, if that can be known
+    Removed(Memory),
     /// The kernel dropped events; what is there now is looked for
     Overflow,
 }
@@ -143,6 +143,10 @@ enum Details<'a> {
     Reason {
         reason: &'a str,
     },
+    Removed {
+        #[serde(skip_serializing_if = "Memory::is_empty")]
+        memory: &'a Memory,
+    },
 }
 
 impl What {
@@ -155,7 +159,7 @@ impl What {
             Self::Frozen(_) => "frozen",
             Self::Memory { name, .. } => return format!("memory.{name}"),
             Self::Unwatched(_) => "unwatched",
-            Self::Removed => "removed",
+            Self::Removed(_) => "removed",
             Self::Overflow => "overflow",
         }
         .to_owned()
@@ -179,7 +183,8 @@ impl What {
                 total: *total,
             },
             Self::Unwatched(reason) => Details::Reason { reason },
-            Self::Created | Self::Removed | Self::Overflow => Details::None {},
+            Self::Removed(memory) => Details::Removed { memory },
+            Self::Created | Self::Overflow => Details::None {},
         }
     }
 
@@ -196,7 +201,8 @@ impl What {
             Self::Populated(on) | Self::Frozen(on) => u8::from(*on).to_string(),
             Self::Memory { added, total, .. } => format!("+{added} ({total})"),
             Self::Unwatched(reason) => reason.clone(),
-            Self::Created | Self::Removed | Self::Overflow => String::new(),
+            Self::Removed(memory) => describe_memory(memory).trim_start().to_owned(),
+            Self::Created | Self::Overflow => String::new(),
         }
     }
 }
@@ -210,10 +216,17 @@ fn describe(state: &State) -> String {
     if state.frozen == Some(true) {
         text += " frozen=1";
     }
-    for (name, count) in state.memory.iter().filter(|(_, count)| **count > 0) {
+    text += &describe_memory(&state.memory);
+    text.trim_start().to_owned()
+}
+
+fn describe_memory(memory: &Memory) -> String {
+    let mut text = String::new();
+    for (name, count) in memory.iter().filter(|(_, count)| **count > 0) {
+        // Writing to a String does not fail.
         let _ = write!(text, " {name}={count}");
     }
-    text.trim_start().to_owned()
+    text
 }
 
 /// How lines look.
@@ -326,8 +339,13 @@ mod tests {
             "T memory.high      /a\\u{1b}[2J/b +2 (5)\n"
         );
         assert_eq!(
-            print(Format::Text, &What::Removed),
+            print(Format::Text, &What::Removed(Memory::new())),
             "T removed          /a\\u{1b}[2J/b\n"
+        );
+        let last = [("oom_kill".to_owned(), 1), ("high".to_owned(), 0)];
+        assert_eq!(
+            print(Format::Text, &What::Removed(last.into())),
+            "T removed          /a\\u{1b}[2J/b oom_kill=1\n"
         );
     }
 
