@@ -55,9 +55,7 @@ sources() {
 }
 
 scripts_in() { # LANGUAGE
-	sources | while read -r file; do
-		! head -n 1 "$file" | grep -qaE "^#!.*\b($1)\b" || echo "$file"
-	done
+	sources | xargs perl -ne 'print "$ARGV\n" if /^#!.*\b('"$1"')\b/; close ARGV'
 }
 
 kernel_rust() { sources '*.rs' ':!samples/cgwatch' ':!selftests/clients'; }
@@ -65,16 +63,16 @@ kernel_rust() { sources '*.rs' ':!samples/cgwatch' ':!selftests/clients'; }
 # --- the checks; what they print is what is wrong ------------------------
 
 check_spdx() {
-	sources ':!COPYING' ':!*.lock' ':!packaging/debian' | while read -r file; do
-		head -n 3 "$file" | grep -q SPDX-License-Identifier: || echo "$file: no SPDX line"
-	done
+	sources ':!COPYING' ':!*.lock' ':!packaging/debian' |
+		xargs perl -ne '$seen |= /SPDX-License-Identifier:/;
+			next unless $. == 3 || eof;
+			print "$ARGV: no SPDX line\n" unless $seen;
+			$seen = 0; close ARGV'
 }
 
 check_space() {
 	sources ':!COPYING' ':!*.lock' | xargs grep -nE '[[:blank:]]+$' /dev/null
-	sources | while read -r file; do
-		[ -z "$(tail -c 1 "$file")" ] || echo "$file: no newline at the end"
-	done
+	sources | xargs perl -ne 'print "$ARGV: no newline at the end\n" if eof && !/\n\z/'
 }
 
 check_docs() { scripts/check_docs.py; }

@@ -296,6 +296,38 @@ no_place_to_install() {
 		grep -q '^error: INSTALL_MOD_PATH=/nowhere: no such folder' "$work/err"
 }
 
+# --- test-all ------------------------------------------------------------
+
+# In a tree whose targets only say how many tests passed
+test_all() { # LINE_OF_LINT...
+	local to=$work/all script
+	mkdir -p "$to/selftests"
+	cp -r "$here" "$to/selftests/"
+	for script in kernel deps; do
+		printf '#!/bin/sh\necho "%s $KERNEL"\n' $script >"$to/selftests/qemu/$script.sh"
+	done
+	{
+		printf '%s\n' '.RECIPEPREFIX := >' '.DEFAULT:' '> @echo "about $@"; echo "2 passed, 0 failed"' lint:
+		printf '> %s\n' "$@"
+	} >"$to/Makefile"
+	"$to/selftests/qemu/test_all.sh" >"$work/out" 2>"$work/err"
+}
+
+adds_up() {
+	test_all '@echo "5 passed, 0 failed"' && grep -q '^lint: 5 passed, 0 failed, ' "$work/out" &&
+		grep -qE '^lint +5 +0 +[0-9]+:[0-9]+$' "$work/out" && ! grep -q ' | ' "$work/out" &&
+		[ "$(tail -n 1 "$work/out")" = "$(awk '/^part +passed/, /^in all/ { sum += $2 } END { print sum }' "$work/out") passed, 0 failed" ]
+}
+
+# One that fails, that ends badly with none failed, that says nothing
+tells_failures() {
+	local line
+	for line in 'echo wrong; echo "4 passed, 1 failed"; false' 'echo wrong; echo "4 passed, 0 failed"; false' 'echo wrong'; do
+		! test_all "@$line" && tail -n 1 "$work/out" | grep -q ' passed, 1 failed$' &&
+			grep -q '^  lint | wrong$' "$work/out" && ! grep -q 'about' "$work/out" || return
+	done
+}
+
 # --- man page ------------------------------------------------------------
 
 man_page() {
@@ -336,5 +368,7 @@ ok "no room on the disk is refused" no_space
 ok "KDIR without build files is refused" unbuilt_tree
 ok "KDIR without modules built is refused" tree_without_modules
 ok "KDIR without kernfs-internal.h is refused" tree_of_headers
+ok "make test-all adds up what its parts say" adds_up
+ok "make test-all tells what failed, and fails" tells_failures
 ok "the README of cgwatch gives a man page" man_page
 echo "1..$number"
