@@ -230,15 +230,14 @@ fn release_all(mut batch: Batch) {
 pub(super) fn put_later(inode: HeldInode) {
     stats::INODES_QUEUED.add(1);
     PENDING.add(1, Relaxed);
-    push_later(inode, true);
+    push_later(inode, release::LOOKS);
     LATER.run_in(0);
 }
 
-/// `first`: nobody came for it yet.
-fn push_later(inode: HeldInode, first: bool) {
+fn push_later(inode: HeldInode, looks_left: usize) {
     let (address, link) = inode.into_address();
     // SAFETY: The references were just given away.
-    unsafe { HeldInode::second_link_at(address) }.store(usize::from(first), Relaxed);
+    unsafe { HeldInode::second_link_at(address) }.store(looks_left, Relaxed);
     LATER.push(address, link);
 }
 
@@ -247,16 +246,16 @@ fn run_later() {
     let mut again = false;
     while address != 0 {
         // SAFETY: Addresses on the queue are from `into_address()`.
-        let first = unsafe { HeldInode::second_link_at(address) }.load(Relaxed) != 0;
+        let looks_left = unsafe { HeldInode::second_link_at(address) }.load(Relaxed);
         // SAFETY: The same, and this one was taken off it.
         let (inode, next) = unsafe { HeldInode::from_address(address) };
         address = next;
-        if release::resume(&inode, first, EXITING.load(Relaxed)) {
+        if release::resume(&inode, looks_left, EXITING.load(Relaxed)) {
             inode.put();
             stats::INODES_RELEASED.add(1);
             done();
         } else {
-            push_later(inode, false);
+            push_later(inode, looks_left.saturating_sub(1));
             again = true;
         }
     }

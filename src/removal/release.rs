@@ -46,21 +46,30 @@ pub(super) fn release(inode: HeldInode) -> Option<HeldInode> {
     None
 }
 
+/// How often it is seen whether somebody uses such a directory: who is on his way to something in it
+/// does, and nobody sets out any more.
+pub(super) const LOOKS: usize = 2;
+
 /// Goes on with what [`release`] returned; with all that is left, if it is `now` or never. `false` if
-/// others should have a chance before the rest; then it is to be called again, not as the `first`
-/// time. Does nothing if it is ended.
-pub(super) fn resume(inode: &HeldInode, first: bool, now: bool) -> bool {
+/// others should have a chance before the rest; then it is to be called again, after one more of
+/// [`LOOKS`]. Does nothing if it is ended.
+pub(super) fn resume(inode: &HeldInode, looks_left: usize, now: bool) -> bool {
     let locked = inode.lock();
     let (is_kept, is_watched) = (locked.is_linked(), locked.is_watched());
     drop(locked);
     // Else VFS reports it, once its dentry goes.
     let stays_fine = is_kept || !is_watched;
     let is_unused = || inode.find_alias().is_some_and(|alias| alias.is_unused());
-    if first && stays_fine && is_unused() {
-        if is_kept {
-            report(inode);
+    if looks_left > 0 && stays_fine {
+        if is_unused() {
+            if is_kept {
+                report(inode);
+            }
+            return true;
         }
-        return true;
+        if looks_left > 1 && !now {
+            return false;
+        }
     }
     clear_kept(inode);
     let is_last = drop_children(inode, if now { usize::MAX } else { FEW }, usize::MAX);
