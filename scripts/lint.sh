@@ -55,6 +55,7 @@ sources() {
 }
 
 scripts_in() { # LANGUAGE
+	# shellcheck disable=SC2016 # for perl
 	sources | xargs perl -ne 'print "$ARGV\n" if /^#!.*\b('"$1"')\b/; close ARGV'
 }
 

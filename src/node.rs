@@ -209,8 +209,8 @@ impl Root {
     pub(crate) fn note_super_marks(&self, any: bool) {
         let mut seen = self.flags_word().load(Relaxed);
         loop {
-            let new = seen & !shim::RKERNFS_SUPER_MARKS
-                | if any { shim::RKERNFS_SUPER_MARKS } else { 0 };
+            let new =
+                seen & !shim::RKERNFS_SUPER_MARKS | if any { shim::RKERNFS_SUPER_MARKS } else { 0 };
             match self.flags_word().cmpxchg(seen, new, Full) {
                 Ok(_) => return,
                 Err(now) => seen = now,

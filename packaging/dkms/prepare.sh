@@ -46,9 +46,9 @@ check_kernel() {
 		die "$headers has no Module.symvers: apt install linux-headers of that kernel"
 	[ -e "$headers/include/config/auto.conf" ] ||
 		die "$headers has no include/config/auto.conf: apt install linux-headers of that kernel"
-	! is_on CONFIG_RANDSTRUCT && ! is_on CONFIG_GCC_PLUGIN_RANDSTRUCT ||
+	! { is_on CONFIG_RANDSTRUCT || is_on CONFIG_GCC_PLUGIN_RANDSTRUCT; } ||
 		die "the kernel shuffles its structures (CONFIG_RANDSTRUCT), which Rust code cannot follow: it needs a kernel without"
-	! is_on CONFIG_CFI && ! is_on CONFIG_CFI_CLANG || is_on CONFIG_CFI_ICALL_NORMALIZE_INTEGERS ||
+	! { is_on CONFIG_CFI || is_on CONFIG_CFI_CLANG; } || is_on CONFIG_CFI_ICALL_NORMALIZE_INTEGERS ||
 		die "the kernel has kCFI without CONFIG_CFI_ICALL_NORMALIZE_INTEGERS, so it would trap calls from Rust: it needs a kernel with that"
 }
 

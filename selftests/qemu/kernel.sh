@@ -111,7 +111,7 @@ prepare_debian_kernel() { # FILES RELEASE OUT
 	local source boot
 	source=linux-source-$(series_of "$2")
 	with_toolchain env "${arch_make[@]}" ${RKERNFS_CARRY:+RKERNFS_CARRY="$RKERNFS_CARRY"} "$root/packaging/dkms/prepare.sh" \
-		"$1/usr/src/linux-headers-$2" "$1/usr/src/$source.tar.xz" "$3" tools/testing/selftests
+		"$1/usr/src/linux-headers-$2" "$1/usr/src/$source.tar.xz" "$3" tools/testing/selftests .rustfmt.toml
 	mkdir -p "$(dirname "$3/$image")"
 	for boot in "$1/boot/vmlinuz-$2" "$1/usr/lib/modules/$2/vmlinuz"; do
 		[ ! -e "$boot" ] || cp "$boot" "$3/$image"

@@ -12,12 +12,7 @@ use super::{
     supers::Notes,
     walk::{remove_subtree, remove_unused_file},
 };
-use crate::{
-    btf,
-    compat::ARef,
-    node::Node,
-    shim,
-};
+use crate::{btf, compat::ARef, node::Node, shim};
 use core::{
     ffi::{c_void, CStr},
     ptr,

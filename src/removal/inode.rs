@@ -10,11 +10,7 @@ use super::{
     locks::{Iattr, Tree},
     supers::Super,
 };
-use crate::{
-    compat::Atomic,
-    node::Node,
-    shim,
-};
+use crate::{compat::Atomic, node::Node, shim};
 use core::{
     marker::PhantomData,
     ptr::{self, NonNull},
