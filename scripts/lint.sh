@@ -11,6 +11,7 @@
 # for 6.12, as Debian's is too old for 7.3; so arm64, which has none, goes without.
 #
 # shellcheck disable=SC2317 # checks are called by name
+# shellcheck disable=SC2016 # programs of perl
 set -uo pipefail
 # What each takes besides the sources: nothing, the kernel's source, or a kernel
 # that is built, and a module.
@@ -55,7 +56,6 @@ sources() {
 }
 
 scripts_in() { # LANGUAGE
-	# shellcheck disable=SC2016 # for perl
 	sources | xargs perl -ne 'print "$ARGV\n" if /^#!.*\b('"$1"')\b/; close ARGV'
 }
 
