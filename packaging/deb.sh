@@ -15,7 +15,7 @@ here=$root/packaging
 copy_sources() { # FOLDER
 	local file
 	(cd "$root" && find Kbuild src -name '*.mod.c' -o -name '*_generated.rs' -o \
-		\( -name Kbuild -o -name '*.rs' -o -name '*.[chS]' -o -name '*.lds' \) -print) |
+		\( -name Kbuild -o -name '*.rs' -o -name '*.[chS]' -o -name '*.lds' -o -path 'src/compared/*' \) -print) |
 		while read -r file; do
 			install -D -m 644 "$root/$file" "$1/$file"
 		done

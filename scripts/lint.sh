@@ -15,7 +15,7 @@
 set -uo pipefail
 # What each takes besides the sources: nothing, the kernel's source, or a kernel
 # that is built, and a module.
-alone='spdx space docs shellcheck python cgwatch'
+alone='spdx space docs shellcheck perl python compared cgwatch'
 with_source='rustfmt checkpatch'
 with_kernel='clippy doc examples sparse'
 
@@ -109,6 +109,22 @@ check_python() {
 		python3 -W error -c "import sys, pathlib
 compile(pathlib.Path(sys.argv[1]).read_text(), sys.argv[1], 'exec')" "$file"
 	done
+}
+
+check_perl() {
+	scripts_in perl | while read -r file; do
+		perl -wc "$file" 2>&1 | grep -vx "$file syntax OK"
+	done
+}
+
+# The kernels of the cache are among those that somebody compared, and what
+# looks for that finds what it should.
+check_compared() {
+	local tree
+	for tree in "$cache"/src/* "$cache"/kernels/*; do
+		[ ! -e "$tree/fs/kernfs/dir.c" ] || src/compared/compare.pl check "$tree"
+	done
+	selftests/qemu/compared_test.sh | grep -v '^ok \|^1\.\.\|^TAP '
 }
 
 check_cgwatch() {

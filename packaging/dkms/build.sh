@@ -19,6 +19,9 @@
 # through /etc/default/rkernfs-dkms:
 #
 #   PATH=/home/me/.cargo/bin:$PATH RUSTUP_HOME=/home/me/.rustup
+#
+# A kernel whose source nobody compared with this package is left alone, unless
+# there is RKERNFS_UNREVIEWED=1, too (Documentation/kernels.rst, Porting).
 set -euo pipefail
 here=$(dirname "$(readlink -f "$0")")
 settings=/etc/default/rkernfs-dkms
@@ -43,6 +46,16 @@ has_sources() {
 	[ -e "$KDIR/fs/kernfs/kernfs-internal.h" ] || [ -e "$KDIR/source/fs/kernfs/kernfs-internal.h" ]
 }
 
+# --- what was compared ---------------------------------------------------
+
+compare=(perl "$here/src/compared/compare.pl")
+
+compare_source() { # TREE
+	local why
+	why=$("${compare[@]}" check "$1" 2>&1) || die "${why#rkernfs: }"
+	[ -z "$why" ] || note "${why#note: }"
+}
+
 # --- a kernel of one's own -----------------------------------------------
 
 # Whether the module can be linked against its crates as they are
@@ -53,12 +66,13 @@ has_crates() {
 
 check_tree() {
 	[ -e "$KDIR/Module.symvers" ] || die "$KDIR has no Module.symvers: build that kernel first"
+	tarball=$KDIR
+	[ ! -e "$KDIR/source" ] || tarball=$(readlink -f "$KDIR/source")
+	compare_source "$tarball"
 	if has_crates; then
 		command -v bindgen >/dev/null || die "bindgen is missing; $settings can set PATH"
 		return
 	fi
-	tarball=$KDIR
-	[ ! -e "$KDIR/source" ] || tarball=$(readlink -f "$KDIR/source")
 	version=$(sha256sum <"$KDIR/Module.symvers" | cut -c 1-16)
 	prepare
 }
@@ -124,8 +138,9 @@ free_space() {
 
 prepare() {
 	local needed=200 log=$state/$release.log built
-	# Crates are of one build of the kernel and of one rustc.
-	built="$version $(rustc --version 2>/dev/null || :)"
+	# Crates are of one build of the kernel and of one rustc; beside them is what is
+	# compared.
+	built="$version $(rustc --version 2>/dev/null || :) $("${compare[@]}" files | cksum)"
 	mkdir -p "$state"
 	exec 9>"$state/.lock"
 	flock 9
@@ -176,6 +191,7 @@ check() {
 	else
 		check_versions
 		prepare
+		compare_source "$tree"
 	fi
 	check_key
 }

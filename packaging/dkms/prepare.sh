@@ -23,6 +23,9 @@
 set -euo pipefail
 
 here=$(dirname "$(readlink -f "$0")")
+# In the package it is beside this; in the project, not.
+compare=$here/src/compared/compare.pl
+[ -e "$compare" ] || compare=$here/../../src/compared/compare.pl
 headers=$1 source=$2 out=$3
 shift 3
 
@@ -209,6 +212,8 @@ make_tree() {
 	# A real one, as an #include goes up from it: to drivers/base/base.h.
 	mkdir -p "$out/include/uapi" "$out/include/generated"
 	wanted+=(Makefile "$@")
+	# include/ is among the headers. A file that is missing lacks what is looked for.
+	mapfile -t -O ${#of_some[@]} of_some < <(perl "$compare" files | grep -v '^include/')
 	unpack
 	check_version "$out/Makefile"
 	mapfile -t folders < <(layers)
@@ -289,6 +294,7 @@ check_kernel
 find_rust
 find_library
 make_tree "$@"
+perl "$compare" check "$out" || exit
 check_tools
 build_crates
 [ -n "$carry" ] || compare_symbols

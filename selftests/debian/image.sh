@@ -18,7 +18,7 @@ shift
 # What the sources are, rather than when the package was made of them
 sources() {
 	(cd "$root" && find Kbuild src packaging -type f \( -name Kbuild -o -name '*.rs' ! -name '*_generated.rs' \
-		-o -name '*.[ch]' ! -name '*.mod.c' -o -path 'packaging/*' \) -exec cat {} +)
+		-o -name '*.[ch]' ! -name '*.mod.c' -o -path 'src/compared/*' -o -path 'packaging/*' \) -exec cat {} +)
 }
 
 make_image() {

@@ -191,6 +191,7 @@ no_reboot='
 	wait
 	cat /tmp/events
 	grep -q "IN_IGNORED" /tmp/events'
+unreviewed="dmesg | grep -q 'rkernfs: kernfs_drain() of .*; built with RKERNFS_UNREVIEWED=1' && $loaded"
 # shellcheck disable=SC2016 # for the guest's shell
 not_loaded='[ "$(systemctl is-system-running --wait)" = running ] &&
 	[ ! -e /sys/module/rkernfs ] && ! modinfo rkernfs'
@@ -199,6 +200,7 @@ not_loaded='[ "$(systemctl is-system-running --wait)" = running ] &&
 find_other() {
 	KERNEL=backports "$here/kernel.sh" >/dev/null
 	read -r other_version other <"$cache/debian-backports"
+	source_of_other=linux-source-$(series_of "$other")
 }
 
 # Linked against its crates, by the rustc that built it, although rustup's comes
@@ -228,6 +230,52 @@ another_build() {
 	return $status
 }
 
+# An update of all its packages
+update_other() { # VERSION
+	set_version "linux-image-$other" "$1"
+	set_version "$source_of_other" "$1"
+	sed -i "s/\(LINUX_PACKAGE_ID \" Debian \).*\"/\1$1\"/" \
+		"$in/usr/src/linux-headers-$other/include/generated/package.h"
+}
+
+# Its source, where a function is another one that the module has in its own way
+change_source() {
+	local tarball=$in/usr/src/$source_of_other.tar.xz file=$work/source/$source_of_other/fs/kernfs/dir.c
+	cp -a "$tarball" "$work/source.tar.xz"
+	mkdir "$work/source"
+	tar -xJf "$tarball" -C "$work/source" --exclude="$source_of_other/sound" \
+		--exclude="$source_of_other/drivers/"{gpu,net,media,staging}
+	sed -i '/^static void kernfs_drain(/,/^}/s/^{$/{\n\tmight_sleep();/' "$file"
+	grep -q might_sleep "$file" && tar -c -C "$work/source" "$source_of_other" | xz -0 >"$tarball"
+	local status=$?
+	rm -r "$work/source"
+	return $status
+}
+
+# That kernel goes without; the other one keeps its module.
+changed_kernel() {
+	change_source && update_other "$other_version.1" &&
+		quiet /etc/kernel/postinst.d/00-rkernfs-dkms "$other" &&
+		quiet /etc/kernel/postinst.d/dkms "$other" &&
+		[ "$(grep -c '^rkernfs: not for ' "$work/out")" = 1 ] &&
+		grep -qx "rkernfs: not for $other: kernfs_drain() of [0-9.]* is not one of those that rkernfs was compared with: Documentation/kernels.rst, Porting" "$work/out" &&
+		[ ! -e "$in/lib/modules/$other/updates/dkms" ] && quiet dpkg --audit && has_module "$release"
+}
+
+changed_kernel_all_the_same() {
+	echo RKERNFS_UNREVIEWED=1 >"$in/etc/default/rkernfs-dkms"
+	quiet /etc/kernel/postinst.d/dkms "$other" &&
+		grep -q '^rkernfs: kernfs_drain() of .*; built all the same' "$work/out" && has_module "$other"
+	local status=$?
+	rm "$in/etc/default/rkernfs-dkms"
+	return $status
+}
+
+restore_other() {
+	mv "$work/source.tar.xz" "$in/usr/src/$source_of_other.tar.xz"
+	update_other "$other_version"
+}
+
 kernel_goes() {
 	mkdir -p "$in/var/lib/rkernfs-dkms/$other"
 	quiet apt-get purge -q -y "linux-image-$other" "linux-headers-$other" &&
@@ -248,7 +296,7 @@ open_root "$work/upper" "$linux" "$system" "$debian_root"
 root apt-get update -q >/dev/null
 
 echo "TAP version 13"
-echo 1..25
+echo 1..28
 ok "without the kernel's source the package installs, and says so" installs_without_source
 ok "the source comes" source_comes
 ok "another version of the source is refused" other_source
@@ -272,6 +320,10 @@ ok "it boots, the module is there and tells of removals" boots "$release" "$load
 ok "the kernel of backports brings its module" another_kernel
 ok "that boots, too" boots "$other" "$loaded"
 ok "another build of the same release: the module goes" another_build
+ok "an update that nobody compared goes without, and says why; the other kernel keeps its module" changed_kernel
+ok "it is built when one wants that" changed_kernel_all_the_same
+ok "and the log says so" boots "$other" "$unreviewed"
+restore_other
 ok "a kernel that goes takes what was built for it along" kernel_goes
 ok "the package installs again" installs
 ok "purge leaves nothing" nothing_left

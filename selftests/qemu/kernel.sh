@@ -110,7 +110,8 @@ collect_modules() { # FILES TO
 prepare_debian_kernel() { # FILES RELEASE OUT
 	local source boot
 	source=linux-source-$(series_of "$2")
-	with_toolchain env "${arch_make[@]}" ${RKERNFS_CARRY:+RKERNFS_CARRY="$RKERNFS_CARRY"} "$root/packaging/dkms/prepare.sh" \
+	with_toolchain env "${arch_make[@]}" ${RKERNFS_CARRY:+RKERNFS_CARRY="$RKERNFS_CARRY"} \
+		${RKERNFS_UNREVIEWED:+RKERNFS_UNREVIEWED="$RKERNFS_UNREVIEWED"} "$root/packaging/dkms/prepare.sh" \
 		"$1/usr/src/linux-headers-$2" "$1/usr/src/$source.tar.xz" "$3" tools/testing/selftests .rustfmt.toml
 	mkdir -p "$(dirname "$3/$image")"
 	for boot in "$1/boot/vmlinuz-$2" "$1/usr/lib/modules/$2/vmlinuz"; do
@@ -130,7 +131,7 @@ debian_kernel() {
 		step "debian-$KERNEL" "looking for Debian's kernel ($KERNEL)" : find_debian_kernel
 	fi
 	read -r version release <"$newest"
-	out=$cache/kernels/$name-$version-$(sha256sum "$key" | cut -c 1-8)
+	out=$cache/kernels/$name-$version-$(cat "$key" <("$root/src/compared/compare.pl" files) | sha256sum | cut -c 1-8)
 	files=$cache/src/$KERNEL-$version
 	if [ ! -e "$out/.built" ]; then
 		# Another checkout may have other crates of it.

@@ -9,7 +9,8 @@
 #
 # For tests: OMIT= leaves a step of the removal path out, COMPILE_FAIL= adds what
 # must not compile, COVERAGE=y has it tell what was reached (see Kbuild for each);
-# INCLUDE_FIRST= is a folder with headers to take instead of the kernel's.
+# INCLUDE_FIRST= is a folder with headers to take instead of the kernel's, COMPARED=
+# one to take instead of src/compared.
 set -euo pipefail
 # shellcheck source=lib.sh
 . "$(dirname "$0")/lib.sh"
@@ -33,7 +34,7 @@ has_crates() {
 
 # Can the module be built against this tree at all?
 check_tree() {
-	local tree
+	local tree why
 	tree=$(source_of "$KDIR")
 	[ -e "$KDIR/Module.symvers" ] ||
 		die "KDIR=$KDIR has no Module.symvers: build that kernel first (make, then make modules)"
@@ -41,6 +42,8 @@ check_tree() {
 		die "KDIR=$KDIR: no fs/kernfs/kernfs-internal.h in $tree: a whole source tree is needed, headers won't do (for Debian's own kernel: make deb)"
 	has_livepatch ||
 		say "note: KDIR=$KDIR is built without CONFIG_LIVEPATCH: the module loads with cover=own only"
+	why=$("${COMPARED:-$root/src/compared}/compare.pl" check "$tree" 2>&1) || die "KDIR=$KDIR: ${why#rkernfs: } (RKERNFS_UNREVIEWED=1 builds it all the same)"
+	[ -z "$why" ] || say "$why"
 }
 
 # A kernel without Rust, or one that another rustc built, gets a tree in the cache
@@ -78,13 +81,14 @@ key() {
 link_sources() { # FOLDER
 	local file
 	(cd "$root" && find Kbuild src samples selftests/modules selftests/compile_fail ${COVERAGE:+selftests/coverage} \( -name '*.mod.c' -o -name '*_generated.rs' \) -prune -o \
-		\( -name Kbuild -o -name '*.rs' -o -name '*.[chS]' -o -name '*.lds' \) -print) |
+		\( -name Kbuild -o -name '*.rs' -o -name '*.[chS]' -o -name '*.lds' -o -path 'src/compared/*' \) -print) |
 		while read -r file; do
 			[ ! -L "$1/$file" ] || continue
 			mkdir -p "$(dirname "$1/$file")"
 			ln -s "$root/$file" "$1/$file"
 		done
 	find "$1" -xtype l -delete
+	[ -z "${COMPARED:-}" ] || ln -sf "$COMPARED"/* "$1/src/compared/"
 }
 
 # The version of the package to be, and which commit
@@ -101,7 +105,7 @@ if ! is_prepared; then
 	have_bindgen || { begin_bindgen && finish_bindgen; }
 	has_crates || prepare
 fi
-out=$root/build/$(key)${OMIT:+-without-$OMIT}${COVERAGE:+-coverage}${INCLUDE_FIRST:+-mislaid}${COMPILE_FAIL:+-compile-fail}
+out=$root/build/$(key)${OMIT:+-without-$OMIT}${COVERAGE:+-coverage}${INCLUDE_FIRST:+-mislaid}${COMPARED:+-unreviewed}${COMPILE_FAIL:+-compile-fail}
 mkdir -p "$out"
 exec 9>"$out/.lock"
 flock 9
@@ -119,5 +123,6 @@ fi
 "${build[@]}" -s -C "$KDIR" M="$out" RKERNFS_VERSION="$(version)" \
 	${RKERNFS_SAMPLES:+RKERNFS_SAMPLES="$RKERNFS_SAMPLES"} ${OMIT:+OMIT="$OMIT"} ${COVERAGE:+COVERAGE="$COVERAGE"} \
 	${COMPILE_FAIL:+COMPILE_FAIL="$COMPILE_FAIL" RKERNFS_SAMPLES=n} \
+	${RKERNFS_UNREVIEWED:+RKERNFS_UNREVIEWED="$RKERNFS_UNREVIEWED"} \
 	${INCLUDE_FIRST:+KCPPFLAGS="-I$INCLUDE_FIRST"} "${tools[@]}" modules >&2
 echo "$out/rkernfs.ko"

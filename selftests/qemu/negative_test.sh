@@ -70,6 +70,26 @@ other_crc_is_refused() {
 
 is_carried() { ! nm -u "$("$here/module.sh")" | grep -q rust_helper_; }
 
+# A kernel with another text than those that were compared
+unreviewed() {
+	export COMPARED=$root/build/compared
+	mkdir -p "$COMPARED"
+	cp "$root/src/compared/compare.pl" "$COMPARED/"
+	sed 's/^\(kernfs_drain()\t*\).*/\1?=6.12.118/' "$root/src/compared/kernels" >"$COMPARED/kernels"
+	! grep -q "^kernfs_drain().*[0-9a-f]\{12\}" "$COMPARED/kernels"
+}
+unreviewed_is_refused() {
+	unreviewed && ! "$here/module.sh" >"$work/out" 2>"$work/err" &&
+		grep -q '^error: .*: kernfs_drain() of [^ ]* is not one of those that rkernfs was compared with: ' "$work/err"
+}
+unreviewed_says_so() {
+	local ko
+	ko=$(RKERNFS_UNREVIEWED=1 "$here/module.sh" 2>"$work/err") &&
+		grep -q '^note: kernfs_drain() of ' "$work/err" &&
+		KO=$ko RUN="dmesg | grep 'rkernfs: kernfs_drain() of .*; built with RKERNFS_UNREVIEWED=1'" \
+			"$here/vm.sh" >"$work/out" 2>"$work/err"
+}
+
 echo 'TAP version 13'
 has_livepatch || { echo '1..0 # SKIP this kernel has no livepatch'; exit; }
 fails clear_nlink directory_watch_is_told_of_rmdir memcg_events
@@ -92,4 +112,6 @@ fi
 if [ "$(config_of "$KDIR" CONFIG_MODVERSIONS)" = y ]; then
 	ok "another version of a symbol is refused" other_crc_is_refused
 fi
+ok "a kernel that nobody compared is refused" unreviewed_is_refused
+ok "one that is taken all the same says so in the log" unreviewed_says_so
 echo "1..$number"

@@ -3,9 +3,11 @@
 //! Clearing the link count of a removed node's inodes: `kernfs_clear_inode_nlink()` of the series.
 //!
 //! VFS reports an inode (`fsnotify_inoderemove()`) when its last dentry goes and its link count is
-//! 0; both are read together, under `i_lock`. Nobody gets a dentry of the inode any more who has
-//! none ([`lookup`](super::lookup)). So what it looks like as its node is removed says what follows,
-//! whoever keeps it without a dentry, and for however long:
+//! 0; `dentry_unlink_inode()` reads both together, under `i_lock`. Nobody gets a dentry of the inode
+//! any more who has none ([`lookup`](super::lookup)). So what it looks like as its node is removed
+//! says what follows, whoever keeps it without a dentry, and for however long. (Before 6.12.117, and
+//! in 7.2, the count is read when the lock was let go: who dropped the last dentry before the removal
+//! may report the inode once more, when it has no marks any more.)
 //!
 //! | it has | its link count | then |
 //! |---|---|---|

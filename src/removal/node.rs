@@ -9,7 +9,7 @@ use super::{
     locks::{Brand, Iattr, Tree},
 };
 use crate::{
-    compat::{AlwaysRefCounted, Atomic, Full},
+    compat::{AlwaysRefCounted, Atomic, Full, Relaxed, Release},
     node::{parent_of, Kind, Node},
     shim,
 };
@@ -264,11 +264,15 @@ impl<'id> Member<'id> {
         unsafe { (*kn).rb.__rb_parent_color = ptr::addr_of!((*kn).rb) as usize };
     }
 
-    /// Counts a change of the directory's children. As `kernfs_inc_rev()`.
+    /// Counts a change of the directory's children, which was made. As `kernfs_inc_rev()`, but for
+    /// those, too, who read the number without `kernfs_rwsem`: who sees it, sees the change.
     pub(super) fn inc_rev(&self, _tree: &Tree<'id>) {
-        // SAFETY: The invariant of `Node` keeps it, a directory; others read it under
-        // `kernfs_rwsem`, shared.
-        unsafe { (*self.as_ptr()).__bindgen_anon_1.dir.rev += 1 };
+        // SAFETY: The invariant of `Node` keeps it, a directory; others change the number under
+        // `kernfs_rwsem`, exclusive, and read it as a whole.
+        let rev: &Atomic<usize> = unsafe {
+            Atomic::from_ptr(ptr::addr_of_mut!((*self.as_ptr()).__bindgen_anon_1.dir.rev).cast())
+        };
+        rev.store(rev.load(Relaxed).wrapping_add(1), Release);
     }
 
     /// Takes a directory that was removed from this one off the link count.

@@ -125,8 +125,8 @@ fn unlink<'id>(tree: &Tree<'id>, node: &Member<'id>, parent: Option<&Member<'id>
     if !node.is_linked(tree) {
         return false;
     }
-    parent.inc_rev(tree);
     node.erase(parent, tree);
+    parent.inc_rev(tree);
     true
 }
 

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * The only place that knows kernel versions. What differs between the kernels
- * that rkernfs supports is given one name here; nothing else asks for
- * LINUX_VERSION_CODE.
+ * The only place that knows how kernels differ. What differs between those that
+ * rkernfs supports is given one name here. RKERNFS_HAS_ is what Kbuild found in
+ * the kernel's source (src/compared): a vendor's version says little of that.
+ * In comments, the version that brought it upstream.
  */
 #ifndef _RKERNFS_COMPAT_H
 #define _RKERNFS_COMPAT_H
@@ -10,6 +11,7 @@
 #include <linux/fs.h>
 #include <linux/version.h>
 #include <linux/wait.h>
+#include "compared_generated.h"
 #include "kernfs-internal.h"
 
 #if LINUX_VERSION_CODE < KERNEL_VERSION(6, 12, 0)
@@ -17,7 +19,7 @@
 #endif
 
 /* Since 6.15 a node's parent and name are RCU pointers. */
-#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 15, 0)
+#if RKERNFS_HAS_RCU_PARENT
 #define compat_parent_member	__parent
 
 static inline struct kernfs_node *compat_parent_rcu(struct kernfs_node *kn)
@@ -58,7 +60,7 @@ static inline struct kernfs_root *compat_root(struct kernfs_node *kn)
 }
 
 /* Since 6.16 each root has a lock for its nodes' numbers. */
-#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 16, 0)
+#if RKERNFS_HAS_ROOT_IDR_LOCK
 #define COMPAT_GLOBAL_IDR_LOCK	0
 
 static inline spinlock_t *compat_idr_lock(struct kernfs_root *root,
@@ -77,7 +79,7 @@ static inline spinlock_t *compat_idr_lock(struct kernfs_root *root,
 #endif
 
 /* Since 7.1 names are hashed and compared by the namespace's id. */
-#if LINUX_VERSION_CODE >= KERNEL_VERSION(7, 1, 0)
+#if RKERNFS_HAS_NS_ID
 #include <linux/ns_common.h>
 
 typedef const struct ns_common *compat_ns;
@@ -114,7 +116,7 @@ struct kernfs_open_node {
 #endif
 
 /* Since 6.19 i_state has accessors. */
-#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 19, 0)
+#if RKERNFS_HAS_INODE_STATE_SET
 static inline void compat_set_creating(struct inode *inode)
 {
 	inode_state_set(inode, I_CREATING);
@@ -146,9 +148,8 @@ static inline bool compat_is_creating(struct inode *inode)
  */
 static inline void compat_keep_nlink_clear(struct kernfs_node *kn)
 {
-#if LINUX_VERSION_CODE < KERNEL_VERSION(7, 1, 0)
-	kn->dir.subdirs = -2UL;
-#endif
+	if (!RKERNFS_HAS_STABLE_NLINK)
+		kn->dir.subdirs = -2UL;
 }
 
 #endif /* _RKERNFS_COMPAT_H */

@@ -71,6 +71,9 @@ static int enable(const struct rkernfs_replacements *by)
 
 int rkernfs_livepatch_enable(const struct rkernfs_replacements *by)
 {
+#ifdef RKERNFS_UNREVIEWED
+	pr_warn(RKERNFS_UNREVIEWED "; built with RKERNFS_UNREVIEWED=1\n");
+#endif
 	if (!strcmp(cover, "own"))
 		return 0;
 	if (!strcmp(cover, "all"))
