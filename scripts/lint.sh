@@ -141,11 +141,12 @@ check_sparse() {
 }
 
 instead_of_compiler() { # SETTING...
-	local out=$root/build/lint
+	local out=$root/build/lint tools
+	mapfile -t tools < <(compiler)
 	rm -rf "$out"
 	cp -a "$(dirname "$ko")" "$out"
 	use_libclang
-	kmake -s -C "$KDIR" M="$out" "$@" modules
+	kmake -s -C "$KDIR" M="$out" "${tools[@]}" "$@" modules
 }
 
 check_doc() {
@@ -180,7 +181,7 @@ prepare() {
 	elif among $with_source; then
 		src=$("$here/kernel.sh" source) || return
 	fi
-	! among sparse || sparse_kdir=$(KDIR='' KERNEL=6.12 DEBUG=0 "$here/kernel.sh")
+	! among sparse || sparse_kdir=$(KDIR='' KERNEL=6.12 "$here/kernel.sh")
 }
 
 if [ $# = 0 ] && [[ " $arch_kernels " != *" 6.12 "* ]]; then

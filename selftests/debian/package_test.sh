@@ -42,6 +42,8 @@ install_rust() {
 [ "$sysroot" = /usr ] || lend "$sysroot"
 [ "$bindgen" = /usr/bin ] || lend "$bindgen"
 echo "PATH=$sysroot/bin:$bindgen:\$PATH" >"$in/etc/default/rkernfs-dkms"
+# What built the kernel builds its modules.
+[ -z "$(compiler)" ] || step debian-clang "clang in it" : apt_install clang-19 lld-19 llvm-19
 
 # A kernel that is installed, with these files in its build folder
 add_kernel() { # RELEASE

@@ -174,6 +174,14 @@ config_of() { # KDIR SYMBOL
 	sed -n "s/^$2=\"\{0,1\}\([^\"]*\)\"\{0,1\}$/\1/p" "$1/include/config/auto.conf"
 }
 
+# The compiler must be that of KDIR's kernel: a word for make.
+compiler() {
+	local major
+	[ "$(config_of "$KDIR" CONFIG_CC_IS_CLANG)" = y ] || return 0
+	major=$(($(config_of "$KDIR" CONFIG_CLANG_VERSION) / 10000))
+	command -v "clang-$major" >/dev/null && echo "LLVM=-$major" || echo LLVM=1
+}
+
 # Whether KDIR's kernel can be patched; without, rkernfs has its own tree alone.
 has_livepatch() {
 	[ "$(config_of "$KDIR" CONFIG_LIVEPATCH)" = y ]

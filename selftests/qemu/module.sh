@@ -61,14 +61,6 @@ prepare() {
 	KDIR=$prepared
 }
 
-# The compiler must be the kernel's.
-compiler() {
-	local major
-	[ "$(config_of "$KDIR" CONFIG_CC_IS_CLANG)" = y ] || return 0
-	major=$(($(config_of "$KDIR" CONFIG_CLANG_VERSION) / 10000))
-	command -v "clang-$major" >/dev/null && echo "LLVM=-$major" || echo LLVM=1
-}
-
 # One name for a kernel: that of its folder in the cache, or what it calls
 # itself and where it is.
 key() {

@@ -86,7 +86,7 @@ queue=(
 # These mount things, which not everyone may.
 if unshare -m true 2>/dev/null; then
 	queue+=(
-		'counted package test-package'
+		'counted package test-package DEBUG=1'
 		'counted debian test-debian'
 		'counted clients test-clients KERNEL=stable CLIENTS=eventchan'
 	)

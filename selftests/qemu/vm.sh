@@ -7,7 +7,8 @@
 #
 # Three channels lead out of the guest: the command's output, raw, goes to
 # stdout; one line with its status to a file; the kernel's console to another.
-# No status means that the guest died, whatever was printed before.
+# No status means that the guest died, whatever was printed before. Into the guest,
+# where no terminal is, lead the seconds that it has had for itself.
 set -euo pipefail
 # shellcheck source=lib.sh
 . "$(dirname "$0")/lib.sh"
@@ -55,7 +56,7 @@ settings() {
 run_files() {
 	local tree=$tmp/run file to
 	mkdir -p "$tree/vm" "$tree/add"
-	install -m 755 "$here/guest" "$tree/vm/guest"
+	install -m 755 -t "$tree/vm" "$here/guest" "$here/limited"
 	settings >"$tree/vm/settings"
 	printf '%s\n' "$RUN" >"$tree/vm/run"
 	if [ -n "$KO" ]; then
@@ -108,19 +109,30 @@ qemu() {
 }
 
 # Runs QEMU for at most TIMEOUT seconds of the guest's own: what its processors
-# wait for one of the host's does not count, where the host's kernel tells.
+# wait for one of the host's does not count, where the host's kernel tells. The
+# guest is told how many these are, each second.
 within_limit() { # COMMAND...
-	local guest watcher status=0 begun=$SECONDS
-	"$@" </dev/null &
+	local guest watcher status=0
+	mkfifo "$tmp/clock"
+	exec 8<>"$tmp/clock"
+	"$@" <&8 &
 	guest=$!
-	until [ $((SECONDS - begun - $(seconds_waited $guest))) -ge "$TIMEOUT" ]; do
-		sleep 1
-	done >/dev/null 2>&1 && kill -KILL $guest &
+	watch_clock $guest >/dev/null 2>&1 &
 	watcher=$!
-	wait $guest || status=$?
+	wait $guest 2>/dev/null || status=$?
 	kill $watcher 2>/dev/null || :
 	wait $watcher 2>/dev/null || :
 	return $status
+}
+
+watch_clock() { # PID
+	local begun=$SECONDS own=0
+	while [ $own -lt "$TIMEOUT" ]; do
+		sleep 1
+		own=$((SECONDS - begun - $(seconds_waited "$1")))
+		echo $own >&8
+	done
+	kill -KILL "$1"
 }
 
 # In schedstat a thread's second number is how many ns it waited to run.
