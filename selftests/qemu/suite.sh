@@ -17,7 +17,7 @@ shift
 left=("$@")
 : "${MODULE:=1}"
 if [ -z "${LIMIT:-}" ]; then
-	LIMIT=$([ "$(config_of "$KDIR" CONFIG_KASAN)" = y ] && echo 1200 || echo 300)
+	LIMIT=$([ "$(config_of "$KDIR" CONFIG_KASAN)" = y ] && echo 3000 || echo 1200)
 fi
 mkdir -p "$dir"
 
