@@ -375,14 +375,14 @@ static void look_names_up(void *arg)
 
 TEST_F(names, that_are_not_there_keep_no_directory)
 {
-	static char dir[] = "/sys/devices/virtual/net/rkn0";
+	static const char dir[] = "/sys/devices/virtual/net/rkn0";
 	int file = inotify_add_watch(self->inotify, "/sys/devices/virtual/net/rkn0/mtu",
 				     IN_DELETE_SELF);
 	int wd = inotify_add_watch(self->inotify, dir, IN_DELETE_SELF);
 
 	ASSERT_GE(file, 0);
 	ASSERT_GE(wd, 0);
-	self->pid = start_user(NULL, look_names_up, dir);
+	self->pid = start_user(NULL, look_names_up, (void *)dir);
 	ASSERT_GT(self->pid, 0);
 	ASSERT_TRUE(await_stopped(self->pid));
 	ASSERT_TRUE(delete_group(NAMES_GROUP));

@@ -152,8 +152,8 @@ bool rename_link(const char *name, const char *to)
 	int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
 	bool ok;
 
-	strncpy(request.ifr_name, name, IFNAMSIZ - 1);
-	strncpy(request.ifr_newname, to, IFNAMSIZ - 1);
+	snprintf(request.ifr_name, IFNAMSIZ, "%s", name);
+	snprintf(request.ifr_newname, IFNAMSIZ, "%s", to);
 	ok = fd >= 0 && !ioctl(fd, SIOCSIFNAME, &request);
 	close(fd);
 	return ok;

@@ -213,8 +213,8 @@ static const char *no_module(void)
 static bool prepare_module(struct nodes *nodes, enum state_id state)
 {
 	return load_dummy() &&
-	       fill(nodes, FILES, "/sys/module/dummy/{coresize,initsize,initstate,refcnt,taint,"
-		    "uevent,sections/*}") &&
+	       fill(nodes, FILES,
+		    "/sys/module/dummy/{coresize,initsize,initstate,refcnt,taint,uevent,sections/*}") &&
 	       fill(nodes, DIRS, "/sys/module/dummy{,/sections,/notes}/");
 }
 

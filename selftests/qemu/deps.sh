@@ -113,6 +113,11 @@ want_python() {
 	want_spdx
 	want python3 have python3
 }
+want_perl() {
+	want_spdx
+	want perl have perl
+}
+want_compared() { want perl have perl; }
 want_checkpatch() {
 	want_spdx
 	want perl have perl

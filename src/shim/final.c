@@ -198,5 +198,6 @@ void rkernfs_set_final_text(struct kernfs_open_file *of, const char *last,
 	/* Before the last close, which has to wait for the lock */
 	__module_get(THIS_MODULE);
 	of->prealloc_buf = (char *)text;
+	/* Who sees the operations sees the text: text_of(). */
 	smp_store_release(&of->file->f_op, &final_ops);
 }
