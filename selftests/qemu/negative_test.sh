@@ -46,7 +46,7 @@ log_without() { # STEP
 # What the crates say, and whose code is on the stack: theirs
 panic_is_readable() {
 	log_without sanity &&
-		grep -q 'rkernfs: panicked at .*src/rkernfs.rs:' "$work/out" &&
+		grep -q 'rust_kernel: panicked at .*src/rkernfs.rs:' "$work/out" &&
 		grep -q 'a panic on purpose' "$work/out" &&
 		grep -q 'core.*9panicking.* \[rkernfs\]' "$work/out"
 }
@@ -54,8 +54,7 @@ panic_is_readable() {
 # Without what is linked in for it, the kernel warns of what it cannot print.
 crates_print() {
 	log_without printing && grep -q 'Please remove %pA' "$work/out" &&
-		! grep -q '%pA' <(KO=$(OMIT='' "$here/module.sh") KLOG=ignore LOG=/dev/stdout \
-			MODPARAMS=cover=none RUN=true "$here/vm.sh" 2>&1)
+		! grep -q 'a panic on purpose' "$work/out"
 }
 
 # The least change to what the kernel says that one of its functions looks like
@@ -63,8 +62,8 @@ other_crc_is_refused() {
 	local ko status=0
 	ko=$("$here/module.sh" 2>"$work/err") || return
 	cp "$ko" "$work/other.ko"
-	perl -0777 -pi -e 's/(.{8})(down_read\0)/~$1 . $2/se' "$work/other.ko"
-	KO=$work/other.ko LOG="$work/out" "$here/vm.sh" >/dev/null 2>"$work/err" || status=$?
+	perl -0777 -pi -e 's/(.{4})(\0{4}down_read\0{20})/~$1 . $2/se' "$work/other.ko"
+	KO=$work/other.ko LOG="$work/out" RUN=true "$here/vm.sh" >/dev/null 2>"$work/err" || status=$?
 	[ $status = 122 ] && grep -q 'rkernfs: disagrees about version of symbol down_read' "$work/out"
 }
 

@@ -61,11 +61,11 @@ pub(super) fn keep(file: &Node) {
     }
     let open = OpenFiles::lock(file);
     let mut shown = None;
-    // SAFETY: The lock keeps the open file.
-    for of in open
-        .iter()
-        .filter(|of| unsafe { shim::rkernfs_may_have_final_text(*of) })
-    {
+    let may_have_text = |of: &*mut bindings::kernfs_open_file| {
+        // SAFETY: The lock keeps the open file.
+        unsafe { shim::rkernfs_may_have_final_text(*of) }
+    };
+    for of in open.iter().filter(may_have_text) {
         if !is_events(file) {
             return;
         }

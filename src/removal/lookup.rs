@@ -105,7 +105,7 @@ pub(crate) unsafe extern "C" fn kernfs_fh_to_dentry(
     // SAFETY: The caller gives a handle.
     on_its_stack(|| match unsafe { number_in(fid, len, kind) } {
         // SAFETY: The caller keeps the superblock, which is one of kernfs.
-        Some(id) => unsafe { dentry_of(sb, id, |node| Some(node)) },
+        Some(id) => unsafe { dentry_of(sb, id, Some) },
         None => ptr::null_mut(),
     })
 }

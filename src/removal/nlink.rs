@@ -115,7 +115,7 @@ fn clear_in_use(
     }
     inode.clear_nlink(iattr);
     let is_left = is_dir || unused;
-    let held = if is_left && !in_rmdir && !(inode.is_idle() && !report) {
+    let held = if is_left && !in_rmdir && (report || !inode.is_idle()) {
         inode.hold()
     } else {
         None
