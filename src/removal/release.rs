@@ -4,7 +4,7 @@
 //!
 //! VFS reports an inode without links when its last dentry goes. For what rmdir(2) removes, VFS
 //! sees to that at once. It does not when a write or the kernel itself removed the node, or when
-//! memory was reclaimed. [`nlink`](super::nlink) hands over what that is about. What is done for an
+//! memory was reclaimed. [`nlink`] hands over what that is about. What is done for an
 //! inode:
 //!
 //! | it has | its link count | done | counted as |
