@@ -88,6 +88,9 @@ qemu() {
 		-serial "file:$LOG"
 		-chardev stdio,signal=off,id=out -device virtconsole,chardev=out
 		-chardev "file,id=status,path=$tmp/status" -device virtconsole,chardev=status)
+	# No tty, which would send what it gets back until the guest told it not to
+	[ "$INTERACTIVE" = 1 ] ||
+		args+=(-chardev "pipe,id=clock,path=$tmp/clock" -device virtserialport,chardev=clock)
 	if [ -n "$DISK" ]; then
 		# What the guest writes is forgotten.
 		append+=" root=/dev/vda rw"
@@ -115,7 +118,7 @@ within_limit() { # COMMAND...
 	local guest watcher status=0
 	mkfifo "$tmp/clock"
 	exec 8<>"$tmp/clock"
-	"$@" <&8 &
+	"$@" </dev/null 8>&- &
 	guest=$!
 	watch_clock $guest >/dev/null 2>&1 &
 	watcher=$!
