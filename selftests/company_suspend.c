@@ -185,11 +185,11 @@ FIXTURE_VARIANT(within) {
 
 /* Under the locks of kernfs */
 FIXTURE_VARIANT_ADD(within, the_removal) {
-	.function = "ilookup",
+	.function = "clear_nlink",
 };
 
 FIXTURE_VARIANT_ADD(within, the_release_stage) {
-	.function = "d_find_alias",
+	.function = "d_prune_aliases",
 };
 
 FIXTURE_SETUP(within)

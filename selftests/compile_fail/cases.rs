@@ -2,8 +2,9 @@
 
 //! Code that must not compile: what the types of the removal path promise.
 //!
-//! A module of `src/removal`, for `COMPILE_FAIL=case` of Kbuild. Below each case stands what the
-//! compiler must say. `control` compiles, so that the others fail for the reason named.
+//! A module of `src/removal` where `cfg(compile_fail)` is set, as `test.sh` does. Below each case
+//! stands what the compiler must say. `control` compiles, so that the others fail for the reason
+//! named.
 
 #![allow(dead_code, unused_imports)]
 
@@ -68,7 +69,9 @@ fn node_that_is_not_a_member(node: &Node) {
 fn iattr_rwsem_across_a_drain(node: &Node) {
     Tree::lock(node, |tree, member| {
         let iattr = tree.iattr();
-        let _tree = tree.unlocked(|| member.wait_drained());
+        let _tree = tree.unlocked(|| {
+            member.wait_drained();
+        });
         member.touch(&iattr);
     });
 }
@@ -77,7 +80,9 @@ fn iattr_rwsem_across_a_drain(node: &Node) {
 // error[E0382]: borrow of moved value: `tree`
 fn tree_across_a_drain(node: &Node) {
     Tree::lock(node, |tree, member| {
-        let _tree = tree.unlocked(|| member.wait_drained());
+        let _tree = tree.unlocked(|| {
+            member.wait_drained();
+        });
         member.mark_removing(&tree);
     });
 }

@@ -7,10 +7,9 @@
 # Kbuild leaves its objects beside the sources. For each kernel to have its
 # own, it works in build/<kernel>/, a tree of links to the sources.
 #
-# For tests: OMIT= leaves a step of the removal path out, COMPILE_FAIL= adds what
-# must not compile, COVERAGE=y has it tell what was reached (see Kbuild for each);
-# INCLUDE_FIRST= is a folder with headers to take instead of the kernel's, COMPARED=
-# one to take instead of src/compared.
+# For tests: OMIT= leaves a step of the removal path out, COVERAGE=y has it tell what
+# was reached (see Kbuild for both); INCLUDE_FIRST= is a folder with headers to take
+# instead of the kernel's, COMPARED= one to take instead of src/compared.
 set -euo pipefail
 # shellcheck source=lib.sh
 . "$(dirname "$0")/lib.sh"
@@ -97,7 +96,7 @@ if ! is_prepared; then
 	have_bindgen || { begin_bindgen && finish_bindgen; }
 	has_crates || prepare
 fi
-out=$root/build/$(key)${OMIT:+-without-$OMIT}${COVERAGE:+-coverage}${INCLUDE_FIRST:+-mislaid}${COMPARED:+-unreviewed}${COMPILE_FAIL:+-compile-fail}
+out=$root/build/$(key)${OMIT:+-without-$OMIT}${COVERAGE:+-coverage}${INCLUDE_FIRST:+-mislaid}${COMPARED:+-unreviewed}
 mkdir -p "$out"
 exec 9>"$out/.lock"
 flock 9
@@ -114,7 +113,6 @@ if is_debian_kernel; then
 fi
 "${build[@]}" -s -C "$KDIR" M="$out" RKERNFS_VERSION="$(version)" \
 	${RKERNFS_SAMPLES:+RKERNFS_SAMPLES="$RKERNFS_SAMPLES"} ${OMIT:+OMIT="$OMIT"} ${COVERAGE:+COVERAGE="$COVERAGE"} \
-	${COMPILE_FAIL:+COMPILE_FAIL="$COMPILE_FAIL" RKERNFS_SAMPLES=n} \
 	${RKERNFS_UNREVIEWED:+RKERNFS_UNREVIEWED="$RKERNFS_UNREVIEWED"} \
 	${INCLUDE_FIRST:+KCPPFLAGS="-I$INCLUDE_FIRST"} "${tools[@]}" modules >&2
 echo "$out/rkernfs.ko"
