@@ -16,7 +16,7 @@
 #include "lib/system.h"
 
 #define DEPTH			1000
-#define WIDTH			100000
+#define WIDTH			30000
 /* A debug kernel is slow, and the path is the same. */
 #define WIDTH_OF_DEBUG		2000
 #define NODES_PER_OBJECT	5	/* the directory and its files */

@@ -130,7 +130,7 @@ fn directory_of_an_operation_removed_as_it_is<T: DirOperations>(dir: Active<'_, 
 }
 
 #[cfg(case = "directory_of_an_operation_counted")]
-// error[E0277]: the trait bound `Dir<T>: AlwaysRefCounted` is not satisfied
+// error[E0277]: the trait bound
 fn directory_of_an_operation_counted<T: DirOperations>(dir: Active<'_, Dir<T>>) {
     let _: ARef<Dir<T>> = ARef::from(&*dir);
 }

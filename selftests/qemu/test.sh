@@ -8,24 +8,27 @@
 #   KDIR=			only on this built kernel
 #   TESTS='pattern'		only the programs with such a name; also other tests,
 #				which are not run without (see settings.sh)
-#   LANES=4			how many guests at a time: they wait a third of the time
+#   LANES=6			how many guests at a time: they wait half of the time
 set -euo pipefail
 given=${KERNEL:-}${DEBUG:-}${KDIR:-}${TESTS:-}
 kernels=${KERNEL:-} variants=${DEBUG:-0} pattern=${TESTS:-} several=y
 # shellcheck source=lib.sh
 . "$(dirname "$0")/lib.sh"
 read -ra known < <(test_programs)
+# These begin, each in another guest, so that all guests end together.
+longest='company company_suspend company_bpf handles reload pseudofs_trees killed matrix notify unprivileged stress'
 # shellcheck disable=SC2086 # names
 check_tests "${known[@]}" $other_tests
 unset TESTS
-: "${kernels:=$default_kernels}" "${LANES:=4}"
+: "${kernels:=$default_kernels}" "${LANES:=6}"
 [ -z "${KDIR:-}" ] || kernels=$(basename "$KDIR") variants=${DEBUG:-0}
 logs=$root/build/logs
 mkdir -p "$logs"
 names=()	# of the kernels that are there
 declare -A kdir=()
 
-mapfile -t list < <(names_like "${pattern:-*}" "${known[@]}")
+# shellcheck disable=SC2086 # names
+mapfile -t list < <(names_like "${pattern:-*}" $longest "${known[@]}" | awk '!seen[$0]++')
 # shellcheck disable=SC2086 # names
 mapfile -t others < <(names_like "$pattern" $other_tests)
 
@@ -99,14 +102,17 @@ build() {
 
 # The programs on one kernel, in as many guests as there are lanes for it
 queue_programs() { # NAME KDIR
-	local parts=$((LANES / ${#names[@]})) part n name=$1 share
+	local parts=$((LANES / ${#names[@]})) part n after name=$1 share
 	# Booting takes as long as some of them.
 	[ "$parts" -le $((${#list[@]} / 4)) ] || parts=$((${#list[@]} / 4))
 	[ "$parts" -gt 0 ] || parts=1
 	for ((part = 0; part < parts; part++)); do
 		share=()
-		for ((n = part; n < ${#list[@]}; n += parts)); do
+		# To and fro: who has the longest has the shortest, too.
+		for ((n = part; n < ${#list[@]}; n += 2 * parts)); do
 			share+=("$selftests/${list[n]}")
+			after=$((n + 2 * (parts - part) - 1))
+			[ -z "${list[after]:-}" ] || share+=("$selftests/${list[after]}")
 		done
 		[ "$parts" = 1 ] || name=$1-$((part + 1))
 		queue "$name" "$2" env KO="$(cat "$logs/$1.ko")" "$here/suite.sh" "$logs/$name" "${share[@]}"
