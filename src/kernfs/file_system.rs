@@ -131,6 +131,9 @@ impl<T: DirOperations> FileSystem<T> {
 /// It belongs into the module's state, to be dropped when the module is unloaded. As superblocks
 /// keep the module, there are none then. Dropped earlier, those that there are become empty.
 ///
+/// Not to be leaked (`mem::forget()`), as no registration of the kernel crate is: VFS would keep the
+/// type of a module that is unloaded. Rust takes a leak for safe, so no type can rule it out.
+///
 /// # Examples
 ///
 /// ```
