@@ -4,8 +4,9 @@
 # Runs bench.sh in machines, of which some count, and makes of what they print
 # build/bench/<kernel>.csv, .rst and plots.
 #
-#   KERNEL=6.12	or 7.3
-#   ARCH=arm64	its figures are those of a kernel 7.3-arm64
+#   KERNEL=stable	or backports: the figures of README and Documentation, called after
+#		their series; those of a dev kernel stay in build/bench
+#   ARCH=arm64	its figures are those of a kernel dev-7.3-arm64
 #   FULL=1	all sizes and more rounds; takes hours
 #   REPORT=1	only make tables and plots of the .csv that is there
 #   CLOCKS=...	which machines: icount plain windows, with FULL=1 also many;
@@ -13,14 +14,16 @@
 set -euo pipefail
 : "${FULL:=0}" "${REPORT:=0}"
 : "${CLOCKS:=icount plain windows$([ "$FULL" = 0 ] || echo ' many')}"
-dev=y
 # shellcheck source=../qemu/lib.sh
 . "$(dirname "$0")/../qemu/lib.sh"
 
 bench=$root/selftests/bench
 [[ $CLOCKS = *icount*plain*windows* ]] && all=1 || all=0
 out=$root/build/bench$([ "$all" = 1 ] || echo /some)
-name=$KERNEL$of_arch
+KDIR=$("$here/kernel.sh")
+export KDIR
+name=dev-$KERNEL$of_arch
+! is_debian_kernel || name=$(cut -d . -f 1,2 "$KDIR/include/config/kernel.release")
 csv=$out/$name.csv
 programs=$selftests
 # Names a release and a machine above the tables.
@@ -112,8 +115,6 @@ run_many() {
 
 run() {
 	local clock
-	KDIR=$("$here/kernel.sh")
-	export KDIR
 	need_livepatch
 	if [ -z "${KO:-}" ]; then
 		KO=$("$here/module.sh")
