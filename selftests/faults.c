@@ -209,7 +209,7 @@ static bool is_sane(int error, const struct operation *op)
 static bool run_with_fault(struct __test_metadata *_metadata, struct counts *counts,
 			   const struct operation *op, int nth)
 {
-	struct tally tally;
+	struct tally tally = {};
 	bool injected;
 	int error;
 

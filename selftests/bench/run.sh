@@ -22,8 +22,7 @@ bench=$root/selftests/bench
 out=$root/build/bench$([ "$all" = 1 ] || echo /some)
 KDIR=$("$here/kernel.sh")
 export KDIR
-name=dev-$KERNEL$of_arch
-! is_debian_kernel || name=$(cut -d . -f 1,2 "$KDIR/include/config/kernel.release")
+name=$(page_name)
 csv=$out/$name.csv
 programs=$selftests
 # Names a release and a machine above the tables.
