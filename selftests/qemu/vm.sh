@@ -93,7 +93,8 @@ qemu() {
 		args+=(-chardev "pipe,id=clock,path=$tmp/clock" -device virtserialport,chardev=clock)
 	if [ -n "$DISK" ]; then
 		# What the guest writes is forgotten.
-		append+=" root=/dev/vda rw"
+		# An emulated machine on a busy host may take longer than 90 s to load a module.
+		append+=" root=/dev/vda rw systemd.default_timeout_start_sec=900"
 		args+=(-kernel "$DISK/vmlinuz" -initrd "$DISK/initrd"
 			-drive "file=$DISK/disk,format=raw,if=virtio,snapshot=on"
 			-drive "file=$tmp/run.tar,format=raw,if=virtio,readonly=on")
