@@ -73,10 +73,11 @@ kernels() {
 
 # Longest first, so that both lanes end together. The programs of a debug kernel
 # need a lane each; where a kernel's programs have passed, few are enough for what
-# else differs in another.
+# else differs in another. What loads the module, or only uses its own file system,
+# has no path of its own on 7.3.
 queue=(
 	'counted debug-6.12 test KERNEL=6.12 DEBUG=1 LANES=1'
-	'counted debug-7.3 test KERNEL=7.3 DEBUG=1 LANES=1'
+	'counted debug-7.3 test KERNEL=7.3 DEBUG=1 LANES=1 TESTS=!(company*|pseudofs_*|counters|reload|killed)'
 	'counted lint lint DEBUG=1'
 	'counted negative test TESTS=@(negative|compile_fail) LANES=1'
 	'counted fuzzer test TESTS=@(fuzzer|kexec) LANES=1'
