@@ -10,8 +10,9 @@
 
 use super::{
     inode::{Inode, LockedInode},
-    locks::{Iattr, Supers, Tree},
-    node::Member,
+    locks::{Iattr, Tree},
+    member::Member,
+    supers::Supers,
 };
 use crate::{
     compat::ARef,

@@ -5,7 +5,7 @@
 use crate::{
     compat::c_str,
     node::{name_of, parent_of, Node},
-    removal::locks::Supers,
+    removal::supers::Supers,
 };
 use core::ffi::CStr;
 use kernel::{bindings, ffi::c_char};

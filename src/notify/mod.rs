@@ -18,7 +18,12 @@ mod queue;
 
 use crate::{
     node::{parent_of, Kind, Node},
-    removal::{entry::on_its_stack, inode::Inode, locks::Supers, stats, supers::Super},
+    removal::{
+        entry::on_its_stack,
+        inode::Inode,
+        stats,
+        supers::{Super, Supers},
+    },
     shim,
 };
 use core::ptr;

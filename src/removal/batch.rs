@@ -12,7 +12,7 @@
 //! | `rb.rb_right` | the same | the next of the [`Pollers`]; then the next [`Head`] of a queue |
 //! | `rcu` | it is used when the last reference goes, and a [`Head`] has one | the task work of a [`Head`] |
 
-use super::{deferral, inode::HeldInode, locks::Tree, node::Member, pollers::Pollers, stats};
+use super::{deferral, inode::HeldInode, locks::Tree, member::Member, pollers::Pollers, stats};
 use crate::{
     compat::{ARef, Atomic, Full, Relaxed},
     data::Retired,

@@ -7,9 +7,9 @@ use super::{
     batch::Batch,
     deferral::Works,
     locks::Tree,
+    member::Member,
     names::Name,
-    node::Member,
-    supers::Notes,
+    tracking::Notes,
     walk::{remove_subtree, remove_unused_file},
 };
 use crate::{btf, compat::ARef, node::Node, shim};

@@ -16,7 +16,10 @@
 //!
 //! C header: `fs/kernfs/kernfs-internal.h`.
 
-use super::{node::Member, supers};
+use super::{
+    member::{Brand, Member},
+    supers::Supers,
+};
 use crate::{
     node::{Node, Root},
     shim,
@@ -24,85 +27,8 @@ use crate::{
 use core::{marker::PhantomData, ops::Deref};
 use kernel::bindings;
 
-/// A lifetime that is equal to none but itself.
-pub(super) type Brand<'id> = PhantomData<fn(&'id ()) -> &'id ()>;
-
 /// What must be released by the task that took it: not `Send`.
 type NotSend = PhantomData<*mut ()>;
-
-/// `kernfs_supers_rwsem` held shared: superblocks neither come nor go.
-///
-/// # Invariants
-///
-/// The current task holds the lock of `root`.
-pub(crate) struct Supers<'r> {
-    root: &'r Root,
-    /// [`supers::hints`] when the lock was taken.
-    hints: u32,
-    _not_send: NotSend,
-}
-
-impl<'r> Supers<'r> {
-    /// Takes the lock; sleeps until it is free.
-    pub(crate) fn lock(root: &'r Root) -> Self {
-        let hints = supers::hints();
-        supers::move_wanted_to_front(root, hints);
-        // SAFETY: The invariant of `Root` keeps it while it is borrowed.
-        unsafe { bindings::down_read(root.kernfs_supers_rwsem()) };
-        // INVARIANT: Just taken.
-        Self {
-            root,
-            hints,
-            _not_send: PhantomData,
-        }
-    }
-
-    pub(crate) fn root(&self) -> &'r Root {
-        self.root
-    }
-
-    pub(super) fn hints(&self) -> u32 {
-        self.hints
-    }
-}
-
-impl Drop for Supers<'_> {
-    fn drop(&mut self) {
-        // SAFETY: By the type's invariant this task holds it, as the value cannot be sent.
-        unsafe { bindings::up_read(self.root.kernfs_supers_rwsem()) };
-    }
-}
-
-/// `kernfs_supers_rwsem` held exclusively: nobody removes anything, as that takes [`Supers`]. A
-/// node that was just created stays until there is a reference of it.
-///
-/// # Invariants
-///
-/// The current task holds the lock of `root`.
-pub(crate) struct RemovalsExcluded<'r> {
-    root: &'r Root,
-    _not_send: NotSend,
-}
-
-impl<'r> RemovalsExcluded<'r> {
-    /// Takes the lock; sleeps until it is free.
-    pub(crate) fn lock(root: &'r Root) -> Self {
-        // SAFETY: The invariant of `Root` keeps it while it is borrowed.
-        unsafe { bindings::down_write(root.kernfs_supers_rwsem()) };
-        // INVARIANT: Just taken.
-        Self {
-            root,
-            _not_send: PhantomData,
-        }
-    }
-}
-
-impl Drop for RemovalsExcluded<'_> {
-    fn drop(&mut self) {
-        // SAFETY: By the type's invariant this task holds it, as the value cannot be sent.
-        unsafe { bindings::up_write(self.root.kernfs_supers_rwsem()) };
-    }
-}
 
 /// `kernfs_rwsem` held, shared or exclusively: children, parents and names stay as they are while
 /// the value is borrowed.

@@ -14,9 +14,9 @@
 use super::{
     entry::on_its_stack,
     locks::Shared,
+    member::Member,
     names::{ns_key, Name, NS},
-    node::Member,
-    supers::namespace_shown,
+    namespace::namespace_shown,
 };
 use crate::{
     compat::{errno, ARef},

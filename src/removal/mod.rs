@@ -26,15 +26,18 @@ mod dentry;
 pub(crate) mod entry;
 mod final_text;
 pub(crate) mod inode;
-pub(crate) mod locks;
+mod locks;
 pub(crate) mod lookup;
+mod member;
 mod names;
+mod namespace;
 mod nlink;
 mod node;
 mod pollers;
 mod release;
 pub(crate) mod stats;
 pub(crate) mod supers;
+mod tracking;
 mod walk;
 
 #[cfg(compile_fail)]
@@ -42,4 +45,4 @@ mod walk;
 mod compile_fail;
 
 pub(crate) use entry::{remove, remove_by_name, remove_self, Removal};
-pub(crate) use locks::RemovalsExcluded;
+pub(crate) use supers::RemovalsExcluded;

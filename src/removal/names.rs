@@ -6,7 +6,8 @@
 
 use super::{
     locks::{Shape, Tree},
-    node::{is_linked, Member},
+    member::Member,
+    node::is_linked,
 };
 use crate::{
     compat::{c_ptr, Atomic, Relaxed},

@@ -23,7 +23,7 @@ use super::{
     deferral,
     inode::{HeldInode, Inode, LockedInode},
     locks::{Iattr, Tree},
-    node::Member,
+    member::Member,
     stats,
     supers::Super,
 };

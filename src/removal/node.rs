@@ -6,18 +6,15 @@
 
 use super::{
     final_text,
-    locks::{Brand, Iattr, Tree},
+    locks::{Iattr, Tree},
+    member::Member,
 };
 use crate::{
-    compat::{AlwaysRefCounted, Atomic, Full, Relaxed, Release},
-    node::{parent_of, Kind, Node},
+    compat::{Atomic, Full, Relaxed, Release},
+    node::{parent_of, Kind},
     shim,
 };
-use core::{
-    mem::MaybeUninit,
-    ops::Deref,
-    ptr::{self, NonNull},
-};
+use core::{mem::MaybeUninit, ptr};
 use kernel::bindings;
 
 /// Whether `kn` is in its parent's tree, for as long as `_tree` is held.
@@ -39,52 +36,7 @@ const SUICIDED: u16 = bindings::kernfs_node_flag_KERNFS_SUICIDED as u16;
 /// `KN_DEACTIVATED_BIAS`: what `active` reads when a node has no users and gets none.
 const DEACTIVATED: i32 = i32::MIN + 1;
 
-/// A node of the hierarchy whose lock has the brand `'id`.
-///
-/// # Invariants
-///
-/// The node is in the hierarchy that [`Tree<'id>`](Tree) locks.
-#[repr(transparent)]
-pub(super) struct Member<'id>(Node, Brand<'id>);
-
-// SAFETY: References are counted by `Node`, whose layout this is.
-unsafe impl AlwaysRefCounted for Member<'_> {
-    fn inc_ref(&self) {
-        self.0.inc_ref();
-    }
-
-    unsafe fn dec_ref(obj: NonNull<Self>) {
-        // SAFETY: The caller gives up a reference that it owns; the layout is that of `Node`.
-        unsafe { Node::dec_ref(obj.cast()) };
-    }
-}
-
-impl Deref for Member<'_> {
-    type Target = Node;
-
-    fn deref(&self) -> &Node {
-        &self.0
-    }
-}
-
 impl<'id> Member<'id> {
-    /// # Safety
-    ///
-    /// `node` must be in the hierarchy that `Tree<'id>` locks.
-    pub(super) unsafe fn new(node: &Node) -> &Self {
-        // SAFETY: The layout is that of `Node`.
-        // INVARIANT: The caller promises the hierarchy.
-        unsafe { &*ptr::from_ref(node).cast() }
-    }
-
-    /// # Safety
-    ///
-    /// `kn` must be a node of the hierarchy that `Tree<'id>` locks, with a reference for `'t`.
-    unsafe fn from_raw<'t>(kn: *mut bindings::kernfs_node) -> &'t Self {
-        // SAFETY: The caller promises the reference and the hierarchy.
-        unsafe { Self::new(Node::from_raw(kn)) }
-    }
-
     fn set_flag(&self, flag: u16, tree: &Tree<'id>) {
         tree.assert_held(self);
         // SAFETY: The invariant of `Node` keeps it; flags change under `kernfs_rwsem`, exclusive.

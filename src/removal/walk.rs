@@ -2,7 +2,7 @@
 
 //! Removing a subtree: as the kernel's static `__kernfs_remove()` and `kernfs_drain()`.
 
-use super::{batch::Batch, locks::Tree, nlink, node::Member, stats};
+use super::{batch::Batch, locks::Tree, member::Member, nlink, stats};
 use crate::{
     compat::ARef,
     node::{Kind, Node},
