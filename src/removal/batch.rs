@@ -12,7 +12,7 @@
 //! | `rb.rb_right` | the same | the next of the [`Pollers`]; then the next [`Head`] of a queue |
 //! | `rcu` | it is used when the last reference goes, and a [`Head`] has one | the task work of a [`Head`] |
 
-use super::{deferral, inode::HeldInode, locks::Tree, member::Member, pollers::Pollers, stats};
+use super::{inode::HeldInode, locks::Tree, member::Member, pollers::Pollers, stats};
 use crate::{
     compat::{ARef, Atomic, Full, Relaxed},
     data::Retired,
@@ -48,7 +48,7 @@ fn now_ms() -> u32 {
 pub(super) struct Batch {
     first: usize,
     last: usize,
-    /// Who is to be woken, also of nodes that have no inode in the batch.
+    /// Of all removed files, also of those that have no inode in the batch.
     pollers: Pollers,
     /// Private data of all removed nodes, also of those that are not in the batch.
     retired: Retired,
@@ -65,10 +65,17 @@ impl Batch {
         }
     }
 
-    /// Has those woken who poll a file that was just unlinked.
-    pub(super) fn wake_pollers<'id>(&mut self, file: &Member<'id>, _tree: &Tree<'id>) {
+    /// Takes a file that was just unlinked, to wake its pollers without locks.
+    pub(super) fn push_polled<'id>(&mut self, file: &Member<'id>, _tree: &Tree<'id>) {
         // SAFETY: The caller says so; `_tree` keeps it.
         unsafe { self.pollers.push(file) };
+    }
+
+    /// Wakes the pollers, before a [`Head`] needs the fields that link their files. Not to be called
+    /// with locks.
+    #[inline(always)]
+    pub(super) fn wake_pollers(&mut self) {
+        self.pollers = Pollers::new();
     }
 
     /// Takes the private data of a node that was just unlinked, to drop it without locks.
@@ -108,18 +115,6 @@ impl Batch {
             self.last = 0;
         }
         Some(inode)
-    }
-
-    /// Wakes pollers and hands the batch over to the release stage. Private data is dropped here.
-    /// Not to be called with locks.
-    #[inline(always)]
-    pub(super) fn submit(mut self) {
-        // The nodes lend the same field for both.
-        self.pollers = Pollers::new();
-        // Most removals leave nothing to do.
-        if self.has_inodes() {
-            deferral::defer(self);
-        }
     }
 
     /// The batch as the node of its first inode, for [`Batch::claim`].

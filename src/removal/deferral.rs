@@ -128,10 +128,21 @@ pub(super) fn has_own() -> bool {
     own_head().is_some_and(|head| !head.is_claimed())
 }
 
+/// Wakes pollers, drops private data, and has the release stage run for the inodes. Not to be called
+/// with locks.
+#[inline(always)]
+pub(super) fn submit(mut batch: Batch) {
+    batch.wake_pollers();
+    // Most removals leave nothing to do.
+    if batch.has_inodes() {
+        defer(batch);
+    }
+}
+
 /// Has the release stage run for a batch, soon. One of the same task that waits already gets what is
 /// in it: works of a task run in no order, and files are to be told before their directory.
 #[cold]
-pub(super) fn defer(mut batch: Batch) {
+fn defer(mut batch: Batch) {
     if let Some(own) = own_head() {
         match own.append(batch) {
             Ok(()) => return,
@@ -218,7 +229,13 @@ fn come_for_overdue() {
 /// Runs the release stage for each inode.
 fn release_all(mut batch: Batch) {
     while let Some(inode) = batch.pop() {
-        if let Some(inode) = release::release(inode) {
+        let is_ended = release::release(&inode);
+        let left = if is_ended {
+            inode.put_unless_last()
+        } else {
+            Some(inode)
+        };
+        if let Some(inode) = left {
             put_later(inode);
         }
         stats::INODES_RELEASED.add(1);
@@ -227,7 +244,7 @@ fn release_all(mut batch: Batch) {
 
 /// Has what may take long done for an inode: the rest of the release stage, and what it is let go
 /// with.
-pub(super) fn put_later(inode: HeldInode) {
+fn put_later(inode: HeldInode) {
     stats::INODES_QUEUED.add(1);
     PENDING.add(1, Relaxed);
     push_later(inode, release::LOOKS);
@@ -251,7 +268,7 @@ fn run_later() {
         let (inode, next) = unsafe { HeldInode::from_address(address) };
         address = next;
         if release::resume(&inode, looks_left, EXITING.load(Relaxed)) {
-            inode.put();
+            drop(inode);
             stats::INODES_RELEASED.add(1);
             done();
         } else {

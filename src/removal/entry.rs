@@ -5,7 +5,7 @@
 
 use super::{
     batch::Batch,
-    deferral::Works,
+    deferral::{submit, Works},
     locks::Tree,
     member::Member,
     names::Name,
@@ -93,7 +93,7 @@ pub(crate) fn remove(node: &Node) {
     Tree::lock(&node, |tree, node| {
         remove_subtree(tree, node, &mut batch);
     });
-    batch.submit();
+    submit(batch);
 }
 
 /// Removes `node`, whose file operation is running; only one of several callers does, and gets
@@ -127,7 +127,7 @@ pub(crate) unsafe fn remove_self(node: &Node) -> bool {
         unsafe { shim::rkernfs_unbreak_active_protection(node.as_ptr()) };
         won
     });
-    batch.submit();
+    submit(batch);
     won
 }
 
@@ -157,7 +157,7 @@ unsafe fn remove_by_name_ns(parent: &Node, name: Name<'_>, ns: *const c_void) ->
         }
         Ok::<_, Error>(())
     })?;
-    batch.submit();
+    submit(batch);
     Ok(())
 }
 

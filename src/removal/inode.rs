@@ -5,7 +5,6 @@
 //! C headers: `include/linux/fs.h`, `include/linux/dcache.h`, `include/linux/fsnotify.h`.
 
 use super::{
-    deferral,
     dentry::{count, lock_of, Alias},
     locks::{Iattr, Tree},
     supers::Super,
@@ -96,7 +95,8 @@ impl Drop for Inode<'_> {
     }
 }
 
-/// An inode with a reference that keeps its superblock mounted. Not to be dropped under locks.
+/// An inode with a reference that keeps its superblock mounted. Not to be dropped under locks; the
+/// drop may unmount the superblock, which may take long.
 ///
 /// # Invariants
 ///
@@ -210,15 +210,15 @@ impl HeldInode {
         (Self(inode), link as usize)
     }
 
-    /// Lets it go, also if that unmounts the superblock, which may take long.
-    pub(super) fn put(self) {
+    /// Puts both, unless that of the superblock is the last, so that it would unmount that: gives the
+    /// value back then. The owner of the superblock has just unmounted it, and does not wait; nor is
+    /// anybody else to.
+    pub(super) fn put_unless_last(self) -> Option<Self> {
         // SAFETY: The type's invariant keeps the inode, whose superblock is constant.
         let sb = unsafe { (*self.as_ptr()).i_sb };
-        // SAFETY: The reference goes.
-        unsafe { bindings::iput(self.as_ptr()) };
-        core::mem::forget(self);
-        // SAFETY: The reference of the superblock goes, too.
-        unsafe { bindings::deactivate_super(sb) };
+        // SAFETY: The type's invariant keeps the superblock.
+        let is_last = unsafe { ptr::addr_of!((*sb).s_active.counter).read_volatile() } == 1;
+        is_last.then_some(self)
     }
 }
 
@@ -226,21 +226,10 @@ impl Drop for HeldInode {
     fn drop(&mut self) {
         // SAFETY: The type's invariant keeps the inode, whose superblock is constant.
         let sb = unsafe { (*self.as_ptr()).i_sb };
-        // SAFETY: The type's invariant keeps the superblock.
-        let last = unsafe { ptr::addr_of!((*sb).s_active.counter).read_volatile() } == 1;
-        // Whose superblock it is, has just unmounted it, and does not wait; nor is anybody else to.
-        let held = Self(self.0);
-        if last {
-            return deferral::put_later(held);
-        }
-        core::mem::forget(held);
-        // SAFETY: The type's invariant has a reference, which goes.
+        // SAFETY: The type's invariant has a reference, which is dropped here.
         unsafe { bindings::iput(self.as_ptr()) };
-        // SAFETY: The type's invariant has a reference of the superblock, which goes.
-        if !unsafe { shim::rkernfs_put_active_super(sb) } {
-            // SAFETY: The same.
-            unsafe { bindings::deactivate_super(sb) };
-        }
+        // SAFETY: The type's invariant has a reference of the superblock, which is dropped here.
+        unsafe { bindings::deactivate_super(sb) };
     }
 }
 

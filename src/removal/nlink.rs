@@ -142,19 +142,6 @@ fn push(batch: &mut Batch, inode: Option<HeldInode>) {
     }
 }
 
-/// Clears the link count of an inode for which it was kept, if it has a dentry: somebody uses that,
-/// and VFS reports the inode when he does not any more.
-pub(super) fn clear_kept(inode: &HeldInode) {
-    Tree::lock(inode.node(), |tree, _node| {
-        let iattr = tree.iattr();
-        let locked = inode.lock();
-        if locked.is_linked() && !locked.lacks_dentry() {
-            locked.clear_nlink(&iattr);
-            stats::LEFT_TO_VFS.add(1);
-        }
-    });
-}
-
 /// An inode that is made for a mark on the whole superblock; or that somebody else is making, while
 /// livepatch has tasks run the kernel's functions yet.
 #[cold]

@@ -4,7 +4,7 @@
 //!
 //! VFS reports an inode without links when its last dentry goes. For what rmdir(2) removes, VFS
 //! sees to that at once. It does not when a write or the kernel itself removed the node, or when
-//! memory was reclaimed. [`nlink`] hands over what that is about. What is done for an
+//! memory was reclaimed. [`nlink`](super::nlink) hands over what that is about. What is done for an
 //! inode:
 //!
 //! | it has | its link count | done | counted as |
@@ -29,7 +29,11 @@
 //! more than a [`FEW`] stays, as without this module; that nobody uses the directory is then seen by
 //! a look at each. If somebody does, they go a few at a time.
 
-use super::{inode::HeldInode, nlink, stats};
+use super::{
+    inode::{HeldInode, LockedInode},
+    locks::Tree,
+    stats,
+};
 use crate::node::Kind;
 
 /// So many dentries in a directory are dropped at a time.
@@ -37,13 +41,13 @@ const FEW: usize = 256;
 /// So many are looked at before others are told.
 const STEPS: usize = 4 * FEW;
 
-/// Ends an inode. Returns it if there is more to do than others should wait for: [`resume`].
-pub(super) fn release(inode: HeldInode) -> Option<HeldInode> {
-    if !drop_children(&inode, FEW, STEPS) {
-        return Some(inode);
+/// Ends an inode. `false` if there is more to do than others should wait for: [`resume`].
+pub(super) fn release(inode: &HeldInode) -> bool {
+    let is_last = drop_children(inode, FEW, STEPS);
+    if is_last {
+        end(inode);
     }
-    end(&inode);
-    None
+    is_last
 }
 
 /// How often it is seen whether somebody uses such a directory: who is on his way to something in it
@@ -99,13 +103,21 @@ fn end(inode: &HeldInode) {
     }
 }
 
-/// Leaves an inode that was kept to VFS, if somebody uses a dentry of it.
+/// Clears the link count of an inode for which it was kept, if it has a dentry: somebody uses that,
+/// and VFS reports the inode when he does not any more.
 fn clear_kept(inode: &HeldInode) {
-    let locked = inode.lock();
-    if locked.is_linked() && !locked.lacks_dentry() {
-        drop(locked);
-        nlink::clear_kept(inode);
+    let is_kept = |locked: &LockedInode<'_>| locked.is_linked() && !locked.lacks_dentry();
+    if !is_kept(&inode.lock()) {
+        return;
     }
+    Tree::lock(inode.node(), |tree, _node| {
+        let iattr = tree.iattr();
+        let locked = inode.lock();
+        if is_kept(&locked) {
+            locked.clear_nlink(&iattr);
+            stats::LEFT_TO_VFS.add(1);
+        }
+    });
 }
 
 fn report(inode: &HeldInode) {

@@ -109,7 +109,7 @@ fn take_out<'id>(tree: &Tree<'id>, node: &Member<'id>, known: i32, woken: bool, 
     let parent = node.parent(tree);
     if unlink(tree, node, parent) {
         if !woken && node.is_open() {
-            batch.wake_pollers(node, tree);
+            batch.push_polled(node, tree);
         }
         clean_up(tree, node, parent, known, batch);
     }

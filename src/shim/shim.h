@@ -86,7 +86,6 @@ struct inode *rkernfs_ilookup(struct super_block *sb, u64 ino);
 void rkernfs_refuse_lookups(struct inode *inode);
 struct inode *rkernfs_peek_inode(struct super_block *sb, u64 ino);
 bool rkernfs_get_active_super(struct super_block *sb);
-bool rkernfs_put_active_super(struct super_block *sb);
 bool rkernfs_is_locked_by_current(struct inode *inode);
 void rkernfs_set_dead(struct inode *dir);
 int rkernfs_uncache_dentry(struct dentry *dentry, bool unhash);

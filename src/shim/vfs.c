@@ -47,12 +47,6 @@ bool rkernfs_get_active_super(struct super_block *sb)
 	return atomic_inc_not_zero(&sb->s_active);
 }
 
-/* Unless it is the last: that one unmounts. */
-bool rkernfs_put_active_super(struct super_block *sb)
-{
-	return atomic_add_unless(&sb->s_active, -1, 1);
-}
-
 /*
  * Whether the current task has the inode's lock exclusively. The owner is only
  * told where the lock is no rt_mutex; a reader's has RWSEM_READER_OWNED, and
