@@ -96,9 +96,9 @@ fails release rmdir/reclaimed matrix rmdir/reclaimed
 fails release subtree_control/cached matrix subtree_control/cached
 fails guard open_directory_has_no_links_after_rmdir series
 fails guard open_directory_is_told_on_close_after_fstat series
-fails grace stopped.in_sendfile_from_fuse unprivileged -v in_sendfile_from_fuse
-fails grace blocked.by_a_full_socket unprivileged -v by_a_full_socket
-fails grace blocked.by_cpu_max unprivileged -v by_cpu_max
+fails timeout stopped.in_sendfile_from_fuse unprivileged -v in_sendfile_from_fuse
+fails timeout blocked.by_a_full_socket unprivileged -v by_a_full_socket
+fails timeout blocked.by_cpu_max unprivileged -v by_cpu_max
 if [ "$(config_of "$KDIR" CONFIG_DEBUG_INFO_BTF)" = y ]; then
 	ok "a module of another layout is refused" mislaid_is_refused
 else

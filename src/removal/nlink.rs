@@ -131,7 +131,7 @@ fn clear_in_use(
 
 /// Whether files that the current task removed are not told yet, by rmdir(2) one by one.
 fn waits(batch: &Batch) -> bool {
-    batch.has_inodes() || deferral::has_own()
+    batch.has_inodes() || deferral::has_own_batch()
 }
 
 fn push(batch: &mut Batch, inode: Option<HeldInode>) {
