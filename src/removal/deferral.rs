@@ -234,8 +234,8 @@ fn process_overdue() {
 /// Runs the release stage for each inode.
 fn release_all(mut batch: Batch) {
     while let Some(inode) = batch.pop() {
-        let is_ended = release::release(&inode);
-        let left = if is_ended {
+        let is_finished = release::release(&inode);
+        let left = if is_finished {
             inode.put_unless_last()
         } else {
             Some(inode)
@@ -251,14 +251,14 @@ fn release_all(mut batch: Batch) {
 fn put_later(inode: HeldInode) {
     stats::INODES_QUEUED.add(1);
     PENDING.add(1, Relaxed);
-    push_later(inode, release::LOOKS);
+    push_later(inode, release::CHECKS);
     LATER.run_in(0);
 }
 
-fn push_later(inode: HeldInode, looks_left: usize) {
+fn push_later(inode: HeldInode, checks_left: usize) {
     let (address, link) = inode.into_address();
     // SAFETY: The references were just given away.
-    unsafe { HeldInode::second_link_at(address) }.store(looks_left, Relaxed);
+    unsafe { HeldInode::second_link_at(address) }.store(checks_left, Relaxed);
     LATER.push(address, link);
 }
 
@@ -267,16 +267,16 @@ fn run_later() {
     let mut again = false;
     while address != 0 {
         // SAFETY: Addresses on the queue are from `into_address()`.
-        let looks_left = unsafe { HeldInode::second_link_at(address) }.load(Relaxed);
+        let checks_left = unsafe { HeldInode::second_link_at(address) }.load(Relaxed);
         // SAFETY: The same, and this one was taken off it.
         let (inode, next) = unsafe { HeldInode::from_address(address) };
         address = next;
-        if release::resume(&inode, looks_left, EXITING.load(Relaxed)) {
+        if release::resume(&inode, checks_left, EXITING.load(Relaxed)) {
             drop(inode);
             stats::INODES_RELEASED.add(1);
             finish_one();
         } else {
-            push_later(inode, looks_left.saturating_sub(1));
+            push_later(inode, checks_left.saturating_sub(1));
             again = true;
         }
     }

@@ -198,7 +198,7 @@ impl Supers<'_> {
     /// The superblocks that may have an inode of a node: all of them, unless it is, and always
     /// was, shown in one namespace only. Each namespace has one at most: `kernfs_get_tree()`.
     #[inline]
-    pub(super) fn may_know(&self, node: &Node) -> impl Iterator<Item = Super<'_>> + '_ {
+    pub(super) fn may_have_inode_of(&self, node: &Node) -> impl Iterator<Item = Super<'_>> + '_ {
         let mut next = self.after(self.root().supers());
         // Where one shows all nodes, so do the others: most hierarchies have no namespaces.
         let only = match &next {
