@@ -206,7 +206,7 @@ impl Root {
         self.flags_word().load(Relaxed) & shim::RKERNFS_SUPER_MARKS != 0
     }
 
-    pub(crate) fn note_super_marks(&self, any: bool) {
+    pub(crate) fn set_may_have_super_marks(&self, any: bool) {
         let mut seen = self.flags_word().load(Relaxed);
         loop {
             let new =

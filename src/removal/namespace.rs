@@ -34,7 +34,7 @@ pub(super) unsafe fn namespace_shown(sb: *mut bindings::super_block) -> *const c
 pub(super) struct ShownIn {
     /// The namespace, as an opaque tag that is only compared; null if all do.
     pub(super) ns: *const c_void,
-    /// Once others may have shown it.
+    /// Whether it was in another namespace before, whose superblock may have an inode of it.
     was_moved: bool,
 }
 
@@ -55,7 +55,7 @@ impl ShownIn {
         // SAFETY: The read-side section ends below, and nothing in it sleeps.
         unsafe { shim::rkernfs_rcu_read_lock() };
         while !kn.is_null() && ns.is_null() {
-            // SAFETY: The caller keeps the first, RCU those above; numbers and tags of nodes can be
+            // SAFETY: The caller keeps the first, RCU those above; ids and tags of nodes can be
             // read without a lock.
             let (id, tag) = unsafe { ((*kn).id, (*kn).ns) };
             was_moved |= moved(id).load(Relaxed);
@@ -68,7 +68,7 @@ impl ShownIn {
         Self { ns, was_moved }
     }
 
-    /// The one namespace that it is, and always was, shown in; null if there may be others.
+    /// The only namespace that it is, and always was, in; null if there may be others.
     pub(super) fn only(&self) -> *const c_void {
         if self.was_moved {
             ptr::null()
@@ -85,11 +85,11 @@ const MOVED_BITS: u32 = 14;
 )]
 const NOT_MOVED: Atomic<bool> = Atomic::new(false);
 
-/// The nodes that were moved to another namespace, with all below them, by a hash of their number:
+/// The nodes that were moved to another namespace, with all below them, by a hash of their id:
 /// superblocks that do not show them any more may have inodes of them.
 static MOVED: [Atomic<bool>; 1 << MOVED_BITS] = [NOT_MOVED; 1 << MOVED_BITS];
 
-/// The note on the node with the number `id`.
+/// Whether the node with the id `id`, or one with the same hash, was moved.
 pub(super) fn moved(id: u64) -> &'static Atomic<bool> {
     // The multiplier of Fibonacci hashing: 2^64 by the golden ratio.
     let hash = id.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> (u64::BITS - MOVED_BITS);

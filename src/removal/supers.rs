@@ -2,11 +2,11 @@
 
 //! The superblocks that show a hierarchy, and the lock of their list.
 //!
-//! sysfs may have one for each container, and a removal must not search them all. So it is noted
-//! when what it would search for begins to exist, which is hardly ever: marks on whole superblocks,
-//! and nodes that were moved between namespaces ([`tracking`](super::tracking)). A note may say yes
-//! where that is no longer true, never no. And the superblock of a namespace whose nodes are being
-//! removed is near the front of the list.
+//! sysfs may have one for each container, and a removal must not search them all. So what it would
+//! search for is tracked, which hardly ever exists: marks on whole superblocks, and nodes that were
+//! moved between namespaces ([`tracking`](super::tracking)). A hint may be stale by saying yes, never
+//! by saying no. And the superblock of a namespace whose nodes are being removed is near the front of
+//! the list.
 //!
 //! C headers: `fs/kernfs/kernfs-internal.h` (`struct kernfs_super_info`), `include/linux/fs.h`.
 
@@ -26,7 +26,7 @@ use kernel::bindings;
 /// As in `linux/fsnotify_backend.h`; it is `IN_DELETE_SELF` of the user's headers.
 const FS_DELETE_SELF: u32 = 0x400;
 
-/// `kernfs_supers_rwsem` held shared: superblocks neither come nor go.
+/// `kernfs_supers_rwsem` held shared: no superblock is added or removed.
 ///
 /// # Invariants
 ///
@@ -42,7 +42,7 @@ impl<'r> Supers<'r> {
     /// Takes the lock; sleeps until it is free.
     pub(crate) fn lock(root: &'r Root) -> Self {
         let hints = hints();
-        move_wanted_to_front(root, hints);
+        move_requested_to_front(root, hints);
         // SAFETY: The invariant of `Root` keeps it while it is borrowed.
         unsafe { bindings::down_read(root.kernfs_supers_rwsem()) };
         // INVARIANT: Just taken.
@@ -65,7 +65,7 @@ impl Drop for Supers<'_> {
     }
 }
 
-/// `kernfs_supers_rwsem` held exclusively: nobody removes anything, as that takes [`Supers`]. A
+/// `kernfs_supers_rwsem` held exclusively: nothing is removed, as that takes [`Supers`]. A
 /// node that was just created stays until there is a reference of it.
 ///
 /// # Invariants
@@ -98,7 +98,7 @@ impl Drop for RemovalsExcluded<'_> {
 
 /// A superblock that shows a hierarchy. Wraps `struct kernfs_super_info`.
 ///
-/// Neither it nor its superblock goes away while [`Supers`] is held: `kernfs_kill_sb()` takes it
+/// Neither it nor its superblock is freed while [`Supers`] is held: `kernfs_kill_sb()` takes it
 /// off the root's list under the same lock, exclusively, before anything else.
 ///
 /// # Invariants
@@ -145,7 +145,7 @@ impl Super<'_> {
         mask & FS_DELETE_SELF != 0
     }
 
-    /// Tells those who watch the whole superblock that an event was lost (`FAN_Q_OVERFLOW`).
+    /// Sends an overflow event (`FAN_Q_OVERFLOW`) to marks on the whole superblock: a removal is missed.
     pub(super) fn queue_overflow(&self) {
         // SAFETY: The type's invariant keeps the superblock.
         unsafe { shim::rkernfs_queue_overflow(self.sb()) };
@@ -176,21 +176,21 @@ impl Supers<'_> {
 
     /// Whether any superblock has a mark that asks for `FAN_DELETE_SELF` of all it shows.
     pub(super) fn any_reports_removal(&self) -> bool {
-        (self.root().may_have_super_marks() || self.hints & UNNOTED != 0)
-            && self.look_for_super_marks()
+        (self.root().may_have_super_marks() || self.hints & UNTRACKED != 0)
+            && self.find_super_marks()
     }
 
     #[cold]
-    fn look_for_super_marks(&self) -> bool {
+    fn find_super_marks(&self) -> bool {
         let any = || self.iter().any(|sb| sb.reports_removal());
         if any() {
             return true;
         }
-        // Who adds one meanwhile notes it after it is there.
-        self.root().note_super_marks(false);
+        // If a task adds one meanwhile, tracking sets this again, after the mark was added.
+        self.root().set_may_have_super_marks(false);
         let any = any();
         if any {
-            self.root().note_super_marks(true);
+            self.root().set_may_have_super_marks(true);
         }
         any
     }
@@ -224,26 +224,26 @@ impl Supers<'_> {
             .iter()
             .inspect(|_| passed += 1)
             .find(|sb| sb.ns() == ns)?;
-        if passed > FAR {
-            want_at_front(ns);
+        if passed > FRONT_THRESHOLD {
+            request_front(ns);
         }
         Some(sb)
     }
 }
 
-/// Superblocks passed over on the way to the one that was looked for, from which on it is worth
-/// being found sooner.
-const FAR: u32 = 16;
+/// Number of list entries skipped before a lookup is worth speeding up by moving the superblock to the
+/// front.
+const FRONT_THRESHOLD: u32 = 16;
 
-/// What there is to know before a removal, in one word that is read once: bits of what follows.
+/// What a removal has to know beforehand, in one word that is read once: the following bits.
 static HINTS: Atomic<u32> = Atomic::new(0);
-/// Nobody notes marks on whole superblocks (`FAN_MARK_FILESYSTEM`).
-const UNNOTED: u32 = 1;
-/// [`WANTED`] is set.
-const IS_WANTED: u32 = 2;
+/// Marks on whole superblocks (`FAN_MARK_FILESYSTEM`) are not tracked.
+const UNTRACKED: u32 = 1;
+/// [`FRONT_NAMESPACE`] is set.
+const FRONT_REQUESTED: u32 = 2;
 
 /// The namespace whose superblock was last found far from the front.
-static WANTED: Atomic<usize> = Atomic::new(0);
+static FRONT_NAMESPACE: Atomic<usize> = Atomic::new(0);
 
 /// See [`HINTS`].
 fn hints() -> u32 {
@@ -261,21 +261,21 @@ fn set_hint(hint: u32, on: bool) {
     }
 }
 
-/// Says whether marks on whole superblocks are tracked.
+/// Sets whether marks on whole superblocks are tracked.
 pub(super) fn set_super_marks_tracked(tracked: bool) {
-    set_hint(UNNOTED, !tracked);
+    set_hint(UNTRACKED, !tracked);
 }
 
 #[cold]
-fn want_at_front(ns: *const c_void) {
-    WANTED.store(ns as usize, Relaxed);
-    set_hint(IS_WANTED, true);
+fn request_front(ns: *const c_void) {
+    FRONT_NAMESPACE.store(ns as usize, Relaxed);
+    set_hint(FRONT_REQUESTED, true);
 }
 
-/// Brings the superblock that was last found far from the front there, unless somebody has the
-/// lock: nodes of one namespace often go together. The list has no order.
-fn move_wanted_to_front(root: &Root, hints: u32) {
-    if hints & IS_WANTED != 0 {
+/// Moves the superblock that was last found far from the front there, unless another task has the
+/// lock: nodes of one namespace are often removed together. The list has no order.
+fn move_requested_to_front(root: &Root, hints: u32) {
+    if hints & FRONT_REQUESTED != 0 {
         move_to_front(root);
     }
 }
@@ -287,8 +287,8 @@ fn move_to_front(root: &Root) {
     if unsafe { bindings::down_write_trylock(lock) } == 0 {
         return;
     }
-    set_hint(IS_WANTED, false);
-    let wanted = WANTED.load(Relaxed) as *const c_void;
+    set_hint(FRONT_REQUESTED, false);
+    let requested = FRONT_NAMESPACE.load(Relaxed) as *const c_void;
     let head = root.supers();
     let mut link = head;
     // SAFETY: The lock, which is held exclusively, keeps the list, on which `link` is.
@@ -296,8 +296,8 @@ fn move_to_front(root: &Root) {
         // SAFETY: It is on the list.
         link = unsafe { link_of(info.as_ptr()) };
         // SAFETY: The same.
-        if ptr::eq(unsafe { namespace_of(info.as_ptr()) }, wanted) {
-            // SAFETY: It is on the list, which nobody else walks, as the lock is exclusive.
+        if ptr::eq(unsafe { namespace_of(info.as_ptr()) }, requested) {
+            // SAFETY: It is on the list, which no other task walks, as the lock is exclusive.
             unsafe { shim::rkernfs_list_move(link, head) };
             break;
         }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Notes what [`supers`] and [`namespace`](super::namespace) have to know, when it begins to exist:
-//! ftrace calls back from the kernel's functions that make it.
+//! Tracks what [`supers`] and [`namespace`](super::namespace) have to know: ftrace calls back from the
+//! kernel's functions that add marks or move nodes.
 //!
 //! C headers: `include/linux/fs.h`, `include/linux/ftrace.h`.
 
@@ -13,8 +13,8 @@ use crate::{compat::Relaxed, node::Root, shim};
 use core::{ffi::c_void, ptr};
 use kernel::{bindings, error::to_result, prelude::*};
 
-/// Calls that change what is noted.
-static PROBES: shim::rkernfs_probes = shim::rkernfs_probes {
+/// What ftrace calls.
+static CALLBACKS: shim::rkernfs_ftrace_callbacks = shim::rkernfs_ftrace_callbacks {
     super_marked: Some(super_marked),
     renamed: Some(renamed),
 };
@@ -29,7 +29,7 @@ unsafe extern "C" fn super_marked(sb: *mut bindings::super_block) {
     let root = unsafe { shim::rkernfs_root_from_sb(sb) };
     if !root.is_null() {
         // SAFETY: A superblock of kernfs keeps its hierarchy.
-        unsafe { Root::from_raw(root) }.note_super_marks(true);
+        unsafe { Root::from_raw(root) }.set_may_have_super_marks(true);
     }
 }
 
@@ -52,20 +52,20 @@ unsafe extern "C" fn renamed(
         new_ns.cast()
     };
     if old.ns != new_ns {
-        // SAFETY: The caller has a reference; the number is constant.
+        // SAFETY: The caller has a reference; the id is constant.
         moved(unsafe { (*kn).id }).store(true, Relaxed);
     }
 }
 
-/// The notes, kept as long as the value lives.
+/// Tracks as long as the value lives.
 ///
 /// # Invariants
 ///
-/// The probes are in place.
-pub(super) struct Notes(());
+/// The callbacks are registered.
+pub(super) struct Tracking(());
 
-impl Notes {
-    /// Starts noting, and notes what there is.
+impl Tracking {
+    /// Starts tracking, from what exists already.
     ///
     /// # Errors
     ///
@@ -73,29 +73,32 @@ impl Notes {
     /// log names it.
     pub(super) fn new() -> Result<Self> {
         // SAFETY: Called once, after unexported functions were found; the table is static.
-        let error = unsafe { shim::rkernfs_probes_start(&PROBES) };
+        let error = unsafe { shim::rkernfs_ftrace_start(&CALLBACKS) };
         to_result(error.min(0))?;
         supers::set_super_marks_tracked(error <= 0);
         // SAFETY: Unexported functions were found before.
-        unsafe { shim::rkernfs_iterate_supers(Some(note)) };
-        // INVARIANT: Just started.
+        unsafe { shim::rkernfs_iterate_supers(Some(track_existing)) };
+        // INVARIANT: Just registered.
         Ok(Self(()))
     }
 }
 
-impl Drop for Notes {
+impl Drop for Tracking {
     fn drop(&mut self) {
-        // SAFETY: By the type's invariant they were started.
-        unsafe { shim::rkernfs_probes_stop() };
+        // SAFETY: By the type's invariant they are registered.
+        unsafe { shim::rkernfs_ftrace_stop() };
     }
 }
 
-/// Notes what there was before the probes.
+/// Tracks what existed before the callbacks were registered.
 ///
 /// # Safety
 ///
 /// `sb` must be alive: `iterate_supers()` has it locked.
-unsafe extern "C" fn note(sb: *mut bindings::super_block, _arg: *mut kernel::ffi::c_void) {
+unsafe extern "C" fn track_existing(
+    sb: *mut bindings::super_block,
+    _arg: *mut kernel::ffi::c_void,
+) {
     // SAFETY: The caller keeps the superblock.
     if unsafe { shim::rkernfs_root_from_sb(sb) }.is_null() {
         return;
@@ -106,16 +109,16 @@ unsafe extern "C" fn note(sb: *mut bindings::super_block, _arg: *mut kernel::ffi
     let ns = unsafe { namespace_shown(sb) };
     if !ns.is_null() {
         // SAFETY: The caller keeps it, and it is one of kernfs.
-        unsafe { note_moved(sb, ns) };
+        unsafe { track_moved(sb, ns) };
     }
 }
 
-/// Notes the nodes that have an inode in `sb`, but are shown in another namespace than `ns`.
+/// Tracks the nodes that have an inode in `sb`, but are shown in another namespace than `ns`.
 ///
 /// # Safety
 ///
 /// `sb` must be alive, and one of kernfs.
-unsafe fn note_moved(sb: *mut bindings::super_block, ns: *const c_void) {
+unsafe fn track_moved(sb: *mut bindings::super_block, ns: *const c_void) {
     // SAFETY: The caller keeps the superblock.
     let (lock, head) = unsafe {
         (

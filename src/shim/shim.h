@@ -174,8 +174,8 @@ struct file_system_type *rkernfs_fs_type(struct fs_context *fc);
 int rkernfs_fs_init_context(struct fs_context *fc, struct kernfs_node *root,
 			    unsigned long magic);
 
-/* probes.c: functions of the kernel whose calls are noted */
-struct rkernfs_probes {
+/* ftrace.c: functions of the kernel that ftrace calls back from */
+struct rkernfs_ftrace_callbacks {
 	/* fsnotify_put_mark(), of a mark on a whole superblock */
 	void (*super_marked)(struct super_block *sb);
 	/* kernfs_rename_ns() */
@@ -183,9 +183,9 @@ struct rkernfs_probes {
 			const void *new_ns);
 };
 
-/* 1: there can be none */
-int rkernfs_probes_start(const struct rkernfs_probes *probes);
-void rkernfs_probes_stop(void);
+/* 1: without ftrace */
+int rkernfs_ftrace_start(const struct rkernfs_ftrace_callbacks *to_call);
+void rkernfs_ftrace_stop(void);
 
 /* notify.c: how watches are told that a file changed */
 int rkernfs_notify_init(void (*run)(void));
