@@ -38,7 +38,7 @@ type NotSend = PhantomData<*mut ()>;
 /// The current task holds the lock, and each [`Member`] with this `'id` is a node of its hierarchy.
 pub(super) struct Shape<'id>(Brand<'id>, NotSend);
 
-/// `kernfs_rwsem` held shared: nobody removes anything. Below none of the others; only
+/// `kernfs_rwsem` held shared: nothing is removed. Below none of the others; only
 /// `kernfs_iattr_rwsem` (shared) and `i_lock` may follow.
 ///
 /// # Invariants
@@ -85,8 +85,8 @@ impl Drop for Shared<'_> {
     }
 }
 
-/// `kernfs_rwsem` held exclusively, under [`Supers`]: the tree's shape does not change, but by the
-/// one who has the value.
+/// `kernfs_rwsem` held exclusively, under [`Supers`]: only the owner of the value changes the tree's
+/// shape.
 ///
 /// # Invariants
 ///
@@ -122,16 +122,16 @@ impl<'id> Tree<'id> {
         let supers = Supers::lock(root);
         // SAFETY: The invariant of `Root` keeps it while it is borrowed.
         unsafe { bindings::down_write(root.kernfs_rwsem()) };
-        // INVARIANT: Just taken; `lock()` and `unlocked()` see to the brand.
+        // INVARIANT: Just taken; `lock()` and `unlocked()` ensure that the brand is right.
         Self {
             supers,
             shape: Shape(PhantomData, PhantomData),
         }
     }
 
-    /// Gives both locks up around `f`, and takes them back in order.
+    /// Releases both locks around `f`, and takes them again in order.
     ///
-    /// For the one who waits: an active user may need either lock to finish.
+    /// For a drain: an active user may need either lock to finish.
     pub(super) fn unlocked(self, f: impl FnOnce()) -> Self {
         let root = self.supers.root();
         drop(self);
@@ -140,7 +140,7 @@ impl<'id> Tree<'id> {
         Self::relock(root)
     }
 
-    /// Lets others have the locks, if they wait for them.
+    /// Lets other tasks have the locks, if any waits for them.
     pub(super) fn give_way(self) -> Self {
         let root = self.root();
         // SAFETY: The invariant of `Root` keeps it; the locks are only looked at.
@@ -169,7 +169,7 @@ impl<'id> Tree<'id> {
         Iattr { tree: self }
     }
 
-    /// Has lockdep say that the locks of `member`'s own root are held: what the types promise.
+    /// Lockdep asserts what the types promise: that the locks of `member`'s own root are held.
     pub(super) fn assert_held(&self, member: &Member<'id>) {
         if cfg!(CONFIG_PROVE_LOCKING) {
             let root = member.root();
@@ -189,7 +189,7 @@ impl Drop for Tree<'_> {
     }
 }
 
-/// `kernfs_iattr_rwsem` held exclusively, under [`Tree`]: nobody refreshes an inode.
+/// `kernfs_iattr_rwsem` held exclusively, under [`Tree`]: no inode is refreshed.
 ///
 /// # Invariants
 ///

@@ -8,7 +8,7 @@
 //! 1. [`lookup`] and [`entry`]: the functions that livepatch puts in the place of the kernel's.
 //!    `lookup` has those that give an inode a dentry, with which VFS could report it: they run while
 //!    nothing is removed.
-//! 2. [`walk`]: marks the subtree `KERNFS_REMOVING`; then, node by node and children first, drains
+//! 2. [`walk`]: sets `KERNFS_REMOVING` in the subtree; then, node by node and children first, drains
 //!    and unlinks.
 //! 3. [`nlink`]: clears the link count of the inode that each superblock has of the node. Because of
 //!    that, VFS sends `IN_DELETE_SELF` and `IN_IGNORED` with the last dentry.
