@@ -32,7 +32,7 @@ mislaid_is_refused() {
 		"$(source_of "$KDIR")/fs/kernfs/kernfs-internal.h" >"$headers/kernfs-internal.h"
 	ko=$(INCLUDE_FIRST=$headers "$here/module.sh" 2>"$work/err") || return
 	KO=$ko RUN=true LOG="$work/out" "$here/vm.sh" >/dev/null 2>"$work/err" || status=$?
-	[ $status = 122 ] && grep -q 'rkernfs: struct kernfs_root, size: ' "$work/out"
+	[ $status = 122 ] && grep -q 'rkernfs: struct kernfs_root: size is ' "$work/out"
 }
 
 # How insmod of a module without STEP ends: what the kernel's log has then

@@ -130,7 +130,7 @@ void rkernfs_unbreak_active_protection(struct kernfs_node *kn);
 
 /*
  * What a node carries in a hierarchy of src/kernfs: kernfs_node.priv of each
- * points to one. Such hierarchies are told by the flag, which the kernel has
+ * points to one. Such hierarchies are marked by the flag, which the kernel has
  * no use for.
  */
 #define RKERNFS_OWNS_DATA	(1U << 31)
@@ -187,7 +187,7 @@ struct rkernfs_ftrace_callbacks {
 int rkernfs_ftrace_start(const struct rkernfs_ftrace_callbacks *to_call);
 void rkernfs_ftrace_stop(void);
 
-/* notify.c: how watches are told that a file changed */
+/* notify.c: reporting changes of files */
 int rkernfs_notify_init(void (*run)(void));
 void rkernfs_notify_exit(void);
 void rkernfs_notify_schedule(void);
