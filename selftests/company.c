@@ -78,7 +78,7 @@ FIXTURE_TEARDOWN(company)
 
 /* Another livepatch: who came last has the functions. */
 
-TEST_F(company, rival_that_comes_later_has_the_functions_and_gives_them_back)
+TEST_F(company, later_livepatch_overrides_until_disabled)
 {
 	ASSERT_EQ(load_patched(), 0);
 	EXPECT_TOLD();
@@ -89,7 +89,7 @@ TEST_F(company, rival_that_comes_later_has_the_functions_and_gives_them_back)
 	EXPECT_TOLD();
 }
 
-TEST_F(company, rival_that_came_before_is_overruled)
+TEST_F(company, earlier_livepatch_is_overridden_until_unload)
 {
 	long calls;
 
@@ -106,7 +106,7 @@ TEST_F(company, rival_that_came_before_is_overruled)
 	EXPECT_GT(module_parameter("rival", "calls"), calls);
 }
 
-TEST_F(company, rival_below_can_go)
+TEST_F(company, earlier_livepatch_below_unloads)
 {
 	ASSERT_TRUE(insert_rival(""));
 	ASSERT_EQ(load_patched(), 0);
@@ -114,7 +114,7 @@ TEST_F(company, rival_below_can_go)
 	EXPECT_TOLD();
 }
 
-TEST_F(company, can_go_from_below_a_rival)
+TEST_F(company, unloads_below_a_later_livepatch)
 {
 	ASSERT_EQ(load_patched(), 0);
 	ASSERT_TRUE(insert_rival(""));
@@ -123,7 +123,7 @@ TEST_F(company, can_go_from_below_a_rival)
 	EXPECT_GT(module_parameter("rival", "calls"), 0);
 }
 
-TEST_F(company, cumulative_rival_ends_the_patch_and_the_module_can_go)
+TEST_F(company, later_cumulative_livepatch_disables_patch_and_module_unloads)
 {
 	ASSERT_EQ(load_patched(), 0);
 	ASSERT_TRUE(insert_rival("cumulative=1"));
@@ -135,7 +135,7 @@ TEST_F(company, cumulative_rival_ends_the_patch_and_the_module_can_go)
 	EXPECT_TOLD();
 }
 
-TEST_F(company, cumulative_rival_that_came_before_is_overruled)
+TEST_F(company, earlier_cumulative_livepatch_is_overridden)
 {
 	ASSERT_TRUE(insert_rival("cumulative=1"));
 	ASSERT_EQ(load_patched(), 0);
@@ -154,7 +154,7 @@ TEST_F(company, cumulative_rival_that_came_before_is_overruled)
 #define PROBES_BY_FTRACE	true
 #endif
 
-TEST_F(company, probe_sees_the_calls_while_the_patch_comes_and_goes)
+TEST_F(company, kprobe_fires_while_patch_is_enabled_and_disabled)
 {
 	long hits;
 
@@ -169,7 +169,7 @@ TEST_F(company, probe_sees_the_calls_while_the_patch_comes_and_goes)
 	EXPECT_GT(module_parameter("probe", "hits"), hits);
 }
 
-TEST_F(company, probe_can_come_and_go_while_patched)
+TEST_F(company, kprobe_can_be_added_and_removed_while_patched)
 {
 	ASSERT_EQ(load_patched(), 0);
 	ASSERT_EQ(insert_test_module("probe", ""), 0);
@@ -193,7 +193,7 @@ TEST_F(company, loading_under_a_post_handler_fails_and_leaves_nothing)
 	EXPECT_TOLD();
 }
 
-TEST_F(company, breakpoint_with_a_post_handler_sees_the_calls)
+TEST_F(company, breakpoint_with_a_post_handler_fires)
 {
 	if (PROBES_BY_FTRACE)
 		SKIP(return, "ftrace has the probes here");
@@ -203,7 +203,7 @@ TEST_F(company, breakpoint_with_a_post_handler_sees_the_calls)
 	EXPECT_GT(module_parameter("probe", "hits"), 0);
 }
 
-TEST_F(company, post_handler_does_not_get_under_the_patch)
+TEST_F(company, kprobe_with_post_handler_never_fires_on_patched_function)
 {
 	if (!PROBES_BY_FTRACE)
 		SKIP(return, "probes are no business of ftrace here");
@@ -227,7 +227,7 @@ static bool trace(const char *tracefs, const char *tracer)
 	       write_text(format_path(path, "%.3900s/current_tracer", tracefs), tracer);
 }
 
-TEST_F(company, function_is_traced_while_the_patch_comes_and_goes)
+TEST_F(company, function_is_traced_while_patch_is_enabled_and_disabled)
 {
 	char tracefs[PATH_MAX], path[PATH_MAX];
 
@@ -305,7 +305,7 @@ TEST_F(company, only_root_may_turn_it_off)
 
 /* A task that sleeps in the function that is to be replaced, or in its replacement */
 
-TEST_F(company, sleeper_in_the_old_function_stalls_the_transition_alone)
+TEST_F(company, task_asleep_in_old_function_stalls_only_the_transition)
 {
 	struct sleepers sleepers;
 
@@ -321,7 +321,7 @@ TEST_F(company, sleeper_in_the_old_function_stalls_the_transition_alone)
 	EXPECT_TOLD();
 }
 
-TEST_F(company, stalled_transition_can_be_taken_back)
+TEST_F(company, stalled_transition_can_be_reversed)
 {
 	struct sleepers sleepers;
 
@@ -334,7 +334,7 @@ TEST_F(company, stalled_transition_can_be_taken_back)
 	EXPECT_UNTOLD();
 }
 
-TEST_F(company, sleeper_in_the_replacement_keeps_the_module)
+TEST_F(company, task_asleep_in_replacement_pins_the_module)
 {
 	struct sleepers sleepers;
 

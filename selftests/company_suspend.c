@@ -154,7 +154,7 @@ static bool await_rounds(const struct shared *shared, int more)
 		     2 * EVENT_TIMEOUT_MS);
 }
 
-TEST_F(meanwhile, each_removal_is_told_once)
+TEST_F(meanwhile, each_removal_is_reported_once)
 {
 	int status;
 
@@ -223,7 +223,7 @@ static bool await_hit(void)
 	return await(module_parameter("delay", "hits") > 0, EVENT_TIMEOUT_MS);
 }
 
-TEST_F(within, removal_is_told_once)
+TEST_F(within, removal_is_reported_once)
 {
 	char parameters[64];
 	int status = 1;
@@ -284,7 +284,7 @@ FIXTURE_TEARDOWN(refused)
 	EXPECT_TRUE(end_suspend());
 }
 
-TEST_F(refused, machine_stays_awake_and_the_removal_is_told_once)
+TEST_F(refused, machine_stays_awake_and_removal_is_reported_once)
 {
 	struct sleepers sleepers;
 	int wd;

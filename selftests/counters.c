@@ -95,7 +95,7 @@ TEST_F(counters, numbers_are_not_cut)
 	EXPECT_STREQ(text, "0\n");
 }
 
-TEST_F(counters, watchers_are_told)
+TEST_F(counters, watchers_get_events)
 {
 	int inotify = open_inotify(), file, dir;
 	struct events events = {};
@@ -118,7 +118,7 @@ TEST_F(counters, counters_can_be_nested_and_moved)
 	EXPECT_EQ(rmdir(moved), 0);
 }
 
-TEST_F(counters, module_cannot_go_while_mounted)
+TEST_F(counters, module_cannot_be_unloaded_while_mounted)
 {
 	EXPECT_EQ(syscall(SYS_delete_module, "counters", O_NONBLOCK), -1);
 	EXPECT_EQ(errno, EWOULDBLOCK);
@@ -126,7 +126,7 @@ TEST_F(counters, module_cannot_go_while_mounted)
 }
 
 /* Leaves counters behind: the module takes them along. */
-TEST_F(counters, module_takes_its_tree_along)
+TEST_F(counters, unloading_removes_the_tree)
 {
 	char path[PATH_MAX];
 

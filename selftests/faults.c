@@ -351,7 +351,7 @@ static void expect_heard(struct __test_metadata *_metadata, int changes, int ove
 	EXPECT_EQ(heard.overflows, overflows);
 }
 
-TEST_F(change, is_told_or_an_overflow)
+TEST_F(change, is_reported_or_overflows)
 {
 	int ways = variant->watched + variant->marked;
 	long long before = self->inodes_made;

@@ -68,7 +68,7 @@ static int watch_fd(int inotify, int fd)
 				 IN_DELETE_SELF);
 }
 
-TEST_F(handles, inode_without_a_name_is_told_on_close)
+TEST_F(handles, inode_without_a_name_is_reported_on_close)
 {
 	int file, dir, file_wd, dir_wd;
 
@@ -176,7 +176,7 @@ static void race_rmdir(struct __test_metadata *_metadata, struct opener *opener,
 	race_removal(opener, remove_cgroup, cgroup, delay_us);
 }
 
-TEST_F(handles, file_opened_by_handle_while_it_goes)
+TEST_F(handles, file_opened_by_handle_while_it_is_removed)
 {
 	for (int i = 0; i < RACES; i++) {
 		struct opener opener = {
@@ -190,7 +190,7 @@ TEST_F(handles, file_opened_by_handle_while_it_goes)
 	}
 }
 
-TEST_F(handles, directory_opened_by_handle_while_it_goes)
+TEST_F(handles, directory_opened_by_handle_while_it_is_removed)
 {
 	for (int i = 0; i < RACES; i++) {
 		struct opener opener = {
@@ -360,7 +360,7 @@ static int remove_object(const char *path)
 	return write_object(path, "remove", "1") ? 0 : -1;
 }
 
-TEST_F(nested, object_opened_by_handle_while_it_goes)
+TEST_F(nested, object_opened_by_handle_while_it_is_removed)
 {
 	for (int i = 0; i < RACES; i++) {
 		struct opener opener = {
@@ -404,20 +404,20 @@ static void remove_as_opened(struct __test_metadata *_metadata, struct _test_dat
 	ASSERT_TOLD(self->wd);
 }
 
-TEST_F(nested, dentry_goes_before_the_opener_has_the_inode)
+TEST_F(nested, last_dentry_dropped_before_opener_gets_inode)
 {
 	make_nested(_metadata, self);
 	remove_as_opened(_metadata, self, "kernfs_get_inode");
 }
 
-TEST_F(nested, dentry_goes_before_the_opener_has_one)
+TEST_F(nested, last_dentry_dropped_before_opener_gets_dentry)
 {
 	make_nested(_metadata, self);
 	remove_as_opened(_metadata, self, "d_obtain_alias");
 }
 
 /* What is opened is in it, and VFS asks for the directory to give that a name. */
-TEST_F(nested, dentry_goes_before_the_opener_of_a_child_has_the_inode)
+TEST_F(nested, last_dentry_dropped_before_opener_of_child_gets_inode)
 {
 	make_nested(_metadata, self);
 	ASSERT_EQ(mkdir(self->child, 0755), 0);
@@ -472,12 +472,12 @@ static void mark_and_remove_as_opened(struct __test_metadata *_metadata,
 	close(fanotify);
 }
 
-TEST_F(nested, evictable_mark_is_told_once_as_it_is_opened)
+TEST_F(nested, evictable_mark_gets_one_event_during_opening)
 {
 	mark_and_remove_as_opened(_metadata, self, FAN_MARK_EVICTABLE);
 }
 
-TEST_F(nested, mark_is_told_once_as_it_is_opened)
+TEST_F(nested, mark_gets_one_event_during_opening)
 {
 	mark_and_remove_as_opened(_metadata, self, 0);
 }

@@ -124,7 +124,7 @@ static void others_go_on(struct __test_metadata *_metadata, struct _test_data_ke
 	end_process(pid);
 }
 
-TEST_F(kept, inode_is_told_at_once_and_nobody_waits)
+TEST_F(kept, watch_gets_event_at_once_and_no_task_waits)
 {
 	int wd = inotify_add_watch(self->inotify, self->node, IN_DELETE_SELF);
 	char parameters[PATH_MAX];

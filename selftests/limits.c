@@ -36,7 +36,7 @@ static bool await_marks(int inotify, int nr)
 	return await(count_marks(inotify) == nr, EVENT_TIMEOUT_MS);
 }
 
-TEST_F(limits, full_queue_overflows_and_the_watch_goes)
+TEST_F(limits, removal_with_full_queue_overflows_and_frees_watch)
 {
 	char cgroup[PATH_MAX], dir[PATH_MAX], name[PATH_MAX];
 	struct events events = {};
@@ -113,7 +113,7 @@ static int count_told(int inotify, unsigned char *told, int nr_watches)
 	return nr_events;
 }
 
-TEST_F(limits, ten_thousand_watches_without_dentries_are_told_and_gone)
+TEST_F(limits, ten_thousand_watches_without_dentries_get_events_and_are_freed)
 {
 	static unsigned char told[NR_FILES + 1];
 	int nr_files = 0, nr_cgroups = 0, nr_events = 0, nr_wrong = 0;

@@ -77,7 +77,7 @@ static int watch_link(int inotify, const char *path)
 	return inotify_add_watch(inotify, path, IN_DELETE_SELF | IN_DONT_FOLLOW);
 }
 
-TEST_F(links, renamed_is_told)
+TEST_F(links, renamed_is_reported)
 {
 	struct stat st;
 	int wd = -1;

@@ -181,7 +181,7 @@ static void await_reports(const struct nodes *nodes)
 		EXPECT_EQ(self->listener.overflows, 0);					\
 	} while (0)
 
-TEST_F(marks, every_node_of_a_cgroup_that_nobody_looked_at)
+TEST_F(marks, every_node_of_a_cgroup_never_looked_up)
 {
 	list_tree(&self->nodes, AT_FDCWD, self->path);
 	ASSERT_GT(self->nodes.nr, 5);
@@ -310,7 +310,7 @@ TEST_F(marks, without_ondir_only_files)
 	}
 }
 
-TEST_F(marks, for_other_events_hears_nothing)
+TEST_F(marks, for_other_events_gets_nothing)
 {
 	list_tree(&self->nodes, AT_FDCWD, self->path);
 	ASSERT_TRUE(mark(&self->listener, FAN_ATTRIB | FAN_MOVE_SELF | FAN_ONDIR, cgroup_base()));

@@ -51,7 +51,7 @@ static int remove_watched(struct __test_metadata *_metadata, int inotify, const 
 	return wd;
 }
 
-TEST_F(memcg, file_watch_is_told_of_rmdir)
+TEST_F(memcg, file_watch_gets_events_on_rmdir)
 {
 	char events[PATH_MAX];
 	int wd;
@@ -61,7 +61,7 @@ TEST_F(memcg, file_watch_is_told_of_rmdir)
 	ASSERT_TOLD(wd);
 }
 
-TEST_F(memcg, directory_watch_is_told_of_rmdir)
+TEST_F(memcg, directory_watch_gets_events_on_rmdir)
 {
 	int wd = remove_watched(_metadata, self->inotify, self->path, self->path);
 

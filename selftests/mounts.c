@@ -221,7 +221,7 @@ TEST_F(over, lookup_by_name_detaches)
 }
 
 /* As a directory that is held open */
-TEST_F(over, covered_directory_is_told_when_it_is_uncovered)
+TEST_F(over, covered_directory_is_reported_when_uncovered)
 {
 	int wd = inotify_add_watch(self->inotify, DIRECTORY, IN_DELETE_SELF);
 	int above = inotify_add_watch(self->inotify, DEVICE, IN_DELETE_SELF);
@@ -241,7 +241,7 @@ TEST_F(over, covered_directory_is_told_when_it_is_uncovered)
 	NEWS(ASSERT_TOLD(wd, above));
 }
 
-TEST_F(over, file_that_is_not_covered_is_told_at_once)
+TEST_F(over, file_that_is_not_covered_is_reported_at_once)
 {
 	int wd = inotify_add_watch(self->inotify, FILE_IN_IT, IN_DELETE_SELF);
 
@@ -303,7 +303,7 @@ FIXTURE_TEARDOWN(elsewhere)
 		unload_dummy();
 }
 
-TEST_F(elsewhere, bind_mounted_file_is_told_when_it_is_unmounted)
+TEST_F(elsewhere, bind_mounted_file_is_reported_when_unmounted)
 {
 	struct stat st;
 	int wd, fd;
@@ -320,7 +320,7 @@ TEST_F(elsewhere, bind_mounted_file_is_told_when_it_is_unmounted)
 	NEWS(ASSERT_TOLD(wd));
 }
 
-TEST_F(elsewhere, bind_mounted_directory_is_told_when_it_is_unmounted)
+TEST_F(elsewhere, bind_mounted_directory_is_reported_when_unmounted)
 {
 	struct stat st;
 	int wd;

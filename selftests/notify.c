@@ -334,7 +334,7 @@ TEST_F(modify, file_system_mark_without_names)
 }
 
 /* What the kernel changes, it changes through no mount. */
-TEST_F(modify, mount_mark_is_not_told)
+TEST_F(modify, mount_mark_gets_nothing)
 {
 	mark(_metadata, &self->subject, FAN_REPORT_DFID_NAME, FAN_MARK_MOUNT, FAN_MODIFY,
 	     cgroup_base());
@@ -342,7 +342,7 @@ TEST_F(modify, mount_mark_is_not_told)
 }
 
 /* Whoever does not ask makes no inode come to be. */
-TEST_F(modify, nobody_asks)
+TEST_F(modify, uninterested_marks_create_no_inode)
 {
 	long long before = counter("notify_inodes_made");
 
@@ -429,7 +429,7 @@ static void await_created(struct created *created, int wanted)
 }
 
 /* Of the files in a new cgroup, nobody is told: that would be dozens for each. */
-TEST_F(create, of_a_cgroup_is_told_once)
+TEST_F(create, of_a_cgroup_is_reported_once)
 {
 	ASSERT_EQ(mkdir(self->path, 0755), 0);
 	await_created(&self->created, 1);
@@ -437,7 +437,7 @@ TEST_F(create, of_a_cgroup_is_told_once)
 	EXPECT_EQ(self->created.others, 0);
 }
 
-TEST_F(create, by_the_kernel_is_not_told)
+TEST_F(create, by_the_kernel_is_not_reported)
 {
 	struct events events = {};
 	int inotify = open_inotify();

@@ -107,7 +107,7 @@ static void start_worker(struct worker *w, const char *root, unsigned int seed, 
 	pthread_create(&w->thread, NULL, work, w);
 }
 
-TEST_F(model, says_how_ten_thousand_random_operations_end)
+TEST_F(model, predicts_ten_thousand_random_operations)
 {
 	unsigned int seed = choose_seed();
 	char path[PATH_MAX];

@@ -133,7 +133,7 @@ static int count_told(int inotify, int nr)
 	return once;
 }
 
-TEST_F(trees, deep_one_goes_at_once_and_all_are_told)
+TEST_F(trees, deep_tree_is_removed_at_once_and_all_watches_get_events)
 {
 	int inotify = open_inotify(), dir;
 
@@ -147,7 +147,7 @@ TEST_F(trees, deep_one_goes_at_once_and_all_are_told)
 	close(inotify);
 }
 
-TEST_F(trees, deep_one_goes_level_by_level)
+TEST_F(trees, deep_tree_is_removed_level_by_level)
 {
 	int dir = make_deep(self->top, DEPTH);
 
@@ -204,7 +204,7 @@ static bool make_wide(int top)
 	return true;
 }
 
-TEST_F(trees, wide_one_goes_at_once_and_holds_nobody_up)
+TEST_F(trees, wide_tree_is_removed_at_once_without_delaying_others)
 {
 	struct user user = { .path = self->root };
 	long long start = now_us(), removal;
@@ -230,7 +230,7 @@ TEST_F(trees, wide_one_goes_at_once_and_holds_nobody_up)
 	EXPECT_GE(counter("nodes_removed"), self->removed + width() * NODES_PER_OBJECT);
 }
 
-TEST_F(trees, wide_one_goes_one_by_one)
+TEST_F(trees, wide_tree_is_removed_one_by_one)
 {
 	char name[16];
 

@@ -175,7 +175,7 @@ static bool is_told_deleted(int fd)
 	       strstr(path, " (deleted)");
 }
 
-TEST_F(removed, is_told_deleted_by_proc)
+TEST_F(removed, is_deleted_in_proc)
 {
 	struct stat st;
 
@@ -186,7 +186,7 @@ TEST_F(removed, is_told_deleted_by_proc)
 	EXPECT_EQ(st.st_nlink, 0);
 }
 
-TEST_F(removed, is_told_deleted_where_only_its_path_is_held)
+TEST_F(removed, is_deleted_in_proc_when_open_with_o_path)
 {
 	int fd = open(file, O_PATH | O_CLOEXEC);
 
@@ -224,18 +224,18 @@ static void close_removed(struct __test_metadata *_metadata, int inotify, int *f
 		TH_LOG("%d is the directory: %s", in_dir, describe_events(&events));
 }
 
-TEST_F(removed, directory_is_told_of_its_close)
+TEST_F(removed, directory_watch_gets_its_close)
 {
 	close_removed(_metadata, self->inotify, &self->fd, variant->remove, variant->alone, 0, 1);
 }
 
-TEST_F(removed, directory_is_not_told_of_its_close_with_excl_unlink)
+TEST_F(removed, directory_watch_with_excl_unlink_gets_no_close)
 {
 	close_removed(_metadata, self->inotify, &self->fd, variant->remove, variant->alone,
 		      IN_EXCL_UNLINK, 0);
 }
 
-TEST_F(removed, is_told_deleted_when_held_twice)
+TEST_F(removed, is_deleted_in_proc_when_open_twice)
 {
 	int fd = open(file, O_RDONLY | O_CLOEXEC);
 

@@ -48,7 +48,7 @@ FIXTURE_TEARDOWN(object)
 	unmount_pseudofs(self->root);
 }
 
-TEST_F(object, remove_file_takes_the_object_with_it)
+TEST_F(object, remove_file_removes_the_object)
 {
 	int file, dir, own;
 	char path[PATH_MAX];
@@ -63,7 +63,7 @@ TEST_F(object, remove_file_takes_the_object_with_it)
 }
 
 /* What was not found has a dentry, too, which would keep the directory's. */
-TEST_F(object, names_looked_up_in_it_do_not_keep_it)
+TEST_F(object, names_looked_up_in_it_do_not_pin_it)
 {
 	char child[PATH_MAX];
 	int fd, dir, below;
@@ -83,7 +83,7 @@ TEST_F(object, names_looked_up_in_it_do_not_keep_it)
 	ASSERT_TOLD(dir, below);
 }
 
-TEST_F(object, control_takes_one_file_by_name)
+TEST_F(object, control_removes_one_file_by_name)
 {
 	char path[PATH_MAX];
 	int aux, dir, wd;
@@ -123,7 +123,7 @@ TEST_F(object, hiding_and_showing_sends_nothing)
 	ASSERT_QUIET();
 }
 
-TEST_F(object, hidden_file_is_told_when_its_object_goes)
+TEST_F(object, hidden_file_is_reported_with_its_object)
 {
 	int wd;
 
@@ -234,7 +234,7 @@ static void run_race(struct race *race)
 	pthread_barrier_destroy(&race->start);
 }
 
-TEST_F(losers, return_only_after_the_node_is_gone)
+TEST_F(losers, return_only_after_the_node_is_removed)
 {
 	for (int i = 0; i < RACES; i++) {
 		struct race race = { .remove = self->remove };

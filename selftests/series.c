@@ -106,7 +106,7 @@ TEST_F(series, open_directory_has_no_links_after_rmdir)
 	close(fd);
 }
 
-TEST_F(series, open_directory_is_told_on_close_after_fstat)
+TEST_F(series, open_directory_is_reported_on_close_after_fstat)
 {
 	struct stat st;
 	int wd, fd = remove_opened(_metadata, self->inotify, self->child, &wd);
@@ -117,7 +117,7 @@ TEST_F(series, open_directory_is_told_on_close_after_fstat)
 	ASSERT_TOLD_IN_ORDER(wd);
 }
 
-TEST_F(series, open_directory_is_told_on_close_after_permission_check)
+TEST_F(series, open_directory_is_reported_on_close_after_permission_check)
 {
 	int wd, fd = remove_opened(_metadata, self->inotify, self->child, &wd);
 
@@ -128,7 +128,7 @@ TEST_F(series, open_directory_is_told_on_close_after_permission_check)
 	ASSERT_TOLD_IN_ORDER(wd);
 }
 
-TEST_F(series, file_is_told_before_its_directory)
+TEST_F(series, file_is_reported_before_its_directory)
 {
 	struct pair wd = WATCH_PAIR(EVERYTHING);
 
@@ -136,7 +136,7 @@ TEST_F(series, file_is_told_before_its_directory)
 	ASSERT_TOLD_IN_ORDER(wd.file, wd.dir);
 }
 
-TEST_F(series, reclaimed_file_is_told_before_its_directory)
+TEST_F(series, reclaimed_file_is_reported_before_its_directory)
 {
 	struct pair wd = WATCH_PAIR(IN_DELETE_SELF);
 
@@ -148,7 +148,7 @@ TEST_F(series, reclaimed_file_is_told_before_its_directory)
 }
 
 /* Somebody else has the directory open, and finds it without links at once. */
-TEST_F(series, reclaimed_file_is_told_before_its_open_directory)
+TEST_F(series, reclaimed_file_is_reported_before_its_open_directory)
 {
 	struct pair wd = WATCH_PAIR(IN_DELETE_SELF);
 	struct stat st;
@@ -166,7 +166,7 @@ TEST_F(series, reclaimed_file_is_told_before_its_open_directory)
 	ASSERT_TOLD(wd.dir);
 }
 
-TEST_F(series, rmdir_tells_before_it_returns)
+TEST_F(series, rmdir_reports_before_it_returns)
 {
 	struct pair wd = WATCH_PAIR(IN_DELETE_SELF);
 
@@ -177,7 +177,7 @@ TEST_F(series, rmdir_tells_before_it_returns)
 	EXPECT_TRUE(told_once(&self->events, wd.dir));
 }
 
-TEST_F(series, parent_is_told_of_the_directory_once)
+TEST_F(series, parent_gets_one_event_of_the_directory)
 {
 	int parent, dir;
 
@@ -195,7 +195,7 @@ TEST_F(series, parent_is_told_of_the_directory_once)
 		TH_LOG("%s", describe_events(&self->events));
 }
 
-TEST_F(series, controller_off_tells_the_file_and_not_the_directory)
+TEST_F(series, controller_off_reports_the_file_and_not_the_directory)
 {
 	char path[PATH_MAX];
 	struct pair wd;
@@ -268,7 +268,7 @@ static void run_race(struct race *race, void *(*racer[])(void *), int nr)
 	pthread_barrier_destroy(&race->start);
 }
 
-TEST_F(series, concurrent_rmdir_tells_once)
+TEST_F(series, concurrent_rmdir_reports_once)
 {
 	void *(*racers[RACERS])(void *) = { race_rmdir, race_rmdir, race_rmdir, race_rmdir };
 
@@ -285,7 +285,7 @@ TEST_F(series, concurrent_rmdir_tells_once)
 	}
 }
 
-TEST_F(series, rmdir_against_controller_off_tells_once)
+TEST_F(series, rmdir_against_controller_off_reports_once)
 {
 	void *(*racers[])(void *) = { race_rmdir, race_controller_off };
 	char control[PATH_MAX];
@@ -307,7 +307,7 @@ TEST_F(series, rmdir_against_controller_off_tells_once)
 	}
 }
 
-TEST_F(series, watch_taken_away_during_rmdir_ends_once)
+TEST_F(series, watch_removed_during_rmdir_is_ignored_once)
 {
 	for (int i = 0; i < RACES; i++) {
 		struct race race = { .path = self->child };

@@ -99,7 +99,7 @@ static int watch_in(int inotify, const char *root, const char *node)
 	return inotify_add_watch(inotify, path, IN_DELETE_SELF | IN_ATTRIB);
 }
 
-TEST_F(superblocks, each_is_told)
+TEST_F(superblocks, each_reports)
 {
 	long long sent = counter("events_sent");
 	int wd[NR_NETNS + 1][2];
@@ -127,7 +127,7 @@ TEST_F(superblocks, each_is_told)
 		EXPECT_GE(counter("events_sent") - sent, 2 * (NR_NETNS + 1));
 }
 
-TEST_F(superblocks, one_that_outlived_its_namespace_is_told)
+TEST_F(superblocks, superblock_that_outlived_its_namespace_still_reports)
 {
 	int wd = watch_in(self->inotify, self->root[0], "/refcnt");
 
@@ -140,7 +140,7 @@ TEST_F(superblocks, one_that_outlived_its_namespace_is_told)
 	ASSERT_TOLD(wd);
 }
 
-TEST_F(superblocks, unmounted_one_says_so_and_the_others_go_on)
+TEST_F(superblocks, unmount_sends_in_unmount_and_others_still_report)
 {
 	int gone, stays;
 
@@ -173,7 +173,7 @@ static void watch_device(struct __test_metadata *_metadata, int inotify, const c
 	ASSERT_GE(wd[1], 0);
 }
 
-TEST_F(superblocks, one_that_a_node_was_moved_from_is_told)
+TEST_F(superblocks, superblock_that_node_was_moved_from_still_reports)
 {
 	int wd[4];
 
@@ -191,7 +191,7 @@ TEST_F(superblocks, one_that_a_node_was_moved_from_is_told)
 }
 
 /* Which of many shows a node is looked for, and then kept at hand. */
-TEST_F(superblocks, one_of_many_is_told)
+TEST_F(superblocks, one_of_many_reports)
 {
 	static char root[CROWD][PATH_MAX];
 	static pid_t netns[CROWD];
@@ -244,7 +244,7 @@ static bool ended_once(const struct events *events, int wd)
 	return endings == 1 && ignored == 1 && !others;
 }
 
-TEST_F(superblocks, unmount_against_removal_ends_each_once)
+TEST_F(superblocks, unmount_against_removal_removes_each_watch_once)
 {
 	for (int i = 0; i < RACES; i++) {
 		int wd[2], netns = i % NR_NETNS;

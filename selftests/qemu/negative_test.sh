@@ -91,11 +91,11 @@ unreviewed_says_so() {
 
 echo 'TAP version 13'
 has_livepatch || { echo '1..0 # SKIP this kernel has no livepatch'; exit; }
-fails clear_nlink directory_watch_is_told_of_rmdir memcg_events
+fails clear_nlink directory_watch_gets_events_on_rmdir memcg_events
 fails release rmdir/reclaimed matrix rmdir/reclaimed
 fails release subtree_control/cached matrix subtree_control/cached
 fails guard open_directory_has_no_links_after_rmdir series
-fails guard open_directory_is_told_on_close_after_fstat series
+fails guard open_directory_is_reported_on_close_after_fstat series
 fails timeout stopped.in_sendfile_from_fuse unprivileged -v in_sendfile_from_fuse
 fails timeout blocked.by_a_full_socket unprivileged -v by_a_full_socket
 fails timeout blocked.by_cpu_max unprivileged -v by_cpu_max
