@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * bpf programs at the begin and the end of a function that the patch replaces,
- * attached before it and after it, while it comes and goes: each call is seen
- * once, whoever does it.
+ * attached before it and after it, while it is enabled and disabled: each call is seen
+ * once, whichever function does it.
  */
 #include "lib/harness.h"
 #include "company/bpf.h"
@@ -61,7 +61,7 @@ static long long runs(struct __test_metadata *_metadata, struct _test_data_bpf *
 {
 	long long before = program_runs(self->program);
 
-	EXPECT_EQ(is_told(patched ? EVENT_TIMEOUT_MS : NONE_MS), patched);
+	EXPECT_EQ(is_reported(patched ? EVENT_TIMEOUT_MS : NONE_MS), patched);
 	return program_runs(self->program) - before;
 }
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * samples/counters.rs, a second module on the kernfs abstractions: what it
- * does, that its watchers are told, that it comes and goes.
+ * does, that its watches get events, that it can be loaded and unloaded.
  */
 #include <fcntl.h>
 #include <sys/mount.h>
@@ -103,7 +103,7 @@ TEST_F(counters, watchers_get_events)
 	file = inotify_add_watch(inotify, self->count, IN_DELETE_SELF);
 	dir = inotify_add_watch(inotify, self->counter, IN_DELETE_SELF);
 	ASSERT_EQ(rmdir(self->counter), 0);
-	assert_told(_metadata, inotify, &events, (const int []) { file, dir }, 2);
+	assert_events(_metadata, inotify, &events, (const int []) { file, dir }, 2);
 	close(inotify);
 }
 

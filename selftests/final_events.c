@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * The last text of a removed cgroup's *.events, which the parameter final_events
- * keeps for who has such a file open: how the cgroup ended.
+ * keeps for tasks that have such a file open: how the cgroup ended.
  */
 #include <fcntl.h>
 #include <poll.h>
@@ -139,7 +139,7 @@ TEST_F(final, other_files_have_none)
 	EXPECT_EQ(errno, ENODEV);
 }
 
-/* Who may write has the buffer that a text is kept in. */
+/* A writer has the buffer that a text is kept in. */
 TEST_F(final, writer_has_none)
 {
 	int fd;

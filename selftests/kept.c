@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Somebody has a reference of a removed inode without a dentry, and keeps it for
- * as long as he likes, as each rule of a Landlock ruleset does. Whoever watches
- * that inode is told as if there were none, and nobody else waits.
+ * A task has a reference of a removed inode without a dentry, and holds it for
+ * as long as it likes, as each rule of a Landlock ruleset does. A watch of that
+ * inode gets its events as if there were none, and no other task waits.
  */
 #include <sched.h>
 #include <sys/mount.h>
@@ -36,12 +36,12 @@ FIXTURE_VARIANT(kept) {
 	bool is_dir;
 };
 
-/* Its cgroup goes by rmdir(2). */
+/* rmdir(2) removes its cgroup. */
 FIXTURE_VARIANT_ADD(kept, file) {
 	.is_dir = false,
 };
 
-/* Its device goes: rmdir(2) would look it up, which gives it a dentry. */
+/* Its device is removed: rmdir(2) would look it up, which gives it a dentry. */
 FIXTURE_VARIANT_ADD(kept, directory) {
 	.is_dir = true,
 };
@@ -55,7 +55,7 @@ FIXTURE_SETUP(kept)
 	if (!reason)
 		reason = why_no_dummies();
 	if (!reason && !has_test_module("keep"))
-		reason = "no modules of the tests";
+		reason = "selftests/modules/keep.ko is not installed";
 	if (reason)
 		SKIP(return, "%s", reason);
 	format_path(self->cgroup, "%.3900s/kept", cgroup_base());
@@ -118,7 +118,7 @@ static void others_go_on(struct __test_metadata *_metadata, struct _test_data_ke
 	ASSERT_EQ(remove_cgroup(self->other), 0);
 	ASSERT_TRUE(delete_group(OTHER_GROUP));
 	self->events_others.nr = 0;
-	assert_told(_metadata, self->inotify_others, &self->events_others, wd, ARRAY_SIZE(wd));
+	assert_events(_metadata, self->inotify_others, &self->events_others, wd, ARRAY_SIZE(wd));
 	pid = start_process(mount_both, NULL, self->mount_point);
 	ASSERT_GT(pid, 0);
 	end_process(pid);
@@ -133,7 +133,7 @@ TEST_F(kept, watch_gets_event_at_once_and_no_task_waits)
 	ASSERT_EQ(insert_test_module("keep", format_path(parameters, "path=%.4000s", self->node)),
 		  0);
 	ASSERT_TRUE(remove_kept(self, variant->is_dir));
-	ASSERT_TOLD(wd);
+	ASSERT_EVENTS(wd);
 	EXPECT_EQ(count_marks(self->inotify), 0);
 	EXPECT_LE(counter("work_pending"), 0);
 	others_go_on(_metadata, self);

@@ -95,7 +95,7 @@ TEST_F(links, renamed_is_reported)
 		wd = watch_link(self->inotify, LINK "rkm0");
 	ASSERT_GE(wd, 0);
 	ASSERT_TRUE(delete_group(GROUP));
-	ASSERT_TOLD(wd);
+	ASSERT_EVENTS(wd);
 	EXPECT_EQ(count_marks(self->inotify), 0);
 }
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Who waits for a file by poll(2) and its like is told that it was removed, as
- * he would be if he asked: POLLERR | POLLPRI.
+ * A task that waits for a file by poll(2) and its like wakes when it is removed,
+ * with what a new call would return: POLLERR | POLLPRI.
  */
 #include <fcntl.h>
 #include <poll.h>
@@ -75,7 +75,7 @@ static bool put_to_sleep(struct waiter *waiter, int (*wait)(int fd), int fd)
 	return start_waiter(waiter, wait, fd) && await(is_asleep(waiter), EVENT_TIMEOUT_MS);
 }
 
-/* 0: it is not told. */
+/* 0: it does not wake. */
 static int join_waiter(struct waiter *waiter)
 {
 	return await(!pthread_tryjoin_np(waiter->thread, NULL), EVENT_TIMEOUT_MS) ?
@@ -283,7 +283,7 @@ FIXTURE_VARIANT(file) {
 	bool (*make)(void);
 	bool (*remove)(void);
 	void (*forget)(void);
-	/* Pressure is only polled by who has said how much it takes. */
+	/* Pressure can only be polled after a trigger was written. */
 	const char *trigger;
 };
 
@@ -382,7 +382,7 @@ TEST_F(file, sleeping_poller_gets_one_edge)
 	EXPECT_EQ(take_epoll(self->epoll, QUIET_MS), 0);
 }
 
-/* Who else is told, and when */
+/* Which other pollers wake, and when */
 
 FIXTURE(cgroup) {
 	char cgroup[PATH_MAX];
@@ -406,7 +406,7 @@ FIXTURE_TEARDOWN(cgroup)
 	cgroup_base_remove();
 }
 
-/* kernfs_notify() wakes one of those who wait exclusively: there is work for one. */
+/* kernfs_notify() wakes one exclusive waiter: there is work for one. */
 TEST_F(cgroup, all_pollers_wake_also_exclusive_ones)
 {
 	struct waiter crowd[CROWD];
@@ -441,7 +441,7 @@ static int wait_for_end(int fd)
 {
 	struct stat st;
 
-	/* 0 is who was not told. */
+	/* 0 is a poller that did not wake. */
 	return wait_by_poll(fd) == GONE && !fstat(fd, &st) && !st.st_nlink ? GONE : -1;
 }
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * rkernfs's own file system as its users see it: mounting, objects and their
- * files, and what is refused. How watchers are told is in the other tests.
+ * files, and what is refused. Events are in the other tests.
  */
 #include <fcntl.h>
 #include <poll.h>
@@ -271,7 +271,7 @@ TEST_F(pseudofs, remove_includes_what_is_below)
 	ASSERT_GE(fd, 0);
 	ASSERT_TRUE(write_object(self->path, "remove", "1\n"));
 	EXPECT_FALSE(exists(self->path));
-	/* As in any directory that is gone */
+	/* As in any removed directory */
 	EXPECT_EQ(error_of(mkdirat(fd, "c", 0755)), ENOENT);
 	EXPECT_EQ(error_of(openat(fd, "value", O_RDONLY)), ENOENT);
 	close(fd);

@@ -2,7 +2,7 @@
 /*
  * 10,000 random operations on the pseudo file system by several threads, each
  * of which predicts what comes of its own; objects that all of them fight for;
- * somebody who looks at everything meanwhile. SEED= repeats a run's choices.
+ * a task that looks at everything meanwhile. SEED= repeats a run's choices.
  */
 #include <dirent.h>
 #include <sys/stat.h>

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * What the hunks of the mainline series are there for, seen from user space on
- * cgroups: a directory that stays open, the order of events, nothing besides,
+ * cgroups: a directory that stays open, the order of events, nothing else,
  * concurrent removers, hiding.
  */
 #include <fcntl.h>
@@ -114,7 +114,7 @@ TEST_F(series, open_directory_is_reported_on_close_after_fstat)
 	ASSERT_EQ(fstat(fd, &st), 0);
 	ASSERT_QUIET();
 	close(fd);
-	ASSERT_TOLD_IN_ORDER(wd);
+	ASSERT_EVENTS_IN_ORDER(wd);
 }
 
 TEST_F(series, open_directory_is_reported_on_close_after_permission_check)
@@ -125,7 +125,7 @@ TEST_F(series, open_directory_is_reported_on_close_after_permission_check)
 	openat(fd, cgroup_file(), O_RDONLY);
 	ASSERT_QUIET();
 	close(fd);
-	ASSERT_TOLD_IN_ORDER(wd);
+	ASSERT_EVENTS_IN_ORDER(wd);
 }
 
 TEST_F(series, file_is_reported_before_its_directory)
@@ -133,7 +133,7 @@ TEST_F(series, file_is_reported_before_its_directory)
 	struct pair wd = WATCH_PAIR(EVERYTHING);
 
 	ASSERT_EQ(remove_cgroup(self->child), 0);
-	ASSERT_TOLD_IN_ORDER(wd.file, wd.dir);
+	ASSERT_EVENTS_IN_ORDER(wd.file, wd.dir);
 }
 
 TEST_F(series, reclaimed_file_is_reported_before_its_directory)
@@ -144,10 +144,10 @@ TEST_F(series, reclaimed_file_is_reported_before_its_directory)
 	ASSERT_EQ(remove_cgroup(self->child), 0);
 	read_events(self->inotify, &self->events);
 	EXPECT_EQ(self->events.nr, 4);
-	ASSERT_TOLD_IN_ORDER(wd.file, wd.dir);
+	ASSERT_EVENTS_IN_ORDER(wd.file, wd.dir);
 }
 
-/* Somebody else has the directory open, and finds it without links at once. */
+/* Another task has the directory open, and finds it without links at once. */
 TEST_F(series, reclaimed_file_is_reported_before_its_open_directory)
 {
 	struct pair wd = WATCH_PAIR(IN_DELETE_SELF);
@@ -160,10 +160,10 @@ TEST_F(series, reclaimed_file_is_reported_before_its_open_directory)
 	ASSERT_EQ(remove_cgroup(self->child), 0);
 	ASSERT_EQ(fstat(fd, &st), 0);
 	EXPECT_EQ(st.st_nlink, 0);
-	ASSERT_TOLD(wd.file);
+	ASSERT_EVENTS(wd.file);
 	close(fd);
 	self->events.nr = 0;
-	ASSERT_TOLD(wd.dir);
+	ASSERT_EVENTS(wd.dir);
 }
 
 TEST_F(series, rmdir_reports_before_it_returns)
@@ -173,8 +173,8 @@ TEST_F(series, rmdir_reports_before_it_returns)
 	ASSERT_EQ(remove_cgroup(self->child), 0);
 	read_events(self->inotify, &self->events);
 	EXPECT_EQ(self->events.nr, 4);
-	EXPECT_TRUE(told_once(&self->events, wd.file));
-	EXPECT_TRUE(told_once(&self->events, wd.dir));
+	EXPECT_TRUE(got_events_once(&self->events, wd.file));
+	EXPECT_TRUE(got_events_once(&self->events, wd.dir));
 }
 
 TEST_F(series, parent_gets_one_event_of_the_directory)
@@ -205,7 +205,7 @@ TEST_F(series, controller_off_reports_the_file_and_not_the_directory)
 	wd = WATCH_PAIR(EVERYTHING);
 	format_path(path, "%.4000s/cgroup.subtree_control", self->parent);
 	ASSERT_TRUE(write_text(path, "-memory"));
-	ASSERT_TOLD_IN_ORDER(wd.file);
+	ASSERT_EVENTS_IN_ORDER(wd.file);
 }
 
 TEST_F(series, hiding_sends_nothing)
@@ -280,7 +280,7 @@ TEST_F(series, concurrent_rmdir_reports_once)
 		run_race(&race, racers, RACERS);
 		ASSERT_EQ(race.removed, 1);
 		ASSERT_EQ(race.other_errors, 0);
-		ASSERT_TOLD(wd.file, wd.dir);
+		ASSERT_EVENTS(wd.file, wd.dir);
 		ASSERT_EQ(mkdir(self->child, 0755), 0);
 	}
 }
@@ -301,7 +301,7 @@ TEST_F(series, rmdir_against_controller_off_reports_once)
 		run_race(&race, racers, ARRAY_SIZE(racers));
 		ASSERT_EQ(race.other_errors, 0);
 		ASSERT_EQ(race.removed, 1);
-		ASSERT_TOLD(wd.file, wd.dir);
+		ASSERT_EVENTS(wd.file, wd.dir);
 		ASSERT_TRUE(write_text(control, "+memory"));
 		ASSERT_EQ(mkdir(self->child, 0755), 0);
 	}

@@ -116,13 +116,13 @@ TEST_F(superblocks, each_reports)
 	await_events(self->inotify, &self->events, 4 * (NR_NETNS + 1));
 	EXPECT_EQ(self->events.nr, 4 * (NR_NETNS + 1));
 	for (int i = 0; i <= NR_NETNS; i++) {
-		EXPECT_TRUE(told_once(&self->events, wd[i][0]))
+		EXPECT_TRUE(got_events_once(&self->events, wd[i][0]))
 			TH_LOG("file in %s: %s", self->root[i], describe_events(&self->events));
-		EXPECT_TRUE(told_once(&self->events, wd[i][1]))
+		EXPECT_TRUE(got_events_once(&self->events, wd[i][1]))
 			TH_LOG("dir in %s: %s", self->root[i], describe_events(&self->events));
 	}
 	EXPECT_EQ(count_marks(self->inotify), 0);
-	/* VFS tells of none that has no dentry. */
+	/* VFS reports none that has no dentry. */
 	if (variant->reclaim && sent >= 0)
 		EXPECT_GE(counter("events_sent") - sent, 2 * (NR_NETNS + 1));
 }
@@ -137,7 +137,7 @@ TEST_F(superblocks, superblock_that_outlived_its_namespace_still_reports)
 	if (variant->reclaim)
 		ASSERT_TRUE(reclaim_all(self));
 	ASSERT_TRUE(unload_dummy());
-	ASSERT_TOLD(wd);
+	ASSERT_EVENTS(wd);
 }
 
 TEST_F(superblocks, unmount_sends_in_unmount_and_others_still_report)
@@ -156,7 +156,7 @@ TEST_F(superblocks, unmount_sends_in_unmount_and_others_still_report)
 	await_events(self->inotify, &self->events, 4);
 	EXPECT_EQ(self->events.nr, 4)
 		TH_LOG("%s", describe_events(&self->events));
-	EXPECT_TRUE(told_once(&self->events, stays));
+	EXPECT_TRUE(got_events_once(&self->events, stays));
 }
 
 /* Watches a device and one of its files. */
@@ -187,7 +187,7 @@ TEST_F(superblocks, superblock_that_node_was_moved_from_still_reports)
 	EXPECT_EQ(self->events.nr, 0)
 		TH_LOG("%s", describe_events(&self->events));
 	end_netns(&self->netns[0]);
-	assert_told(_metadata, self->inotify, &self->events, wd, ARRAY_SIZE(wd));
+	assert_events(_metadata, self->inotify, &self->events, wd, ARRAY_SIZE(wd));
 }
 
 /* Which of many shows a node is looked for, and then kept at hand. */
@@ -211,7 +211,7 @@ TEST_F(superblocks, one_of_many_reports)
 			write_text("/proc/sys/vm/drop_caches", "2");
 		ASSERT_TRUE(delete_group(GROUP));
 		end_netns(&netns[i]);
-		assert_told(_metadata, self->inotify, &self->events, wd, ARRAY_SIZE(wd));
+		assert_events(_metadata, self->inotify, &self->events, wd, ARRAY_SIZE(wd));
 	}
 	for (int i = 0; i < CROWD; i++) {
 		if (netns[i])

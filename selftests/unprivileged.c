@@ -27,7 +27,7 @@
 /* livepatch looks at a task once a second. */
 #define UNPATCH_LIMIT_MS	60000
 
-/* Who removes files that nobody but the release stage tells of, and then does not return */
+/* A remover of files that only the release stage reports, which then does not return */
 
 FIXTURE(stopped) {
 	char user[PATH_MAX];
@@ -129,11 +129,11 @@ TEST_F(stopped, event_is_not_delayed_by_stopped_remover)
 	if (variant->stop)
 		ASSERT_TRUE(variant->stop(self->pid, self->own));
 	ASSERT_TRUE(await_flag(&self->shared->removing));
-	ASSERT_TOLD(wd);
+	ASSERT_EVENTS(wd);
 	EXPECT_FALSE(self->shared->returned);
 }
 
-/* A call that goes on after the removal, for as long as the user likes */
+/* A call that continues after the removal, for as long as the user likes */
 
 FIXTURE(blocked) {
 	char root[PATH_MAX];
@@ -207,7 +207,7 @@ TEST_F(blocked, event_is_not_delayed_by_blocked_remover)
 	wd = inotify_add_watch(self->inotify, path, IN_DELETE_SELF);
 	ASSERT_GE(wd, 0);
 	kill(self->pid, SIGCONT);
-	ASSERT_TOLD(wd);
+	ASSERT_EVENTS(wd);
 	EXPECT_FALSE(self->shared->returned);
 	EXPECT_FALSE(exists(path));
 }
@@ -231,7 +231,7 @@ TEST_F(blocked, module_in_use_is_not_waited_for)
 	wd = inotify_add_watch(self->inotify, path, IN_DELETE_SELF);
 	ASSERT_GE(wd, 0);
 	kill(self->pid, SIGCONT);
-	ASSERT_TOLD(wd);
+	ASSERT_EVENTS(wd);
 	remove_mount_point(self->root);
 	ASSERT_TRUE(disable_patch());
 	EXPECT_TRUE(await(!exists(patch), UNPATCH_LIMIT_MS));
@@ -245,7 +245,7 @@ TEST_F(blocked, module_in_use_is_not_waited_for)
 	EXPECT_TRUE(await_patched());
 }
 
-/* Who keeps an inode without a dentry, for as long as it likes */
+/* A task that holds an inode without a dentry, for as long as it likes */
 
 FIXTURE(keeping) {
 	char cgroup[PATH_MAX];
@@ -326,12 +326,12 @@ TEST_F(keeping, event_is_not_delayed_by_rule_of_a_ruleset)
 	if (variant->reclaimed)
 		ASSERT_TRUE(drop_dentries());
 	ASSERT_EQ(remove_cgroup(self->cgroup), 0);
-	ASSERT_TOLD_IN_ORDER(wd[0], wd[1]);
+	ASSERT_EVENTS_IN_ORDER(wd[0], wd[1]);
 	EXPECT_EQ(count_marks(self->inotify), 0);
 	EXPECT_LE(counter("work_pending"), 0);
 }
 
-/* Names that are not there, in a directory that goes */
+/* Names that do not exist, in a directory that is removed */
 
 #define NAMES		2000
 #define NAMES_GROUP	0x6e6d
@@ -386,7 +386,7 @@ TEST_F(names, that_do_not_exist_pin_no_directory)
 	ASSERT_GT(self->pid, 0);
 	ASSERT_TRUE(await_stopped(self->pid));
 	ASSERT_TRUE(delete_group(NAMES_GROUP));
-	ASSERT_TOLD_IN_ORDER(file, wd);
+	ASSERT_EVENTS_IN_ORDER(file, wd);
 	EXPECT_EQ(count_marks(self->inotify), 0);
 }
 
@@ -501,7 +501,7 @@ TEST_F(during, others_get_their_events_once)
 		wd[1] = inotify_add_watch(self->inotify, self->child, IN_DELETE_SELF);
 		ASSERT_TRUE(write_text(self->control, "-memory"));
 		ASSERT_EQ(remove_cgroup(self->child), 0);
-		ASSERT_TOLD(wd[0], wd[1]);
+		ASSERT_EVENTS(wd[0], wd[1]);
 	}
 }
 
