@@ -17,10 +17,10 @@
 #include "lib/process.h"
 #include "lib/system.h"
 
-#define KEPT_GROUP	0x726b
+#define HELD_GROUP	0x726b
 #define OTHER_GROUP	0x726c
 
-FIXTURE(kept) {
+FIXTURE(held) {
 	char cgroup[PATH_MAX];
 	char node[PATH_MAX];
 	char other[PATH_MAX];
@@ -32,21 +32,21 @@ FIXTURE(kept) {
 	struct events events_others;
 };
 
-FIXTURE_VARIANT(kept) {
+FIXTURE_VARIANT(held) {
 	bool is_dir;
 };
 
 /* rmdir(2) removes its cgroup. */
-FIXTURE_VARIANT_ADD(kept, file) {
+FIXTURE_VARIANT_ADD(held, file) {
 	.is_dir = false,
 };
 
 /* Its device is removed: rmdir(2) would look it up, which gives it a dentry. */
-FIXTURE_VARIANT_ADD(kept, directory) {
+FIXTURE_VARIANT_ADD(held, directory) {
 	.is_dir = true,
 };
 
-FIXTURE_SETUP(kept)
+FIXTURE_SETUP(held)
 {
 	const char *reason = why_no_cgroup();
 
@@ -58,10 +58,10 @@ FIXTURE_SETUP(kept)
 		reason = "selftests/modules/keep.ko is not installed";
 	if (reason)
 		SKIP(return, "%s", reason);
-	format_path(self->cgroup, "%.3900s/kept", cgroup_base());
+	format_path(self->cgroup, "%.3900s/held", cgroup_base());
 	format_path(self->other, "%.3900s/other", cgroup_base());
 	ASSERT_EQ(mkdir(self->cgroup, 0755), 0);
-	ASSERT_TRUE(add_dummies("rkk", 1, KEPT_GROUP));
+	ASSERT_TRUE(add_dummies("rkk", 1, HELD_GROUP));
 	if (variant->is_dir)
 		format_path(self->node, "/sys/devices/virtual/net/rkk0");
 	else
@@ -73,10 +73,10 @@ FIXTURE_SETUP(kept)
 	ASSERT_GE(self->inotify_others, 0);
 }
 
-FIXTURE_TEARDOWN(kept)
+FIXTURE_TEARDOWN(held)
 {
 	remove_test_module("keep");
-	delete_group(KEPT_GROUP);
+	delete_group(HELD_GROUP);
 	delete_group(OTHER_GROUP);
 	remove_cgroup(self->cgroup);
 	remove_cgroup(self->other);
@@ -87,9 +87,9 @@ FIXTURE_TEARDOWN(kept)
 		unload_dummy();
 }
 
-static bool remove_kept(const struct _test_data_kept *self, bool is_dir)
+static bool remove_held(const struct _test_data_held *self, bool is_dir)
 {
-	return is_dir ? delete_group(KEPT_GROUP) : !remove_cgroup(self->cgroup);
+	return is_dir ? delete_group(HELD_GROUP) : !remove_cgroup(self->cgroup);
 }
 
 /* Each in a namespace of its own, so that it has a superblock of its own. */
@@ -102,7 +102,7 @@ static bool mount_both(void *mount_point)
 }
 
 /* What is removed of both hierarchies, and a mount of each */
-static void others_go_on(struct __test_metadata *_metadata, struct _test_data_kept *self)
+static void others_go_on(struct __test_metadata *_metadata, struct _test_data_held *self)
 {
 	char path[PATH_MAX];
 	int wd[2];
@@ -124,7 +124,7 @@ static void others_go_on(struct __test_metadata *_metadata, struct _test_data_ke
 	end_process(pid);
 }
 
-TEST_F(kept, watch_gets_event_at_once_and_no_task_waits)
+TEST_F(held, watch_gets_event_at_once_and_no_task_waits)
 {
 	int wd = inotify_add_watch(self->inotify, self->node, IN_DELETE_SELF);
 	char parameters[PATH_MAX];
@@ -132,7 +132,7 @@ TEST_F(kept, watch_gets_event_at_once_and_no_task_waits)
 	ASSERT_GE(wd, 0);
 	ASSERT_EQ(insert_test_module("keep", format_path(parameters, "path=%.4000s", self->node)),
 		  0);
-	ASSERT_TRUE(remove_kept(self, variant->is_dir));
+	ASSERT_TRUE(remove_held(self, variant->is_dir));
 	ASSERT_EVENTS(wd);
 	EXPECT_EQ(count_marks(self->inotify), 0);
 	EXPECT_LE(counter("work_pending"), 0);
