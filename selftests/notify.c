@@ -124,7 +124,7 @@ static const struct cause too_many = {
 enum state {
 	CACHED,
 	RECLAIMED,
-	UNSEEN,				/* it was never looked up */
+	NEVER_LOOKED_UP,
 };
 
 /* A file that changes, and the watch that is to get the event */
@@ -152,13 +152,13 @@ FIXTURE_VARIANT(modify) {
 
 FIXTURE_VARIANT_ADD(modify, frozen_cached) { &frozen, CACHED };
 FIXTURE_VARIANT_ADD(modify, frozen_reclaimed) { &frozen, RECLAIMED };
-FIXTURE_VARIANT_ADD(modify, frozen_unseen) { &frozen, UNSEEN };
+FIXTURE_VARIANT_ADD(modify, frozen_never_looked_up) { &frozen, NEVER_LOOKED_UP };
 FIXTURE_VARIANT_ADD(modify, populated_cached) { &populated, CACHED };
 FIXTURE_VARIANT_ADD(modify, populated_reclaimed) { &populated, RECLAIMED };
-FIXTURE_VARIANT_ADD(modify, populated_unseen) { &populated, UNSEEN };
+FIXTURE_VARIANT_ADD(modify, populated_never_looked_up) { &populated, NEVER_LOOKED_UP };
 FIXTURE_VARIANT_ADD(modify, too_many_cached) { &too_many, CACHED };
 FIXTURE_VARIANT_ADD(modify, too_many_reclaimed) { &too_many, RECLAIMED };
-FIXTURE_VARIANT_ADD(modify, too_many_unseen) { &too_many, UNSEEN };
+FIXTURE_VARIANT_ADD(modify, too_many_never_looked_up) { &too_many, NEVER_LOOKED_UP };
 
 /* Without making an inode for it */
 static ino_t ino_in(const char *path, const char *name)
@@ -216,7 +216,7 @@ static void enter_state(struct __test_metadata *_metadata, const struct subject 
 {
 	char text[128];
 
-	if (subject->state != UNSEEN)
+	if (subject->state != NEVER_LOOKED_UP)
 		ASSERT_GE(read_text(subject->path, text, sizeof(text)), 0);
 	if (subject->state != CACHED)
 		ASSERT_TRUE(drop_dentries());

@@ -197,8 +197,8 @@ TEST_F(removed, is_deleted_in_proc_when_open_with_o_path)
 }
 
 /*
- * Watches both, closes the file after it was removed: with @flags, the directory
- * is told of that so many times, and all that go end once.
+ * Watches both, closes the file after it was removed: with @flags, a watch
+ * of the directory gets that so many times, and each removed node is reported once.
  */
 static void close_removed(struct __test_metadata *_metadata, int inotify, int *fd,
 			  bool (*remove)(void), bool alone, uint32_t flags, int closes)

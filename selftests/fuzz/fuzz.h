@@ -98,14 +98,14 @@ void print_program(FILE *out, const struct program *program);
 
 /* A process that runs calls */
 
-/* An evictable one keeps no inode, and may go with it, untold. */
+/* An evictable one pins no inode, and may be evicted with it, unreported. */
 enum { BY_MARK = -1, BY_EVICTABLE_MARK = -2 };
 
 struct watched {
 	int wd;			/* or which kind of mark of fanotify */
 	uint64_t id;		/* of the node, 0 if it is not known */
 	unsigned int node;
-	int told;		/* of a mark */
+	int reported;		/* of a mark: how often */
 };
 
 struct taken {

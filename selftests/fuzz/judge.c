@@ -103,7 +103,7 @@ static void count_in(struct proc *proc, int wd, uint64_t id)
 {
 	for (int i = 0; i < proc->nr_watched; i++)
 		if (proc->watched[i].wd == wd && proc->watched[i].id == id)
-			proc->watched[i].told++;
+			proc->watched[i].reported++;
 }
 
 static void count_event(void *to, uint64_t id)
@@ -132,7 +132,7 @@ static bool has_ended(struct proc *proc, const struct watched *watched)
 {
 	if (watched->wd == BY_EVICTABLE_MARK)
 		return true;
-	return watched->wd < 0 ? watched->told > 0 : !is_watched(&proc->ledger, watched->wd);
+	return watched->wd < 0 ? watched->reported > 0 : !is_watched(&proc->ledger, watched->wd);
 }
 
 static bool is_there(const struct watched *watched)
@@ -150,7 +150,7 @@ static void find(long *finding, const char *what, const struct watched *watched)
 
 static bool got_removal_event(struct proc *proc, const struct watched *watched)
 {
-	return watched->wd < 0 ? watched->told > 0 : was_reported(&proc->ledger, watched->wd);
+	return watched->wd < 0 ? watched->reported > 0 : was_reported(&proc->ledger, watched->wd);
 }
 
 static void give_up(struct proc *proc, struct watched *watched)
@@ -159,7 +159,7 @@ static void give_up(struct proc *proc, struct watched *watched)
 		remove_watch(&proc->ledger, watched->wd);
 	} else {
 		watched->id = UINT64_MAX;
-		watched->told = 1;
+		watched->reported = 1;
 	}
 }
 
@@ -223,7 +223,7 @@ void judge_end(struct proc *proc)
 	}
 	await_ends(proc, due, false);
 	for (int i = 0; i < proc->nr_watched; i++)
-		if (proc->watched[i].wd < 0 && proc->watched[i].told > 1)
+		if (proc->watched[i].wd < 0 && proc->watched[i].reported > 1)
 			find(&proc->ledger.found.duplicated, "got its events twice", &proc->watched[i]);
 	close_ledger(&proc->ledger);
 	if (proc->fanotify >= 0)
