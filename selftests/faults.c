@@ -3,7 +3,7 @@
  * Memory runs out: each operation is done over and over, with the first, the
  * second, the third... of its slab allocations failing, until it gets through
  * without. Either it is done, or it failed and nothing is: then it works the
- * next time. And watches are told, or told that fsnotify had no memory for it.
+ * next time. And watches get their events, or an overflow as fsnotify had no memory.
  */
 #include "lib/harness.h"
 #include "faults/faults.h"
@@ -29,9 +29,9 @@ struct operation {
 	int (*run)(void);			/* 0 or the error; or instead: */
 	struct { const char *file, *text; } write;
 	const char * const *makes;		/* files that are there afterwards, */
-	const char * const *removes;		/* or that are gone; or instead: */
+	const char * const *removes;		/* or that were removed; or instead: */
 	enum outcome (*look)(void);
-	const char * const *watched;		/* files that are told of the end */
+	const char * const *watched;		/* files whose removal is reported */
 	bool marked;				/* a mark on the file system is, of each node */
 	bool reclaimed;				/* no dentry is left, so VFS does not report it */
 	bool asks_a_socket;			/* may be done when the answer gets lost */
@@ -286,8 +286,8 @@ TEST_F_TIMEOUT(faults, each_allocation, 1800)
 }
 
 /*
- * A change of a file that has no inode is told by a worker of the kernel, not
- * by who makes it.
+ * A change of a file that has no inode is reported by a worker of the kernel, not
+ * by the task that makes it.
  */
 FIXTURE(change) {
 	long long inodes_made;
@@ -308,7 +308,7 @@ FIXTURE_VARIANT_ADD(change, under_a_mark) {
 	.marked = true, .inodes = 2, .faults = 2,
 };
 
-/* The file gets its inode, but who asked for its name is not told that. */
+/* The file gets its inode, but a mark that asks for its name does not get that. */
 FIXTURE_VARIANT_ADD(change, under_a_mark_the_directory_only) {
 	.marked = true, .inodes = 2, .faults = 1,
 };
@@ -351,7 +351,7 @@ static void expect_heard(struct __test_metadata *_metadata, int changes, int ove
 	EXPECT_EQ(heard.overflows, overflows);
 }
 
-TEST_F(change, is_told_or_an_overflow)
+TEST_F(change, is_reported_or_overflows)
 {
 	int ways = variant->watched + variant->marked;
 	long long before = self->inodes_made;
@@ -361,7 +361,7 @@ TEST_F(change, is_told_or_an_overflow)
 	expect_heard(_metadata, 0, ways);
 	ASSERT_EQ(faults_left(), 0);
 
-	/* Inodes go when the event is told: if one stayed, it would not be made again. */
+	/* Inodes are evicted after the event: if one stayed, it would not be created again. */
 	before += variant->inodes - variant->faults;
 	EXPECT_EQ(counter("notify_inodes_made"), before);
 	for (int nr = 1; nr <= 3; nr++) {

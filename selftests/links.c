@@ -77,7 +77,7 @@ static int watch_link(int inotify, const char *path)
 	return inotify_add_watch(inotify, path, IN_DELETE_SELF | IN_DONT_FOLLOW);
 }
 
-TEST_F(links, renamed_is_told)
+TEST_F(links, renamed_is_reported)
 {
 	struct stat st;
 	int wd = -1;
@@ -95,7 +95,7 @@ TEST_F(links, renamed_is_told)
 		wd = watch_link(self->inotify, LINK "rkm0");
 	ASSERT_GE(wd, 0);
 	ASSERT_TRUE(delete_group(GROUP));
-	ASSERT_TOLD(wd);
+	ASSERT_EVENTS(wd);
 	EXPECT_EQ(count_marks(self->inotify), 0);
 }
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * A fanotify mark on a whole file system with FAN_DELETE_SELF hears of every
- * node that goes, also of those that nobody ever looked up.
+ * removed node, also of those that were never looked up.
  */
 #include <dirent.h>
 #include <fcntl.h>
@@ -181,7 +181,7 @@ static void await_reports(const struct nodes *nodes)
 		EXPECT_EQ(self->listener.overflows, 0);					\
 	} while (0)
 
-TEST_F(marks, every_node_of_a_cgroup_that_nobody_looked_at)
+TEST_F(marks, every_node_of_a_cgroup_never_looked_up)
 {
 	list_tree(&self->nodes, AT_FDCWD, self->path);
 	ASSERT_GT(self->nodes.nr, 5);
@@ -242,7 +242,7 @@ TEST_F(marks, node_with_an_inotify_watch_is_reported_to_both)
 	ASSERT_TRUE(drop_dentries());
 	ASSERT_TRUE(mark(&self->listener, FAN_DELETE_SELF | FAN_ONDIR, cgroup_base()));
 	ASSERT_EQ(remove_cgroup(self->path), 0);
-	assert_told(_metadata, inotify, &events, &wd, 1);
+	assert_events(_metadata, inotify, &events, &wd, 1);
 	EXPECT_ALL_REPORTED_ONCE();
 }
 
@@ -310,7 +310,7 @@ TEST_F(marks, without_ondir_only_files)
 	}
 }
 
-TEST_F(marks, for_other_events_hears_nothing)
+TEST_F(marks, for_other_events_gets_nothing)
 {
 	list_tree(&self->nodes, AT_FDCWD, self->path);
 	ASSERT_TRUE(mark(&self->listener, FAN_ATTRIB | FAN_MOVE_SELF | FAN_ONDIR, cgroup_base()));

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Who waits for a file by poll(2) and its like is told that it was removed, as
- * he would be if he asked: POLLERR | POLLPRI.
+ * A task that waits for a file by poll(2) and its like wakes when it is removed,
+ * with what a new call would return: POLLERR | POLLPRI.
  */
 #include <fcntl.h>
 #include <poll.h>
@@ -75,7 +75,7 @@ static bool put_to_sleep(struct waiter *waiter, int (*wait)(int fd), int fd)
 	return start_waiter(waiter, wait, fd) && await(is_asleep(waiter), EVENT_TIMEOUT_MS);
 }
 
-/* 0: it is not told. */
+/* 0: it does not wake. */
 static int join_waiter(struct waiter *waiter)
 {
 	return await(!pthread_tryjoin_np(waiter->thread, NULL), EVENT_TIMEOUT_MS) ?
@@ -141,7 +141,7 @@ FIXTURE_TEARDOWN(way)
 	cgroup_base_remove();
 }
 
-TEST_F(way, wakes_who_sleeps)
+TEST_F(way, wakes_a_sleeping_poller)
 {
 	struct waiter waiter;
 
@@ -150,7 +150,7 @@ TEST_F(way, wakes_who_sleeps)
 	EXPECT_EQ(join_waiter(&waiter), variant->expected);
 }
 
-TEST_F(way, tells_who_asks_afterwards)
+TEST_F(way, later_poll_returns_at_once)
 {
 	struct waiter waiter;
 
@@ -283,7 +283,7 @@ FIXTURE_VARIANT(file) {
 	bool (*make)(void);
 	bool (*remove)(void);
 	void (*forget)(void);
-	/* Pressure is only polled by who has said how much it takes. */
+	/* Pressure can only be polled after a trigger was written. */
 	const char *trigger;
 };
 
@@ -372,7 +372,7 @@ static int wait_by_last_epoll(int epoll)
 }
 
 /* Between the wakeups, if there are two, this one sees each of them. */
-TEST_F(file, has_one_edge_for_who_sleeps)
+TEST_F(file, sleeping_poller_gets_one_edge)
 {
 	struct waiter waiter;
 
@@ -382,7 +382,7 @@ TEST_F(file, has_one_edge_for_who_sleeps)
 	EXPECT_EQ(take_epoll(self->epoll, QUIET_MS), 0);
 }
 
-/* Who else is told, and when */
+/* Which other pollers wake, and when */
 
 FIXTURE(cgroup) {
 	char cgroup[PATH_MAX];
@@ -406,8 +406,8 @@ FIXTURE_TEARDOWN(cgroup)
 	cgroup_base_remove();
 }
 
-/* kernfs_notify() wakes one of those who wait exclusively: there is work for one. */
-TEST_F(cgroup, everybody_is_told_also_who_waits_exclusively)
+/* kernfs_notify() wakes one exclusive waiter: there is work for one. */
+TEST_F(cgroup, all_pollers_wake_also_exclusive_ones)
 {
 	struct waiter crowd[CROWD];
 
@@ -421,7 +421,7 @@ TEST_F(cgroup, everybody_is_told_also_who_waits_exclusively)
 	}
 }
 
-TEST_F(cgroup, who_polls_another_file_is_not_told)
+TEST_F(cgroup, poller_of_another_file_is_not_woken)
 {
 	char other[PATH_MAX], file[PATH_MAX];
 	int epoll;
@@ -441,11 +441,11 @@ static int wait_for_end(int fd)
 {
 	struct stat st;
 
-	/* 0 is who was not told. */
+	/* 0 is a poller that did not wake. */
 	return wait_by_poll(fd) == GONE && !fstat(fd, &st) && !st.st_nlink ? GONE : -1;
 }
 
-TEST_F(cgroup, who_is_told_finds_no_link_left)
+TEST_F(cgroup, woken_poller_finds_no_link_left)
 {
 	struct waiter waiter;
 
@@ -454,7 +454,7 @@ TEST_F(cgroup, who_is_told_finds_no_link_left)
 	EXPECT_EQ(join_waiter(&waiter), GONE);
 }
 
-TEST_F(cgroup, who_closed_before_is_missed_by_nobody)
+TEST_F(cgroup, poller_wakes_although_another_closed_the_file)
 {
 	int kept = open_read(self->file), closed = open_read(self->file);
 	int epoll = epoll_with(kept, EPOLLET);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * rkernfs's own file system as its users see it: mounting, objects and their
- * files, and what is refused. How watchers are told is in the other tests.
+ * files, and what is refused. Events are in the other tests.
  */
 #include <fcntl.h>
 #include <poll.h>
@@ -49,7 +49,7 @@ FIXTURE_TEARDOWN(pseudofs)
 
 /* Mounting */
 
-TEST_F(pseudofs, is_listed_and_tells_its_type)
+TEST_F(pseudofs, is_listed_and_has_its_type)
 {
 	char line[PATH_MAX];
 	struct statfs fs;
@@ -115,14 +115,14 @@ TEST_F(pseudofs, mounting_needs_privilege)
 	EXPECT_EQ(in_child(self->root, mount_in_user_namespace), EPERM);
 }
 
-TEST_F(pseudofs, module_cannot_go_while_mounted)
+TEST_F(pseudofs, module_cannot_be_unloaded_while_mounted)
 {
 	EXPECT_EQ(syscall(SYS_delete_module, "rkernfs", O_NONBLOCK), -1);
 	/* in use, or its patch is enabled: the kernel says so before it asks the module */
 	EXPECT_TRUE(errno == EWOULDBLOCK || errno == EBUSY);
 }
 
-TEST_F(pseudofs, unmount_ends_watches)
+TEST_F(pseudofs, unmount_removes_watches)
 {
 	struct events events = {};
 	int inotify = open_inotify();
@@ -147,7 +147,7 @@ static int make_as_user(void)
 	return error_of(mkdir("owned", 0777));
 }
 
-TEST_F(pseudofs, object_belongs_to_its_maker)
+TEST_F(pseudofs, object_belongs_to_its_creator)
 {
 	static const struct {
 		const char *file;
@@ -249,7 +249,7 @@ TEST_F(pseudofs, only_objects_can_be_made_and_removed)
 	EXPECT_EQ(error_of(rmdir(self->value)), ENOTDIR);
 }
 
-TEST_F(pseudofs, rmdir_leaves_objects_with_objects_alone)
+TEST_F(pseudofs, rmdir_of_an_object_with_objects_is_enotempty)
 {
 	char path[PATH_MAX];
 
@@ -260,7 +260,7 @@ TEST_F(pseudofs, rmdir_leaves_objects_with_objects_alone)
 	EXPECT_EQ(error_of(rmdir(self->path)), ENOENT);
 }
 
-TEST_F(pseudofs, remove_takes_what_is_below_along)
+TEST_F(pseudofs, remove_includes_what_is_below)
 {
 	char path[PATH_MAX];
 	int fd;
@@ -271,7 +271,7 @@ TEST_F(pseudofs, remove_takes_what_is_below_along)
 	ASSERT_GE(fd, 0);
 	ASSERT_TRUE(write_object(self->path, "remove", "1\n"));
 	EXPECT_FALSE(exists(self->path));
-	/* As in any directory that is gone */
+	/* As in any removed directory */
 	EXPECT_EQ(error_of(mkdirat(fd, "c", 0755)), ENOENT);
 	EXPECT_EQ(error_of(openat(fd, "value", O_RDONLY)), ENOENT);
 	close(fd);
@@ -406,7 +406,7 @@ TEST_F(pseudofs, hidden_value_is_not_there_until_shown)
 	close(fd);
 }
 
-TEST_F(pseudofs, descriptors_of_a_gone_object_are_enodev)
+TEST_F(pseudofs, descriptors_of_a_removed_object_are_enodev)
 {
 	int value = open(self->value, O_RDWR), control, remove;
 	char path[PATH_MAX], byte;
@@ -423,7 +423,7 @@ TEST_F(pseudofs, descriptors_of_a_gone_object_are_enodev)
 	close(remove);
 }
 
-TEST_F(pseudofs, write_to_value_wakes_pollers_and_tells_watchers)
+TEST_F(pseudofs, write_to_value_wakes_pollers_and_notifies_watchers)
 {
 	struct epoll_event event = { .events = EPOLLPRI };
 	int fd = open(self->value, O_RDONLY), epoll = epoll_create1(0);

@@ -48,7 +48,7 @@ FIXTURE_TEARDOWN(object)
 	unmount_pseudofs(self->root);
 }
 
-TEST_F(object, remove_file_takes_the_object_with_it)
+TEST_F(object, remove_file_removes_the_object)
 {
 	int file, dir, own;
 	char path[PATH_MAX];
@@ -59,11 +59,11 @@ TEST_F(object, remove_file_takes_the_object_with_it)
 	dir = inotify_add_watch(self->inotify, self->path, EVERYTHING);
 	ASSERT_TRUE(write_object(self->path, "remove", "1"));
 	EXPECT_FALSE(exists(self->path));
-	ASSERT_TOLD(file, own, dir);
+	ASSERT_EVENTS(file, own, dir);
 }
 
 /* What was not found has a dentry, too, which would keep the directory's. */
-TEST_F(object, names_looked_up_in_it_do_not_keep_it)
+TEST_F(object, names_looked_up_in_it_do_not_pin_it)
 {
 	char child[PATH_MAX];
 	int fd, dir, below;
@@ -80,10 +80,10 @@ TEST_F(object, names_looked_up_in_it_do_not_keep_it)
 	EXPECT_EQ(errno, ENOENT);
 	EXPECT_NE(faccessat(fd, "child", F_OK, 0), 0);
 	close(fd);
-	ASSERT_TOLD(dir, below);
+	ASSERT_EVENTS(dir, below);
 }
 
-TEST_F(object, control_takes_one_file_by_name)
+TEST_F(object, control_removes_one_file_by_name)
 {
 	char path[PATH_MAX];
 	int aux, dir, wd;
@@ -98,7 +98,7 @@ TEST_F(object, control_takes_one_file_by_name)
 	ASSERT_GE(wd, 0);
 	ASSERT_TRUE(write_object(self->path, "control", "-aux"));
 	EXPECT_FALSE(exists(path));
-	ASSERT_TOLD(aux);
+	ASSERT_EVENTS(aux);
 }
 
 TEST_F(object, name_that_is_missing_is_enoent)
@@ -123,14 +123,14 @@ TEST_F(object, hiding_and_showing_sends_nothing)
 	ASSERT_QUIET();
 }
 
-TEST_F(object, hidden_file_is_told_when_its_object_goes)
+TEST_F(object, hidden_file_is_reported_with_its_object)
 {
 	int wd;
 
 	wd = inotify_add_watch(self->inotify, self->value, EVERYTHING);
 	ASSERT_TRUE(write_object(self->path, "hide", "1"));
 	ASSERT_EQ(rmdir(self->path), 0);
-	ASSERT_TOLD(wd);
+	ASSERT_EVENTS(wd);
 }
 
 TEST_F(object, open_file_is_enodev_after_removal)
@@ -177,7 +177,7 @@ FIXTURE_SETUP(losers)
 	if (!reason && variant->pci)
 		reason = why_not_covered();
 	if (!reason && variant->pci && !expendable_pci())
-		reason = "no PCI device of QEMU's that nobody drives";
+		reason = "no PCI device of QEMU's without a driver";
 	if (reason)
 		SKIP(return, "%s", reason);
 	if (variant->pci)
@@ -234,7 +234,7 @@ static void run_race(struct race *race)
 	pthread_barrier_destroy(&race->start);
 }
 
-TEST_F(losers, return_only_after_the_node_is_gone)
+TEST_F(losers, return_only_after_the_node_is_removed)
 {
 	for (int i = 0; i < RACES; i++) {
 		struct race race = { .remove = self->remove };
@@ -250,7 +250,7 @@ TEST_F(losers, return_only_after_the_node_is_gone)
 		ASSERT_GE(race.succeeded, 1);
 		ASSERT_EQ(race.saw_it, 0);
 		ASSERT_EQ(race.other_errors, 0);
-		ASSERT_TOLD(file, dir);
+		ASSERT_EVENTS(file, dir);
 	}
 }
 

@@ -99,7 +99,7 @@ static int watch_in(int inotify, const char *root, const char *node)
 	return inotify_add_watch(inotify, path, IN_DELETE_SELF | IN_ATTRIB);
 }
 
-TEST_F(superblocks, each_is_told)
+TEST_F(superblocks, each_reports)
 {
 	long long sent = counter("events_sent");
 	int wd[NR_NETNS + 1][2];
@@ -116,18 +116,18 @@ TEST_F(superblocks, each_is_told)
 	await_events(self->inotify, &self->events, 4 * (NR_NETNS + 1));
 	EXPECT_EQ(self->events.nr, 4 * (NR_NETNS + 1));
 	for (int i = 0; i <= NR_NETNS; i++) {
-		EXPECT_TRUE(told_once(&self->events, wd[i][0]))
+		EXPECT_TRUE(got_events_once(&self->events, wd[i][0]))
 			TH_LOG("file in %s: %s", self->root[i], describe_events(&self->events));
-		EXPECT_TRUE(told_once(&self->events, wd[i][1]))
+		EXPECT_TRUE(got_events_once(&self->events, wd[i][1]))
 			TH_LOG("dir in %s: %s", self->root[i], describe_events(&self->events));
 	}
 	EXPECT_EQ(count_marks(self->inotify), 0);
-	/* VFS tells of none that has no dentry. */
+	/* VFS reports none that has no dentry. */
 	if (variant->reclaim && sent >= 0)
 		EXPECT_GE(counter("events_sent") - sent, 2 * (NR_NETNS + 1));
 }
 
-TEST_F(superblocks, one_that_outlived_its_namespace_is_told)
+TEST_F(superblocks, superblock_that_outlived_its_namespace_still_reports)
 {
 	int wd = watch_in(self->inotify, self->root[0], "/refcnt");
 
@@ -137,10 +137,10 @@ TEST_F(superblocks, one_that_outlived_its_namespace_is_told)
 	if (variant->reclaim)
 		ASSERT_TRUE(reclaim_all(self));
 	ASSERT_TRUE(unload_dummy());
-	ASSERT_TOLD(wd);
+	ASSERT_EVENTS(wd);
 }
 
-TEST_F(superblocks, unmounted_one_says_so_and_the_others_go_on)
+TEST_F(superblocks, unmount_sends_in_unmount_and_others_still_report)
 {
 	int gone, stays;
 
@@ -156,7 +156,7 @@ TEST_F(superblocks, unmounted_one_says_so_and_the_others_go_on)
 	await_events(self->inotify, &self->events, 4);
 	EXPECT_EQ(self->events.nr, 4)
 		TH_LOG("%s", describe_events(&self->events));
-	EXPECT_TRUE(told_once(&self->events, stays));
+	EXPECT_TRUE(got_events_once(&self->events, stays));
 }
 
 /* Watches a device and one of its files. */
@@ -173,7 +173,7 @@ static void watch_device(struct __test_metadata *_metadata, int inotify, const c
 	ASSERT_GE(wd[1], 0);
 }
 
-TEST_F(superblocks, one_that_a_node_was_moved_from_is_told)
+TEST_F(superblocks, superblock_that_node_was_moved_from_still_reports)
 {
 	int wd[4];
 
@@ -187,11 +187,11 @@ TEST_F(superblocks, one_that_a_node_was_moved_from_is_told)
 	EXPECT_EQ(self->events.nr, 0)
 		TH_LOG("%s", describe_events(&self->events));
 	end_netns(&self->netns[0]);
-	assert_told(_metadata, self->inotify, &self->events, wd, ARRAY_SIZE(wd));
+	assert_events(_metadata, self->inotify, &self->events, wd, ARRAY_SIZE(wd));
 }
 
 /* Which of many shows a node is looked for, and then kept at hand. */
-TEST_F(superblocks, one_of_many_is_told)
+TEST_F(superblocks, one_of_many_reports)
 {
 	static char root[CROWD][PATH_MAX];
 	static pid_t netns[CROWD];
@@ -211,7 +211,7 @@ TEST_F(superblocks, one_of_many_is_told)
 			write_text("/proc/sys/vm/drop_caches", "2");
 		ASSERT_TRUE(delete_group(GROUP));
 		end_netns(&netns[i]);
-		assert_told(_metadata, self->inotify, &self->events, wd, ARRAY_SIZE(wd));
+		assert_events(_metadata, self->inotify, &self->events, wd, ARRAY_SIZE(wd));
 	}
 	for (int i = 0; i < CROWD; i++) {
 		if (netns[i])
@@ -244,7 +244,7 @@ static bool ended_once(const struct events *events, int wd)
 	return endings == 1 && ignored == 1 && !others;
 }
 
-TEST_F(superblocks, unmount_against_removal_ends_each_once)
+TEST_F(superblocks, unmount_against_removal_removes_each_watch_once)
 {
 	for (int i = 0; i < RACES; i++) {
 		int wd[2], netns = i % NR_NETNS;

@@ -20,7 +20,7 @@
 #define BURST	200
 
 enum interest {
-	NONE,	 /* nobody ever looked at a file */
+	NONE,	 /* no file was ever looked up */
 	LOOKED,	 /* each was looked at once, and is in the dcache */
 	WATCHED, /* memory.events is watched */
 };
@@ -176,7 +176,7 @@ static void *remove_all(void *arg)
 	return NULL;
 }
 
-/* How long one removal takes, as seen by who counts both CPUs' */
+/* How long one removal takes, as measured by a counter of both CPUs' */
 static double ns_per_removal(struct worker *workers, int nr)
 {
 	uint64_t start, end;

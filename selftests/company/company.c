@@ -68,7 +68,7 @@ const char *begin_company(void)
 	return NULL;
 }
 
-bool is_told(int timeout_ms)
+bool is_reported(int timeout_ms)
 {
 	int inotify = open_inotify(), wd;
 	struct events events = {};
@@ -85,5 +85,5 @@ bool is_told(int timeout_ms)
 		await_events(inotify, &events, 2);
 	}
 	close(inotify);
-	return told_once(&events, wd) && events.nr == 2;
+	return got_events_once(&events, wd) && events.nr == 2;
 }

@@ -36,7 +36,7 @@ const char *borrow_module(void)
 	if (!exists(MODULE))
 		return "rkernfs is not loaded";
 	if (read_text(MODULE "/parameters/cover", cover, sizeof(cover)) <= 0)
-		return "rkernfs does not say what it covers";
+		return "cannot read " MODULE "/parameters/cover";
 	cover[strcspn(cover, "\n")] = '\0';
 	snprintf(found_parameters, sizeof(found_parameters), "cover=%s", cover);
 	if (exists(PATCH) && (!disable_patch() || !await_unpatched()))

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0
 #
 # Runs the exactly-once matrix on kernels, without the module and with it, and
-# writes what each tells of removals: a summary between <!-- lost --> and
+# writes which removals each reports: a summary between <!-- lost --> and
 # <!-- /lost --> of README.md, all of it into Documentation/results/lost.rst.
 #
 #   KERNEL='stable backports'	on which kernels; the pages are written for these two
@@ -39,15 +39,15 @@ run_on() {
 		RUN='RKERNFS_EXPECT=none /add/matrix' "$here/vm.sh" >"$work/out" 2>"$log" ||
 		{ cat "$log" >&2; die "the matrix on $1 did not run to its end"; }
 	sed -n -e 's#/file/poll #/poll/poll #' \
-		-e "s#^\# cell \([^/]*\)/\([^/]*\)/\([^/]*\)/.* \([a-z]*\)\$#$2 \1 \2 \3 \4#p" \
+		-e "s#^\# cell \([^/]*\)/\([^/]*\)/\([^/]*\)/.* \([a-z-]*\)\$#$2 \1 \2 \3 \4#p" \
 		"$work/out" >>"$work/cells"
 }
 
-# yes if each cell that matches was told, no if none was
+# yes if events were delivered in each cell that matches, no if in none
 sign() { # WHO PATTERN
 	awk -v who="$1" -v pattern="^$2" '
-		$1 == who && $2 "/" $3 "/" $4 "/" ~ pattern { all++; told += $5 == "told" }
-		END { print !all ? "" : told == all ? "yes" : told ? told " of " all : "no" }' "$work/cells"
+		$1 == who && $2 "/" $3 "/" $4 "/" ~ pattern { all++; delivered += $5 == "delivered" }
+		END { print !all ? "" : delivered == all ? "yes" : delivered ? delivered " of " all : "no" }' "$work/cells"
 }
 
 summary() {
