@@ -89,6 +89,7 @@ qemu() {
 		-chardev stdio,signal=off,id=out -device virtconsole,chardev=out
 		-chardev "file,id=status,path=$tmp/status" -device virtconsole,chardev=status)
 	# No tty, which would send what it gets back until the guest told it not to
+	# shellcheck disable=SC2054 # QEMU's commas
 	[ "$INTERACTIVE" = 1 ] ||
 		args+=(-chardev "pipe,id=clock,path=$tmp/clock" -device virtserialport,chardev=clock)
 	if [ -n "$DISK" ]; then
