@@ -172,7 +172,7 @@ static void race_rmdir(struct __test_metadata *_metadata, struct opener *opener,
 	ASSERT_EQ(mkdir(cgroup, 0755), 0);
 	ASSERT_TRUE(get_handle(opened, opener->handle));
 	if (reclaim)
-		write_text("/proc/sys/vm/drop_caches", "2");
+		drop_dentries();
 	race_removal(opener, remove_cgroup, cgroup, delay_us);
 }
 
@@ -371,7 +371,7 @@ TEST_F(nested, object_opened_by_handle_while_it_is_removed)
 
 		make_nested(_metadata, self);
 		note_watch(&opener, self->wd);
-		write_text("/proc/sys/vm/drop_caches", "2");
+		drop_dentries();
 		race_removal(&opener, remove_object, self->parent, i);
 		expect_all_events(_metadata, self->inotify, &self->events, &opener);
 	}

@@ -77,20 +77,6 @@ FIXTURE_TEARDOWN(superblocks)
 	unload_dummy();
 }
 
-/*
- * Reclaim takes half of what a superblock has, and nothing of one: what is looked
- * up here, after the watches were added, is left.
- */
-static bool reclaim_all(const struct _test_data_superblocks *self)
-{
-	char path[PATH_MAX];
-
-	for (int i = 0; i <= NR_NETNS; i++)
-		for (int name = 0; name < 16; name++)
-			exists(format_path(path, "%.3900s/%d", self->root[i], name));
-	return drop_dentries();
-}
-
 static int watch_in(int inotify, const char *root, const char *node)
 {
 	char path[PATH_MAX];
@@ -111,7 +97,7 @@ TEST_F(superblocks, each_reports)
 		ASSERT_GE(wd[i][1], 0);
 	}
 	if (variant->reclaim)
-		ASSERT_TRUE(reclaim_all(self));
+		ASSERT_TRUE(drop_dentries());
 	ASSERT_TRUE(unload_dummy());
 	await_events(self->inotify, &self->events, 4 * (NR_NETNS + 1));
 	EXPECT_EQ(self->events.nr, 4 * (NR_NETNS + 1));
@@ -135,7 +121,7 @@ TEST_F(superblocks, superblock_that_outlived_its_namespace_still_reports)
 	end_netns(&self->netns[0]);
 	sleep_ms(200);
 	if (variant->reclaim)
-		ASSERT_TRUE(reclaim_all(self));
+		ASSERT_TRUE(drop_dentries());
 	ASSERT_TRUE(unload_dummy());
 	ASSERT_EVENTS(wd);
 }
@@ -147,7 +133,7 @@ TEST_F(superblocks, unmount_sends_in_unmount_and_others_still_report)
 	gone = watch_in(self->inotify, self->root[0], "/refcnt");
 	stays = watch_in(self->inotify, self->root[1], "/refcnt");
 	if (variant->reclaim)
-		ASSERT_TRUE(reclaim_all(self));
+		ASSERT_TRUE(drop_dentries());
 	ASSERT_EQ(umount(self->root[0]), 0);
 	await_events(self->inotify, &self->events, 2);
 	EXPECT_TRUE(is_event(&self->events, 0, gone, IN_UNMOUNT, NULL));
@@ -182,7 +168,7 @@ TEST_F(superblocks, superblock_that_node_was_moved_from_still_reports)
 	ASSERT_TRUE(move_dummy("rkm0", self->netns[0]));
 	watch_device(_metadata, self->inotify, self->root[0], "rkm0", wd + 2);
 	if (variant->reclaim)
-		ASSERT_TRUE(reclaim_all(self));
+		ASSERT_TRUE(drop_dentries());
 	read_events(self->inotify, &self->events);
 	EXPECT_EQ(self->events.nr, 0)
 		TH_LOG("%s", describe_events(&self->events));
@@ -208,7 +194,7 @@ TEST_F(superblocks, one_of_many_reports)
 		watch_device(_metadata, self->inotify, "/sys", "rkm0", wd);
 		watch_device(_metadata, self->inotify, root[i], "rkc0", wd + 2);
 		if (variant->reclaim)
-			write_text("/proc/sys/vm/drop_caches", "2");
+			drop_dentries();
 		ASSERT_TRUE(delete_group(GROUP));
 		end_netns(&netns[i]);
 		assert_events(_metadata, self->inotify, &self->events, wd, ARRAY_SIZE(wd));
@@ -257,7 +243,7 @@ TEST_F(superblocks, unmount_against_removal_removes_each_watch_once)
 		ASSERT_GE(wd[0], 0);
 		ASSERT_GE(wd[1], 0);
 		if (variant->reclaim)
-			write_text("/proc/sys/vm/drop_caches", "2");
+			drop_dentries();
 		pthread_create(&thread, NULL, unmount, self->root[netns]);
 		spin_us(i * 80);
 		ASSERT_TRUE(unload_dummy());
