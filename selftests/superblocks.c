@@ -13,6 +13,7 @@
 #include "lib/counters.h"
 #include "lib/events.h"
 #include "lib/expect.h"
+#include "lib/module.h"
 #include "lib/netdev.h"
 #include "lib/process.h"
 #include "lib/system.h"
@@ -204,6 +205,31 @@ TEST_F(superblocks, one_of_many_reports)
 			end_netns(&netns[i]);
 		remove_mount_point(root[i]);
 	}
+}
+
+/* A write through one superblock is reported there; sysfs_notify() is for all. */
+TEST_F(superblocks, each_reports_a_change)
+{
+	int wd[NR_NETNS];
+	char path[PATH_MAX];
+
+	if (!has_test_module("sleeper"))
+		SKIP(return, "no modules of the tests");
+	ASSERT_EQ(insert_test_module("sleeper", ""), 0);
+	for (int i = 0; i < NR_NETNS; i++) {
+		format_path(path, "%.3900s/kernel/sleeper/wake", self->root[i]);
+		wd[i] = inotify_add_watch(self->inotify, path, IN_MODIFY);
+		EXPECT_GE(wd[i], 0);
+	}
+	if (variant->reclaim)
+		EXPECT_TRUE(drop_dentries());
+	EXPECT_TRUE(write_text("/sys/kernel/sleeper/wake", "1"));
+	await_events(self->inotify, &self->events, NR_NETNS);
+	EXPECT_EQ(self->events.nr, NR_NETNS)
+		TH_LOG("%s", describe_events(&self->events));
+	for (int i = 0; i < NR_NETNS; i++)
+		EXPECT_EQ(count_events(&self->events, wd[i], IN_MODIFY), 1);
+	EXPECT_EQ(remove_test_module("sleeper"), 0);
 }
 
 static void *unmount(void *arg)
