@@ -5,8 +5,12 @@
  * concurrent removers, hiding.
  */
 #include <fcntl.h>
+#include <linux/userfaultfd.h>
 #include <pthread.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/types.h>
 
 #include "lib/harness.h"
@@ -195,6 +199,42 @@ TEST_F(series, parent_gets_one_event_of_the_directory)
 		TH_LOG("%s", describe_events(&self->events));
 }
 
+/* A missing page: a task that writes to it sleeps. Returns the descriptor of its faults, or -1. */
+static int missing_page(void **page)
+{
+	struct uffdio_api api = { .api = UFFD_API };
+	struct uffdio_register missing = { .mode = UFFDIO_REGISTER_MODE_MISSING };
+	int fd = syscall(SYS_userfaultfd, O_CLOEXEC | O_NONBLOCK);
+
+	*page = mmap(NULL, getpagesize(), PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	missing.range.start = (uintptr_t)*page;
+	missing.range.len = getpagesize();
+	if (fd >= 0 && (ioctl(fd, UFFDIO_API, &api) || ioctl(fd, UFFDIO_REGISTER, &missing)))
+		return -1;
+	return fd;
+}
+
+static bool has_faulted(int fd)
+{
+	struct uffd_msg msg;
+
+	return read(fd, &msg, sizeof(msg)) == sizeof(msg);
+}
+
+struct lister {
+	int fd;
+	void *buf;
+	pthread_t thread;
+};
+
+static void *list(void *arg)
+{
+	struct lister *lister = arg;
+
+	syscall(SYS_getdents64, lister->fd, lister->buf, getpagesize());
+	return NULL;
+}
+
 TEST_F(series, controller_off_reports_the_file_and_not_the_directory)
 {
 	char path[PATH_MAX];
@@ -206,6 +246,35 @@ TEST_F(series, controller_off_reports_the_file_and_not_the_directory)
 	format_path(path, "%.4000s/cgroup.subtree_control", self->parent);
 	ASSERT_TRUE(write_text(path, "-memory"));
 	ASSERT_EVENTS_IN_ORDER(wd.file);
+}
+
+/* A task that lists the directory holds its lock while the kernel removes the file. */
+TEST_F(series, file_is_reported_while_its_directory_is_listed)
+{
+	struct uffdio_zeropage page = { .range.len = getpagesize() };
+	char path[PATH_MAX];
+	struct lister lister;
+	struct pair wd;
+	int fault;
+
+	if (!has_memory_controller())
+		SKIP(return, "%s", why_no_memory_controller());
+	fault = missing_page(&lister.buf);
+	if (fault < 0)
+		SKIP(return, "no userfaultfd");
+	page.range.start = (uintptr_t)lister.buf;
+	wd = WATCH_PAIR(IN_DELETE_SELF);
+	lister.fd = open(self->child, O_RDONLY | O_DIRECTORY);
+	ASSERT_EQ(pthread_create(&lister.thread, NULL, list, &lister), 0);
+	ASSERT_TRUE(await(has_faulted(fault), EVENT_TIMEOUT_MS));
+	format_path(path, "%.4000s/cgroup.subtree_control", self->parent);
+	EXPECT_TRUE(write_text(path, "-memory"));
+	await_events(self->inotify, &self->events, 2);
+	EXPECT_TRUE(got_events_once(&self->events, wd.file));
+	ASSERT_EQ(ioctl(fault, UFFDIO_ZEROPAGE, &page), 0);
+	pthread_join(lister.thread, NULL);
+	close(lister.fd);
+	close(fault);
 }
 
 TEST_F(series, hiding_sends_nothing)
