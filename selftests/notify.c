@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
+#include <pthread.h>
 #include <signal.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
@@ -16,7 +17,10 @@
 #include "lib/harness.h"
 #include "lib/counters.h"
 #include "lib/events.h"
+#include "lib/faults.h"
+#include "lib/module.h"
 #include "lib/onemark.h"
+#include "lib/pseudofs.h"
 #include "lib/system.h"
 
 /* How many changes, far enough apart for kernfs and cgroup not to merge them */
@@ -373,6 +377,120 @@ TEST_F(modify, pollers_are_woken)
 		sleep_ms(APART_MS);
 	}
 	close(pollfd.fd);
+}
+
+/* Events of a mark on the file system for files of two cgroups */
+enum { GONE, STAYS };
+
+struct heard {
+	ino_t file[2];
+	int changes[2];
+	int ends[2];
+};
+
+static void hear(const struct node_event *event, void *arg)
+{
+	struct heard *heard = arg;
+
+	for (int i = 0; i < 2; i++) {
+		if (event->node != heard->file[i])
+			continue;
+		heard->changes[i] += !!(event->mask & FAN_MODIFY);
+		heard->ends[i] += !!(event->mask & FAN_DELETE_SELF);
+	}
+}
+
+static void make_cgroup(struct __test_metadata *_metadata, char path[PATH_MAX], const char *name,
+			ino_t *file)
+{
+	ASSERT_EQ(mkdir(format_path(path, "%.3900s/%s", cgroup_base(), name), 0755), 0);
+	*file = ino_in(path, "cgroup.events");
+	ASSERT_NE(*file, 0);
+}
+
+static void *add_aux(void *object)
+{
+	prctl(PR_SET_NAME, "delayed");
+	write_object(object, "control", "+aux");
+	return NULL;
+}
+
+/*
+ * One work item reports all changes, in order. The first one waits for a task that
+ * creates a node in the same hierarchy, where a module of the tests delays it.
+ */
+TEST(change_of_a_file_that_was_removed_since_is_not_reported)
+{
+	char root[PATH_MAX], object[PATH_MAX], value[PATH_MAX], gone[PATH_MAX], stays[PATH_MAX];
+	const char *reason = why_no_cgroup();
+	int fanotify = open_fanotify(FAN_REPORT_FID);
+	struct heard heard = {};
+	pthread_t thread;
+
+	if (!reason && !has_test_module("delay"))
+		reason = "no modules of the tests";
+	if (!reason)
+		reason = mount_for_object(root, object, value);
+	if (reason)
+		SKIP(return, "%s", reason);
+	ASSERT_EQ(mkdir(object, 0755), 0);
+	make_cgroup(_metadata, gone, "gone", &heard.file[GONE]);
+	make_cgroup(_metadata, stays, "stays", &heard.file[STAYS]);
+	sleep_ms(APART_MS);
+	ASSERT_EQ(fanotify_mark(fanotify, FAN_MARK_ADD | FAN_MARK_FILESYSTEM,
+				FAN_MODIFY | FAN_DELETE_SELF, AT_FDCWD, cgroup_base()), 0);
+	ASSERT_EQ(insert_test_module("delay", "function=kernfs_activate ms=2000"), 0);
+	pthread_create(&thread, NULL, add_aux, object);
+	EXPECT_TRUE(await(module_parameter("delay", "hits") == 1, EVENT_TIMEOUT_MS));
+	EXPECT_TRUE(write_object(object, "value", "new"));
+	EXPECT_TRUE(write_in(gone, "cgroup.freeze", "1"));
+	EXPECT_EQ(remove_cgroup(gone), 0);
+	EXPECT_TRUE(await((read_fanotify(fanotify, hear, &heard), heard.ends[GONE]),
+			  EVENT_TIMEOUT_MS));
+	EXPECT_EQ(heard.changes[GONE], 0);
+	pthread_join(thread, NULL);
+	EXPECT_EQ(remove_test_module("delay"), 0);
+	/* The last change is reported last. */
+	EXPECT_TRUE(write_in(stays, "cgroup.freeze", "1"));
+	EXPECT_TRUE(await((read_fanotify(fanotify, hear, &heard), heard.changes[STAYS]),
+			  EVENT_TIMEOUT_MS));
+	EXPECT_EQ(heard.changes[GONE], 0);
+	EXPECT_EQ(heard.ends[GONE], 1);
+	remove_cgroup(stays);
+	cgroup_base_remove();
+	rmdir(object);
+	unmount_pseudofs(root);
+}
+
+/* Without memory for the inode: a mark that does not ask for children gets no overflow. */
+TEST(overflow_goes_to_watches_that_asked)
+{
+	int asks = open_inotify(), asks_not = open_fanotify(FAN_REPORT_FID);
+	const char *reason = why_no_cgroup();
+	struct events events = {};
+	char cgroup[PATH_MAX];
+	ino_t file;
+
+	if (!reason)
+		reason = begin_faults();
+	if (reason)
+		SKIP(return, "%s", reason);
+	make_cgroup(_metadata, cgroup, "cgroup", &file);
+	sleep_ms(APART_MS);
+	EXPECT_GE(inotify_add_watch(asks, cgroup, IN_MODIFY), 0);
+	EXPECT_EQ(fanotify_mark(asks_not, FAN_MARK_ADD, FAN_MODIFY, AT_FDCWD, cgroup), 0);
+	EXPECT_TRUE(never_fail_under("__alloc_object"));
+	EXPECT_TRUE(fail_only_under_module("rkernfs"));
+	fail_next_of_all(1);
+	EXPECT_TRUE(write_in(cgroup, "cgroup.freeze", "1"));
+	await_events(asks, &events, 1);
+	EXPECT_EQ(faults_left(), 0);
+	end_faults();
+	EXPECT_TRUE(is_event(&events, 0, -1, IN_Q_OVERFLOW, NULL))
+		TH_LOG("%s", describe_events(&events));
+	EXPECT_EQ(read_fanotify(asks_not, hear, &(struct heard) {}), 0);
+	remove_cgroup(cgroup);
+	cgroup_base_remove();
 }
 
 /* Nodes that come to be */

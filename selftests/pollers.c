@@ -3,6 +3,7 @@
  * A task that waits for a file by poll(2) and its like wakes when it is removed,
  * with what a new call would return: POLLERR | POLLPRI.
  */
+#include <dirent.h>
 #include <fcntl.h>
 #include <poll.h>
 #include <pthread.h>
@@ -380,6 +381,40 @@ TEST_F(file, sleeping_poller_gets_one_edge)
 	ASSERT_TRUE(variant->remove());
 	EXPECT_EQ(join_waiter(&waiter), GONE);
 	EXPECT_EQ(take_epoll(self->epoll, QUIET_MS), 0);
+}
+
+static int count_tasks(const char *name)
+{
+	DIR *proc = opendir("/proc");
+	struct dirent *entry;
+	char path[PATH_MAX], text[64];
+	int nr = 0;
+
+	while (proc && (entry = readdir(proc))) {
+		format_path(path, "/proc/%.20s/comm", entry->d_name);
+		nr += read_text(path, text, sizeof(text)) > 0 && !strcmp(strtok(text, "\n"), name);
+	}
+	closedir(proc);
+	return nr;
+}
+
+/* Although the file stays open, its kernel thread ends. */
+TEST(pressure_trigger_is_released_on_removal)
+{
+	static const char trigger[] = "some 900000 1000000";
+	const char *reason = why_no_pressure();
+	int fd, before = count_tasks("psimon");
+
+	if (reason)
+		SKIP(return, "%s", reason);
+	ASSERT_TRUE(make_pressure());
+	fd = open(polled, O_RDWR | O_CLOEXEC);
+	ASSERT_GT(write(fd, trigger, sizeof(trigger)), 0);
+	EXPECT_TRUE(await(count_tasks("psimon") == before + 1, EVENT_TIMEOUT_MS));
+	ASSERT_TRUE(remove_polled_cgroup());
+	EXPECT_TRUE(await(count_tasks("psimon") == before, EVENT_TIMEOUT_MS));
+	close(fd);
+	cgroup_base_remove();
 }
 
 /* Which other pollers wake, and when */

@@ -18,6 +18,7 @@
 #include "lib/harness.h"
 #include "lib/counters.h"
 #include "lib/events.h"
+#include "lib/expect.h"
 #include "lib/pseudofs.h"
 #include "lib/system.h"
 
@@ -135,6 +136,28 @@ TEST_F(pseudofs, unmount_removes_watches)
 	EXPECT_TRUE(is_event(&events, 1, wd, IN_IGNORED, NULL));
 	ASSERT_EQ(mount("none", self->root, "rkernfs", 0, NULL), 0);
 	EXPECT_TRUE(exists(self->value));
+}
+
+/* The release stage held the superblock for the removal that it reported. */
+TEST_F(pseudofs, unmount_ends_watches_after_a_removal)
+{
+	struct events events = {};
+	int inotify = open_inotify(), wd[2];
+	char path[PATH_MAX];
+
+	wd[0] = inotify_add_watch(inotify, self->value, IN_DELETE_SELF);
+	wd[1] = inotify_add_watch(inotify, format_path(path, "%.4000s/stats", self->root),
+				  IN_DELETE_SELF);
+	ASSERT_TRUE(drop_dentries());
+	ASSERT_EQ(rmdir(self->path), 0);
+	assert_events(_metadata, inotify, &events, wd, 1);
+	ASSERT_EQ(umount(self->root), 0);
+	events.nr = 0;
+	await_events(inotify, &events, 2);
+	EXPECT_EQ(events.nr, 2);
+	EXPECT_TRUE(is_event(&events, 0, wd[1], IN_UNMOUNT, NULL));
+	EXPECT_TRUE(is_event(&events, 1, wd[1], IN_IGNORED, NULL));
+	ASSERT_EQ(mount("none", self->root, "rkernfs", 0, NULL), 0);
 }
 
 /* Objects */
@@ -294,6 +317,51 @@ TEST_F(pseudofs, max_objects_bounds_and_frees)
 	EXPECT_EQ(mkdir(path, 0755), 0);
 	EXPECT_EQ(rmdir(path), 0);
 	ASSERT_TRUE(write_text(MAX_OBJECTS, "131072"));
+}
+
+/* kernfs keeps 0, 1 and INT_MAX, which these have for a hash, for readdir(3). */
+TEST_F(pseudofs, names_whose_hash_is_out_of_bounds_are_found)
+{
+	static const char *const names[] = { "2tuased1cttv", "0130viwmxrtz", "loedcpdr5xks" };
+	char path[PATH_MAX];
+
+	for (size_t i = 0; i < ARRAY_SIZE(names); i++) {
+		format_path(path, "%.4000s/%s", self->path, names[i]);
+		ASSERT_EQ(mkdir(path, 0755), 0);
+		EXPECT_TRUE(exists(path));
+		EXPECT_EQ(rmdir(path), 0);
+	}
+}
+
+static bool is_later(const struct timespec *a, const struct timespec *b)
+{
+	return a->tv_sec > b->tv_sec || (a->tv_sec == b->tv_sec && a->tv_nsec > b->tv_nsec);
+}
+
+/* A directory whose attributes were set has times of its own. */
+#define EXPECT_TOUCHED(removal)							\
+	do {									\
+		struct stat before, after;					\
+										\
+		ASSERT_EQ(stat(self->path, &before), 0);			\
+		sleep_ms(20);							\
+		ASSERT_TRUE(removal);						\
+		ASSERT_EQ(stat(self->path, &after), 0);				\
+		EXPECT_TRUE(is_later(&after.st_mtim, &before.st_mtim));		\
+		EXPECT_TRUE(is_later(&after.st_ctim, &before.st_ctim));		\
+	} while (0)
+
+TEST_F(pseudofs, directory_has_the_times_of_the_last_removal)
+{
+	char sub[PATH_MAX];
+
+	ASSERT_EQ(chmod(self->path, 0750), 0);
+	ASSERT_TRUE(write_object(self->path, "control", "+aux"));
+	EXPECT_TOUCHED(write_object(self->path, "control", "-aux"));
+	ASSERT_EQ(mkdir(format_path(sub, "%.4000s/sub", self->path), 0755), 0);
+	EXPECT_TOUCHED(!rmdir(sub));
+	ASSERT_EQ(mkdir(sub, 0755), 0);
+	EXPECT_TOUCHED(write_object(sub, "remove", "1"));
 }
 
 /* Files */
