@@ -304,9 +304,8 @@ sub limits_text {
 
 sub make_tables {
 	my ($kernel, %is) = @_;
-	my $settings = 'KERNEL=' . $kernel =~ s/-(?=[a-z])/ ARCH=/r;
 	%missed = ();
-	return "\nLinux $is{kernel}, rkernfs $is{revision}, $is{date}, by ``make bench $settings" . ($is{full} ? ' FULL=1' : '') .
+	return "\nLinux $is{kernel}, rkernfs $is{revision}, $is{date}, by ``make bench $is{settings}" . ($is{full} ? ' FULL=1' : '') .
 		"``.\nQEMU $is{qemu} ($is{plain})\non $is{host}, load $is{load}.\n" .
 		rmdir_table($kernel) . windows_tables() . netdev_table() . live_table() . delay_table() . directory_table() .
 		parallel_table() . monitor_table($is{many} // '?') . load_table();
@@ -496,7 +495,7 @@ sub replace_all {
 for my $csv (glob "$folder/*.csv") {
 	my ($kernel) = $csv =~ m{([^/]+)\.csv$};
 	read_csv($csv);
-	my $tables = make_tables($kernel, (map { $_ => '?' } qw(kernel revision date qemu plain host load)), full => 0,
+	my $tables = make_tables($kernel, (map { $_ => '?' } qw(kernel settings revision date qemu plain host load)), full => 0,
 		read_conditions("$folder/$kernel.conditions"));
 	spew("$folder/$kernel.rst", $tables);
 	plot_all($kernel);

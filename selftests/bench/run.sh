@@ -72,6 +72,7 @@ version() { "$qemu" --version | sed -n '1s/.* version \([0-9.]*\).*/\1/p'; }
 
 describe() {
 	echo "kernel=$(cat "$KDIR/include/config/kernel.release")"
+	echo "settings=KERNEL=$KERNEL${of_arch:+ ARCH=$ARCH}"
 	echo "qemu=$(version)"
 	echo "plain=$(plain)"
 	echo "revision=$(git -C "$root" describe --always --dirty 2>/dev/null || echo unknown)"
