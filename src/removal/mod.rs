@@ -19,7 +19,7 @@
 //!    [`final_text`]; [`inode`] and [`dentry`].
 //! 8. The locks of a hierarchy: [`locks`], of a [`member`] of it; [`supers`] with the list of
 //!    superblocks. What is known of these: [`namespace`], kept up to date by [`tracking`].
-//! 9. [`stats`]: counters.
+//! 9. Counters: [`stats`].
 //!
 //! Nothing here allocates where that can fail, except for an inode that only a mark on the whole
 //! superblock asks for.

@@ -1,21 +1,23 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Clearing the link count of a removed node's inodes: `kernfs_clear_inode_nlink()` of the series.
+//! Who reports a removed node's inodes, and clearing their link counts:
+//! `kernfs_clear_inode_nlink()` of the series.
 //!
 //! VFS reports an inode as deleted (`fsnotify_inoderemove()`) when its last dentry is dropped and its
 //! link count is 0. `dentry_unlink_inode()` reads both together, under `i_lock`. Under the same lock,
 //! and while `kernfs_rwsem` is held for writing, [`clear`] decides from the state of each inode of the
 //! node whether to clear the link count now, and whether VFS or the [release stage](super::release)
-//! reports the inode:
+//! reports the inode. It is *marked* if it has a mark of any mask, or if a file system mark asks for
+//! `FAN_DELETE_SELF`. The first row that matches applies:
 //!
 //! | state of the inode | link count | reported by |
 //! |---|---|---|
-//! | no mark, and no task with a dentry to add one | cleared | nobody needs a report: VFS drops the inode now, or when memory is short |
+//! | not marked, and no task with a dentry to add a mark | cleared | nobody needs a report: VFS drops the inode now, or when memory is short |
+//! | a marked directory that no rmdir(2) removes: dentries in it pin its own | kept | decided by the release stage |
+//! | the same, that rmdir(2) removes, while files in it have yet to be reported | kept | decided by the release stage, after the files |
+//! | marked, no dentry | kept | the release stage |
 //! | dentries in use, or that rmdir(2) is about to drop | cleared | VFS, with the last dentry: none stays in the cache |
 //! | an unused dentry | cleared | VFS, when the release stage drops the dentry |
-//! | no dentry, but a mark on it, or an interested one on the superblock | kept | the release stage |
-//! | a directory with such a mark that no rmdir(2) removes: dentries in it pin its own | kept | decided by the release stage |
-//! | the same, that rmdir(2) removes, while files in it have yet to be reported | kept | decided by the release stage, after the files |
 //!
 //! A task that has no dentry of the inode at that moment gets none any more
 //! ([`lookup`](super::lookup)), so the decision stays right, whatever reference to the inode tasks
@@ -48,18 +50,17 @@ use crate::node::{Kind, Node};
 /// | [`notify`](crate::notify), to report a change | `kernfs_rwsem` (shared) |
 /// | [`make`] | it is the removal |
 ///
-/// Other references make the count higher than it need be, which costs a lookup: of an open
-/// directory, at its readdir(3) position; of `sysfs_break_active_protection()` and the like, by
-/// `kernfs_find_and_get()`; and to a directory, of its children, the cgroup until it is freed,
-/// `kobject_del()` and `sysfs_remove_group()`. A directory with one reference too many has an owner
-/// or an inode; as these cannot be told apart, it is looked up.
+/// Other holders raise the count, too, which only costs a lookup: readdir(3) of an open directory, at
+/// its position; users of `kernfs_find_and_get()`, such as `sysfs_break_active_protection()`; for a
+/// directory also its children, its cgroup until it is freed, `kobject_del()` and
+/// `sysfs_remove_group()`. An inode and an owner cannot be told apart, so a directory is looked up.
 pub(super) fn may_have_inode(node: &Node, known: i32) -> bool {
     node.references() > known
 }
 
-/// Clears the link count of the inode that `node` has in each superblock. Where a mark on the whole
-/// superblock asks for the removal, the inode is created if there is none. Inodes that are left to the
-/// release stage are added to `batch`.
+/// For the inode that `node` has in each superblock: decides what reports it, and clears the link count
+/// unless the release stage is to decide or report. Where a file system mark asks for the removal, the
+/// inode is created if there is none. Inodes for the release stage are added to `batch`.
 #[inline(always)]
 pub(super) fn clear<'id>(iattr: &Iattr<'_, 'id>, node: &Member<'id>, batch: &mut Batch) {
     if cfg!(omit_clear_nlink) {
@@ -73,7 +74,7 @@ pub(super) fn clear<'id>(iattr: &Iattr<'_, 'id>, node: &Member<'id>, batch: &mut
                 if !by_sb && inode.is_unused() {
                     clear_unused(iattr, &inode);
                 } else {
-                    clear_in_use(iattr, node, &inode, by_sb, batch);
+                    clear_marked_or_in_use(iattr, node, &inode, by_sb, batch);
                 }
             }
             None if !by_sb => {}
@@ -94,9 +95,9 @@ fn clear_unused(iattr: &Iattr<'_, '_>, inode: &LockedInode<'_>) {
     }
 }
 
-/// Any other. `by_sb`: a mark on the whole superblock asks for the removal.
+/// Any other: it has a mark, or a dentry in use, or a file system mark asks for the removal (`by_sb`).
 #[cold]
-fn clear_in_use(
+fn clear_marked_or_in_use(
     iattr: &Iattr<'_, '_>,
     node: &Node,
     inode: &LockedInode<'_>,
@@ -110,20 +111,22 @@ fn clear_in_use(
     let is_asked_for = by_sb || inode.is_watched();
     let is_dir = node.kind() == Kind::Dir;
     let in_rmdir = inode.is_in_rmdir();
-    // Before the link count is cleared: a task that is not seen to use a dentry has put it before that,
-    // and the dentry stays in the cache.
+    // Before the link count is cleared: from here on the last dput() of a dentry drops it, and reports
+    // the inode then. A dentry that has no reference now stays cached until the release stage drops it.
     let unused = inode.uncache(!is_dir);
-    let is_kept = if in_rmdir {
+    let must_wait = if in_rmdir {
         has_files_to_report(batch)
     } else {
         is_dir
     };
-    if is_asked_for && (is_kept || inode.lacks_dentry()) {
+    if is_asked_for && (must_wait || inode.lacks_dentry()) {
         push(batch, inode.hold());
         return;
     }
     inode.clear_nlink(iattr);
     let is_left = is_dir || unused;
+    // rmdir(2) drops the dentry itself; and if the last user has put it meanwhile, and there is no mark,
+    // nobody needs the report.
     let held = if is_left && !in_rmdir && (by_sb || !inode.is_unused()) {
         inode.hold()
     } else {
@@ -143,6 +146,7 @@ fn has_files_to_report(batch: &Batch) -> bool {
     batch.has_inodes() || deferral::has_own_batch()
 }
 
+/// `None`: the superblock is being unmounted, which removes its marks.
 fn push(batch: &mut Batch, inode: Option<HeldInode>) {
     if let Some(inode) = inode {
         if !cfg!(omit_release) {
@@ -166,7 +170,7 @@ fn clear_new<'id>(
         found => found,
     };
     if let Some(inode) = inode {
-        clear_in_use(iattr, node, &inode.lock(), by_sb, batch);
+        clear_marked_or_in_use(iattr, node, &inode.lock(), by_sb, batch);
     }
 }
 
