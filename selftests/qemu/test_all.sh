@@ -11,7 +11,6 @@ set -uo pipefail
 # shellcheck source=lib.sh
 . "$(dirname "$0")/lib.sh"
 
-parts=" $* "
 out=$root/build/test-all
 rm -rf "$out"
 mkdir -p "$out"
@@ -65,7 +64,7 @@ kernels() {
 	for name in 6.12 7.3; do
 		KERNEL=$name DEBUG=1 "$here/kernel.sh" || status=1
 	done
-	[[ $parts != '  ' && $parts != *arm64* ]] || ARCH=arm64 KERNEL=7.3 "$here/kernel.sh" || status=1
+	[[ ${queue[*]} != *ARCH=arm64* ]] || ARCH=arm64 KERNEL=7.3 "$here/kernel.sh" || status=1
 	return $status
 }
 
@@ -96,11 +95,15 @@ if unshare -m true 2>/dev/null; then
 	)
 fi
 
+# What was not asked for
+for n in "${!queue[@]}"; do
+	read -r _ name _ <<<"${queue[n]}"
+	[ $# = 0 ] || [[ " $* " = *" $name "* ]] || unset "queue[n]"
+done
+
 run_queue() {
-	local part name
+	local part
 	for part in "${queue[@]}"; do
-		read -r _ name _ <<<"$part"
-		[ "$parts" = '  ' ] || [[ $parts = *" $name "* ]] || continue
 		while [ "$(jobs -r | wc -l)" -ge 2 ]; do wait -n || :; done
 		$part &
 	done
