@@ -19,7 +19,6 @@ use core::{
     ffi::{c_void, CStr},
     marker::PhantomData,
     ptr,
-    sync::atomic::{fence, Ordering::Acquire},
 };
 use kernel::{bindings, ffi::c_char};
 
@@ -84,8 +83,6 @@ impl<'id> Member<'id> {
             // SAFETY: Nodes are removed from the IDR before they are freed, without a grace period if
             // their creation failed; that takes the lock.
             let parent = unsafe { parent_of(*kn) };
-            // A node gets a parent after `rb` says that it is not linked.
-            fence(Acquire);
             // SAFETY: The same.
             parent == self.as_ptr() && unsafe { is_linked(*kn, tree) }
         };

@@ -19,14 +19,20 @@ use kernel::bindings;
 
 /// Whether `kn` is in its parent's tree, for as long as `_tree` is held.
 ///
+/// Needs no memory barrier: one that is being created, by a task that does not hold the lock yet, may be
+/// seen with either of the values below, and with no other.
+///
 /// # Safety
 ///
 /// `kn` must not be freed before this returns; its hierarchy is that of `_tree`.
 pub(super) unsafe fn is_linked(kn: *const bindings::kernfs_node, _tree: &Tree<'_>) -> bool {
-    // SAFETY: The caller keeps it; `rb` changes under `_tree`.
-    let (rb, color) = unsafe { (ptr::addr_of!((*kn).rb), (*kn).rb.__rb_parent_color) };
+    // SAFETY: The caller keeps it.
+    let rb = unsafe { ptr::addr_of!((*kn).rb) };
+    // SAFETY: The same; of a linked node it changes under `_tree`.
+    let color = unsafe { ptr::addr_of!((*rb).__rb_parent_color).read_volatile() };
+    // Of a linked node it is its parent, or says that it is black. 0: as the memory was allocated.
     // RB_EMPTY_NODE(): the node is its own parent.
-    color != rb as usize
+    color != 0 && color != rb as usize
 }
 
 const REMOVING: u16 = bindings::kernfs_node_flag_KERNFS_REMOVING as u16;
