@@ -35,6 +35,8 @@ counters! {
     LOOKUPS = c"lookups",
     /// Nodes for which superblocks were searched; the others had no inode.
     NODES_LOOKED_UP = c"nodes_looked_up",
+    /// Searches of all superblocks for marks that ask for removals.
+    SUPERS_SEARCHED = c"supers_searched",
     /// Inodes whose link count was cleared. Each is counted once more, by one of three: `ended_by_vfs`,
     /// `dentries_uncached`, `events_sent`.
     INODES_CLEARED = c"inodes_cleared" + LEFT_TO_VFS,

@@ -10,7 +10,10 @@
 //!
 //! C headers: `fs/kernfs/kernfs-internal.h` (`struct kernfs_super_info`), `include/linux/fs.h`.
 
-use super::namespace::{namespace_of, ShownIn};
+use super::{
+    namespace::{namespace_of, ShownIn},
+    stats,
+};
 use crate::{
     compat::{Atomic, Full, Relaxed},
     node::{Node, Root},
@@ -182,6 +185,7 @@ impl Supers<'_> {
 
     #[cold]
     fn find_super_marks(&self) -> bool {
+        stats::SUPERS_SEARCHED.add(1);
         let any = || self.iter().any(|sb| sb.reports_removal());
         if any() {
             return true;
