@@ -5,10 +5,18 @@
  * without. Either it is done, or it failed and nothing is: then it works the
  * next time. And watches get their events, or an overflow as fsnotify had no memory.
  */
+#include <dirent.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <sys/fsuid.h>
+#include <sys/stat.h>
+
 #include "lib/harness.h"
 #include "faults/faults.h"
 #include "lib/counters.h"
 #include "lib/faults.h"
+#include "lib/handle.h"
 #include "lib/module.h"
 #include "lib/pseudofs.h"
 #include "lib/system.h"
@@ -369,6 +377,128 @@ TEST_F(change, is_reported_or_overflows)
 		expect_heard(_metadata, ways, 0);
 		EXPECT_EQ(counter("notify_inodes_made"), before + nr * variant->inodes);
 	}
+}
+
+/*
+ * A node that failed after it got its number is freed at once, without the grace
+ * period that others have. Meanwhile a task looks for it, by a file handle.
+ */
+#define UNBORN		200
+#define OWNER		65534
+
+struct finder {
+	int base;
+	struct handle handle;
+	_Atomic uint64_t number;
+	atomic_bool stop;
+	atomic_int tried, found;
+};
+
+FIXTURE(unborn) {
+	char dir[PATH_MAX];
+	char probe[PATH_MAX];
+	char child[PATH_MAX];
+	struct finder finder;
+	pthread_t thread;
+};
+
+FIXTURE_SETUP(unborn)
+{
+	const char *reason = begin_faults();
+
+	if (reason)
+		SKIP(return, "%s", reason);
+	reason = why_no_cgroup();
+	if (!reason && !get_handle(cgroup_base(), &self->finder.handle))
+		reason = "no file handles on cgroup2";
+	/* Its owner is not root, and is noted after the number was given. */
+	if (!reason && !fail_only_under("__kernfs_iattrs"))
+		reason = "__kernfs_iattrs() is inlined";
+	if (reason) {
+		end_faults();
+		SKIP(return, "%s", reason);
+	}
+	format_path(self->dir, "%.3900s/owned", cgroup_base());
+	format_path(self->probe, "%.4000s/probe", self->dir);
+	format_path(self->child, "%.4000s/child", self->dir);
+	self->finder.base = open(cgroup_base(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	ASSERT_GE(self->finder.base, 0);
+	ASSERT_EQ(mkdir(self->dir, 0755), 0);
+	ASSERT_EQ(chown(self->dir, OWNER, OWNER), 0);
+}
+
+FIXTURE_TEARDOWN(unborn)
+{
+	end_faults();
+	atomic_store(&self->finder.stop, true);
+	if (self->thread)
+		pthread_join(self->thread, NULL);
+	close(self->finder.base);
+	remove_cgroup(self->probe);
+	remove_cgroup(self->child);
+	remove_cgroup(self->dir);
+	cgroup_base_remove();
+}
+
+static void *find_by_number(void *arg)
+{
+	struct finder *finder = arg;
+
+	while (!atomic_load(&finder->stop)) {
+		uint64_t number = atomic_load(&finder->number);
+		int fd;
+
+		if (!number)
+			continue;
+		memcpy(finder->handle.head.f_handle, &number, sizeof(number));
+		fd = open_by_handle_at(finder->base, &finder->handle.head, O_PATH | O_CLOEXEC);
+		atomic_fetch_add(&finder->tried, 1);
+		if (fd < 0)
+			continue;
+		atomic_fetch_add(&finder->found, 1);
+		close(fd);
+	}
+	return NULL;
+}
+
+/* That the next node of the hierarchy gets: numbers are given in turn. */
+static uint64_t next_number(const char *probe)
+{
+	uint64_t last = 0;
+	DIR *dir;
+	struct dirent *entry;
+
+	if (mkdir(probe, 0755))
+		return 0;
+	dir = opendir(probe);
+	while (dir && (entry = readdir(dir)))
+		if (entry->d_ino > last)
+			last = entry->d_ino;
+	if (dir)
+		closedir(dir);
+	return dir && !remove_cgroup(probe) ? last + 1 : 0;
+}
+
+TEST_F_TIMEOUT(unborn, node_is_not_found, 600)
+{
+	ASSERT_EQ(pthread_create(&self->thread, NULL, find_by_number, &self->finder), 0);
+	for (int i = 0; i < UNBORN; i++) {
+		uint64_t number = next_number(self->probe);
+		int error;
+
+		ASSERT_GT(number, 0);
+		atomic_store(&self->finder.number, number);
+		setfsuid(OWNER);
+		fail_nth(1);
+		error = error_of(mkdir(self->child, 0755));
+		ASSERT_TRUE(fault_injected());
+		setfsuid(0);
+		ASSERT_EQ(error, ENOMEM);
+		/* It was given, and to no other. */
+		ASSERT_GT(next_number(self->probe), number + 1);
+	}
+	EXPECT_GT(self->finder.tried, UNBORN);
+	EXPECT_EQ(self->finder.found, 0);
 }
 
 TEST_HARNESS_MAIN
