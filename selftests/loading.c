@@ -28,7 +28,6 @@
 FIXTURE(loading) {
 	char cgroup[PATH_MAX];
 	char mount_point[PATH_MAX];
-	bool is_out;
 	int inotify;
 	struct events events;
 };
@@ -43,7 +42,6 @@ FIXTURE_SETUP(loading)
 		reason = borrow_module();
 	if (reason)
 		SKIP(return, "%s", reason);
-	self->is_out = true;
 	format_path(self->cgroup, "%.3900s/cgroup", cgroup_base());
 	ASSERT_EQ(mkdir(self->cgroup, 0755), 0);
 	ASSERT_TRUE(make_mount_point(self->mount_point));
@@ -53,8 +51,7 @@ FIXTURE_SETUP(loading)
 
 FIXTURE_TEARDOWN(loading)
 {
-	if (self->is_out)
-		EXPECT_TRUE(return_module());
+	EXPECT_TRUE(return_module());
 	delete_group(GROUP);
 	remove_cgroup(self->cgroup);
 	cgroup_base_remove();
@@ -62,12 +59,6 @@ FIXTURE_TEARDOWN(loading)
 		remove_mount_point(self->mount_point);
 	if (may_unload_dummy())
 		unload_dummy();
-}
-
-static void load(struct __test_metadata *_metadata, struct _test_data_loading *self)
-{
-	ASSERT_TRUE(return_module());
-	self->is_out = false;
 }
 
 static int count_files(const char *path)
@@ -95,7 +86,7 @@ TEST_F(loading, mark_from_before_reports_each_file)
 	ASSERT_GE(fanotify, 0);
 	ASSERT_EQ(fanotify_mark(fanotify, FAN_MARK_ADD | FAN_MARK_FILESYSTEM, FAN_DELETE_SELF,
 				AT_FDCWD, cgroup_base()), 0);
-	load(_metadata, self);
+	ASSERT_TRUE(return_module());
 	files = count_files(self->cgroup);
 	ASSERT_GT(files, 5);
 	ASSERT_EQ(remove_cgroup(self->cgroup), 0);
@@ -114,7 +105,7 @@ TEST_F(loading, node_moved_before_is_reported_where_it_was)
 	wd = inotify_add_watch(self->inotify, DEVICE "/mtu", IN_DELETE_SELF);
 	ASSERT_GE(wd, 0);
 	EXPECT_TRUE(move_dummy("rkl0", netns));
-	load(_metadata, self);
+	ASSERT_TRUE(return_module());
 	end_process(netns);
 	ASSERT_EVENTS(wd);
 }
@@ -166,7 +157,7 @@ TEST_F(loading, unload_finishes_a_directory_at_once)
 	struct stat st;
 	char name[16];
 
-	load(_metadata, self);
+	ASSERT_TRUE(return_module());
 	ASSERT_TRUE(add_dummies("rkl", 1, GROUP));
 	wd = inotify_add_watch(self->inotify, DEVICE, IN_DELETE_SELF);
 	fd = open(DEVICE, O_RDONLY | O_DIRECTORY);
@@ -182,8 +173,7 @@ TEST_F(loading, unload_finishes_a_directory_at_once)
 	ASSERT_TRUE(disable_patch());
 	ASSERT_TRUE(await_unpatched());
 	before = count_queued(self->mount_point);
-	EXPECT_EQ(unload_module(), 0);
-	self->is_out = true;
+	ASSERT_EQ(borrow_module(), NULL);
 	after = count_queued(self->mount_point);
 	stop_counting(self->mount_point);
 	close(fd);

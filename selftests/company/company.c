@@ -47,17 +47,17 @@ bool end_company(void)
 	remove_cgroup(child);
 	remove_cgroup(parent);
 	cgroup_base_remove();
-	return return_module() && ok;
+	return ok;
 }
 
 const char *begin_company(void)
 {
-	const char *reason = why_no_cgroup();
+	const char *reason = borrow_module();
 
+	if (!reason && !cgroup_base())
+		reason = "no cgroup2";
 	if (!reason)
 		reason = why_no_memory_controller();
-	if (!reason)
-		reason = borrow_module();
 	if (reason)
 		return reason;
 	begun = true;

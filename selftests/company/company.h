@@ -10,9 +10,12 @@
 /* Without the patch no event comes: how long to wait for it. */
 #define NONE_MS		300
 
-/* Takes the module out. NULL, or why there is nothing to test. */
+/*
+ * Takes the module out, for all tests of the program: loading it takes seconds.
+ * NULL, or why there is nothing to test.
+ */
 const char *begin_company(void);
-/* Puts all back as it was found; also where there was nothing to test. */
+/* Puts all else back as it was found; also where there was nothing to test. */
 bool end_company(void);
 
 /* 0, or the error */
