@@ -88,8 +88,10 @@ run_icount() {
 }
 
 run_plain() {
+	local cpus
+	cpus=$(nproc)
 	say "measuring on $KERNEL: in plain time ..."
-	SMP=2 measure plain
+	SMP=$((cpus < 2 ? 2 : cpus > 8 ? 8 : cpus)) measure plain
 }
 
 run_windows() {
