@@ -357,6 +357,7 @@ static void expect_heard(struct __test_metadata *_metadata, int changes, int ove
 
 	EXPECT_EQ(heard.changes, changes);
 	EXPECT_EQ(heard.overflows, overflows);
+	EXPECT_EQ(heard.unasked, 0);
 }
 
 TEST_F(change, is_reported_or_overflows)

@@ -79,6 +79,11 @@ static void count(const struct node_event *event, void *arg)
 	*(int *)arg += event->mask == FAN_DELETE_SELF;
 }
 
+static void count_changes(const struct node_event *event, void *arg)
+{
+	*(int *)arg += event->mask == FAN_MODIFY;
+}
+
 TEST_F(loading, mark_from_before_reports_each_file)
 {
 	int fanotify = open_fanotify(FAN_REPORT_FID), reported = 0, files;
@@ -182,6 +187,43 @@ TEST_F(loading, unload_finishes_a_directory_at_once)
 	if (before > NAMES / FEW - 2 * AT_ONCE)
 		SKIP(return, "the directory was finished before the unload");
 	EXPECT_LE(after - before, AT_ONCE);
+}
+
+/*
+ * Changes that are queued when the module is unloaded: so many that sending them takes
+ * longer than livepatch to disable the patch.
+ */
+#define GROUPS		128
+#define CGROUPS		1500
+
+TEST_F(loading, unload_sends_what_is_queued)
+{
+	int groups[GROUPS], nr = 0;
+	char path[PATH_MAX];
+
+	ASSERT_TRUE(return_module());
+	for (int i = 0; i < CGROUPS; i++)
+		ASSERT_EQ(mkdir(format_path(path, "%.3900s/%d", self->cgroup, i), 0755), 0);
+	for (nr = 0; nr < GROUPS; nr++) {
+		groups[nr] = open_fanotify(FAN_REPORT_FID);
+		if (groups[nr] < 0 ||
+		    fanotify_mark(groups[nr], FAN_MARK_ADD | FAN_MARK_FILESYSTEM, FAN_MODIFY,
+				  AT_FDCWD, cgroup_base()))
+			break;
+	}
+	ASSERT_GT(nr, 10);
+	ASSERT_TRUE(write_text(format_path(path, "%.3900s/cgroup.freeze", self->cgroup), "1"));
+	ASSERT_EQ(borrow_module(), NULL);
+	/* Each got all, but for the write itself: cgroup.events of the parent, and of each child. */
+	for (int i = 0; i < nr; i++) {
+		int changes = 0;
+
+		read_fanotify(groups[i], count_changes, &changes);
+		EXPECT_GE(changes, CGROUPS + 1);
+		close(groups[i]);
+	}
+	for (int i = 0; i < CGROUPS; i++)
+		rmdir(format_path(path, "%.3900s/%d", self->cgroup, i));
 }
 
 TEST_HARNESS_MAIN
