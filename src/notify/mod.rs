@@ -51,6 +51,8 @@ pub(crate) unsafe extern "C" fn kernfs_notify(kn: *mut bindings::kernfs_node) {
 /// Sends `FS_MODIFY` for every queued file.
 extern "C" fn report_queued() {
     while let Some(file) = queue::pop() {
+        // SAFETY: Only the current task's own field.
+        unsafe { shim::rkernfs_forget_over_high() };
         report(&file);
     }
 }
