@@ -267,19 +267,40 @@ fn destroy_marks_later(inode: HeldInode) {
     MARKS.run_in(0);
 }
 
+/// Waits for one group at a time; in between, it looks at what was queued meanwhile.
 fn run_marks() {
-    let mut address = MARKS.last.xchg(0, Full);
-    while address != 0 {
-        // SAFETY: Addresses on the queue are from `into_address()`, and this one was taken off it.
-        let (inode, next) = unsafe { HeldInode::from_address(address) };
-        address = next;
+    let mut locked = 0;
+    loop {
+        let mut address = MARKS.last.xchg(0, Full);
+        while address != 0 {
+            // SAFETY: Addresses on the queue are from `into_address()`, and this one was taken off it.
+            let (inode, next) = unsafe { HeldInode::from_address(address) };
+            address = next;
+            if inode.destroy_free_marks() {
+                finish_marks(inode);
+            } else {
+                let (address, link) = inode.into_address();
+                link.store(locked, Relaxed);
+                locked = address;
+            }
+        }
+        if locked == 0 {
+            return;
+        }
+        // SAFETY: It was stored above, and is taken off here.
+        let (inode, next) = unsafe { HeldInode::from_address(locked) };
+        locked = next;
         inode.destroy_marks();
-        drop(inode);
-        stats::INODES_RELEASED.add(1);
-        finish_one();
-        // SAFETY: Taken when it was queued. The rest of this function is waited for: `Works`.
-        unsafe { shim::rkernfs_module_put() };
+        finish_marks(inode);
     }
+}
+
+fn finish_marks(inode: HeldInode) {
+    drop(inode);
+    stats::INODES_RELEASED.add(1);
+    finish_one();
+    // SAFETY: Taken when it was queued. The rest of this function is waited for: `Works`.
+    unsafe { shim::rkernfs_module_put() };
 }
 
 /// Queues what may take long for an inode: the rest of the release stage, and putting it.
