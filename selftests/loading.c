@@ -194,36 +194,64 @@ TEST_F(loading, unload_finishes_a_directory_at_once)
  * longer than livepatch to disable the patch.
  */
 #define GROUPS		128
-#define CGROUPS		1500
+#define MIN_CGROUPS	100
+#define MAX_CGROUPS	1500
+#define BUSY_US		3000000
+
+static bool make_cgroups(const char *parent, int from, int to)
+{
+	char path[PATH_MAX];
+
+	while (from < to)
+		if (mkdir(format_path(path, "%.3900s/%d", parent, from++), 0755))
+			return false;
+	return true;
+}
+
+/* One that gets the change of each file, as the others do, but reads it */
+static int mark_changes(void)
+{
+	int fd = open_fanotify(FAN_REPORT_FID);
+
+	if (fd >= 0 && !fanotify_mark(fd, FAN_MARK_ADD | FAN_MARK_FILESYSTEM, FAN_MODIFY,
+				      AT_FDCWD, cgroup_base()))
+		return fd;
+	close(fd);
+	return -1;
+}
 
 TEST_F(loading, unload_sends_what_is_queued)
 {
-	int groups[GROUPS], nr = 0;
-	char path[PATH_MAX];
+	int groups[GROUPS], nr = 0, changes = 0, cgroups;
+	char path[PATH_MAX], freeze[PATH_MAX];
+	long long begun;
 
 	ASSERT_TRUE(return_module());
-	for (int i = 0; i < CGROUPS; i++)
-		ASSERT_EQ(mkdir(format_path(path, "%.3900s/%d", self->cgroup, i), 0755), 0);
-	for (nr = 0; nr < GROUPS; nr++) {
-		groups[nr] = open_fanotify(FAN_REPORT_FID);
-		if (groups[nr] < 0 ||
-		    fanotify_mark(groups[nr], FAN_MARK_ADD | FAN_MARK_FILESYSTEM, FAN_MODIFY,
-				  AT_FDCWD, cgroup_base()))
-			break;
-	}
+	while (nr < GROUPS && (groups[nr] = mark_changes()) >= 0)
+		nr++;
 	ASSERT_GT(nr, 10);
-	ASSERT_TRUE(write_text(format_path(path, "%.3900s/cgroup.freeze", self->cgroup), "1"));
+	format_path(freeze, "%.3900s/cgroup.freeze", self->cgroup);
+	/* Of the write itself, of cgroup.events of the parent, and of that of each child */
+	ASSERT_TRUE(make_cgroups(self->cgroup, 0, MIN_CGROUPS));
+	begun = now_us();
+	ASSERT_TRUE(write_text(freeze, "1"));
+	await((read_fanotify(groups[nr - 1], count_changes, &changes),
+	       changes >= MIN_CGROUPS + 2), EVENT_TIMEOUT_MS);
+	ASSERT_EQ(changes, MIN_CGROUPS + 2);
+	cgroups = MIN_CGROUPS * (BUSY_US / (now_us() - begun) + 1);
+	if (cgroups > MAX_CGROUPS)
+		cgroups = MAX_CGROUPS;
+	ASSERT_TRUE(make_cgroups(self->cgroup, MIN_CGROUPS, cgroups));
+	ASSERT_TRUE(write_text(freeze, "0"));
 	ASSERT_EQ(borrow_module(), NULL);
-	/* Each got all, but for the write itself: cgroup.events of the parent, and of each child. */
-	for (int i = 0; i < nr; i++) {
-		int changes = 0;
-
-		read_fanotify(groups[i], count_changes, &changes);
-		EXPECT_GE(changes, CGROUPS + 1);
-		close(groups[i]);
-	}
-	for (int i = 0; i < CGROUPS; i++)
-		rmdir(format_path(path, "%.3900s/%d", self->cgroup, i));
+	changes = 0;
+	read_fanotify(groups[nr - 1], count_changes, &changes);
+	EXPECT_EQ(changes, cgroups + 2)
+		TH_LOG("%d cgroups", cgroups);
+	while (nr)
+		close(groups[--nr]);
+	while (cgroups)
+		rmdir(format_path(path, "%.3900s/%d", self->cgroup, --cgroups));
 }
 
 TEST_HARNESS_MAIN

@@ -54,6 +54,8 @@ extern "C" fn report_queued() {
         // SAFETY: Only the current task's own field.
         unsafe { shim::rkernfs_forget_over_high() };
         report(&file);
+        // As many files may be queued as there are.
+        shim::resched_every(0);
     }
 }
 
