@@ -465,13 +465,10 @@ static void *find_by_number(void *arg)
 /* That the next node of the hierarchy gets: numbers are given in turn. */
 static uint64_t next_number(const char *probe)
 {
-	uint64_t last = 0;
-	DIR *dir;
+	DIR *dir = mkdir(probe, 0755) ? NULL : opendir(probe);
 	struct dirent *entry;
+	uint64_t last = 0;
 
-	if (mkdir(probe, 0755))
-		return 0;
-	dir = opendir(probe);
 	while (dir && (entry = readdir(dir)))
 		if (entry->d_ino > last)
 			last = entry->d_ino;

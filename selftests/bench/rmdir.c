@@ -174,7 +174,7 @@ static const char *reported_base(void)
 	check(!mkdir(base, 0755) || errno == EEXIST, base);
 	format_path(path, "%.3900s/cgroup.controllers", base);
 	check(read_text(path, text, sizeof(text)) >= 0, path);
-	while (nr < ARRAY_SIZE(names) && (names[nr] = strtok_r(rest, " \n", &rest)))
+	while (nr < ARRAY_SIZE(names) && (names[nr] = strtok_r(rest, "\n ", &rest)))
 		nr++;
 	for (int few = 0; few <= 2; few++)
 		for (unsigned int set = 0; set < 1u << nr; set++)
