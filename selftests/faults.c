@@ -390,7 +390,7 @@ TEST_F(change, is_reported_or_overflows)
 struct finder {
 	int base;
 	struct handle handle;
-	_Atomic uint64_t number;
+	atomic_ulong number;
 	atomic_bool stop;
 	atomic_int tried, found;
 };
