@@ -64,15 +64,6 @@ TEST_F(object, remove_file_removes_the_object)
 	ASSERT_EVENTS(file, own, dir);
 }
 
-TEST_F(object, files_are_reported_before_their_directory)
-{
-	int dir = inotify_add_watch(self->inotify, self->path, IN_DELETE_SELF);
-	int file = inotify_add_watch(self->inotify, self->value, IN_DELETE_SELF);
-
-	ASSERT_TRUE(write_object(self->path, "remove", "1"));
-	ASSERT_EVENTS_IN_ORDER(file, dir);
-}
-
 /* What was not found has a dentry, too, which would keep the directory's. */
 TEST_F(object, names_looked_up_in_it_do_not_pin_it)
 {
