@@ -194,10 +194,9 @@ FIXTURE_TEARDOWN(locked)
 static void *read_fdinfo(void *arg)
 {
 	struct reader *reader = arg;
-	char path[PATH_MAX], text[1024];
 
 	prctl(PR_SET_NAME, "delayed");
-	read_text(format_path(path, "/proc/self/fdinfo/%d", reader->inotify), text, sizeof(text));
+	count_marks(reader->inotify);
 	atomic_store(&reader->done, true);
 	return NULL;
 }

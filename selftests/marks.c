@@ -376,20 +376,14 @@ TEST_F(marks, removal_searches_for_none_without_a_mark)
 static pid_t start_listing(const char *cgroup, int fanotify)
 {
 	int dir = open(cgroup, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	char path[PATH_MAX], text[4096];
 	pid_t pid = fork_into(dir);
-	int fd;
 
 	close(dir);
 	if (pid)
 		return pid;
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
-	for (;;) {
-		fd = open(format_path(path, "/proc/self/fdinfo/%d", fanotify), O_RDONLY);
-		while (read(fd, text, sizeof(text)) > 0)
-			;
-		close(fd);
-	}
+	for (;;)
+		count_marks(fanotify);
 }
 
 TEST_F(marks, hierarchy_is_unmounted_while_the_group_is_locked)
