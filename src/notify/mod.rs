@@ -51,8 +51,7 @@ pub(crate) unsafe extern "C" fn kernfs_notify(kn: *mut bindings::kernfs_node) {
 /// Sends `FS_MODIFY` for every queued file.
 extern "C" fn report_queued() {
     while let Some(file) = queue::pop() {
-        // SAFETY: Only the current task's own field.
-        unsafe { shim::rkernfs_forget_over_high() };
+        shim::forget_over_high();
         report(&file);
         // As many files may be queued as there are.
         shim::resched_every(0);

@@ -238,8 +238,7 @@ fn process_overdue() {
 /// Runs the release stage for each inode.
 fn release_all(mut batch: Batch) {
     while let Some(inode) = batch.pop() {
-        // SAFETY: Only the current task's own field.
-        unsafe { shim::rkernfs_forget_over_high() };
+        shim::forget_over_high();
         match release::release(&inode) {
             Left::Nothing => {
                 if let Some(inode) = inode.put_unless_last() {
@@ -276,6 +275,7 @@ fn run_marks() {
             // SAFETY: Addresses on the queue are from `into_address()`, and this one was taken off it.
             let (inode, next) = unsafe { HeldInode::from_address(address) };
             address = next;
+            shim::forget_over_high();
             if inode.destroy_free_marks() {
                 finish_marks(inode);
             } else {
@@ -290,6 +290,7 @@ fn run_marks() {
         // SAFETY: It was stored above, and is taken off here.
         let (inode, next) = unsafe { HeldInode::from_address(locked) };
         locked = next;
+        shim::forget_over_high();
         inode.destroy_marks();
         finish_marks(inode);
     }
@@ -327,8 +328,7 @@ fn run_later() {
         // SAFETY: The same, and this one was taken off it.
         let (inode, next) = unsafe { HeldInode::from_address(address) };
         address = next;
-        // SAFETY: Only the current task's own field.
-        unsafe { shim::rkernfs_forget_over_high() };
+        shim::forget_over_high();
         match release::resume(&inode, checks_left, EXITING.load(Relaxed)) {
             Left::Dentries => {
                 push_later(inode, checks_left.saturating_sub(1));
