@@ -6,7 +6,8 @@
 # Runs test programs in a guest, and leaves of each PROGRAM.tap, its output,
 # and PROGRAM.status, 0 if it ended well, in FOLDER. When a test takes the
 # guest down, that is its failure, and the next one gets a new guest. Settings
-# are those of vm.sh, and LIMIT, the seconds that one program may take.
+# are those of vm.sh; LIMIT, the seconds that one program may take; and EXPECT,
+# the programs' RKERNFS_EXPECT.
 set -euo pipefail
 # shellcheck source=lib.sh
 . "$(dirname "$0")/lib.sh"
@@ -28,7 +29,7 @@ guest_script() {
 		cat <<-END
 			echo "rkernfs-test: $name" >/dev/kmsg
 			echo "#@ begin $name"
-			timeout -s KILL $LIMIT /add/$name </dev/null 2>&1
+			RKERNFS_EXPECT=${EXPECT:-} timeout -s KILL $LIMIT /add/$name </dev/null 2>&1
 			printf '\\n#@ end $name %s\\n' \$?
 		END
 	done
