@@ -37,13 +37,13 @@ kernel_rust() { sources '*.rs' ':!samples/cgwatch' ':!selftests/clients'; }
 # --- the checks; what they print is what is wrong ------------------------
 
 check_spdx() {
-	sources ':!COPYING' ':!*.lock' ':!packaging/debian' | while read -r file; do
+	sources ':!COPYING' ':!*.lock' ':!*.patch' ':!packaging/debian' | while read -r file; do
 		head -n 3 "$file" | grep -q SPDX-License-Identifier: || echo "$file: no SPDX line"
 	done
 }
 
 check_space() {
-	sources ':!COPYING' ':!*.lock' | xargs grep -nE '[[:blank:]]+$' /dev/null
+	sources ':!COPYING' ':!*.lock' ':!*.patch' | xargs grep -nE '[[:blank:]]+$' /dev/null
 	sources | while read -r file; do
 		[ -z "$(tail -c 1 "$file")" ] || echo "$file: no newline at the end"
 	done
@@ -67,6 +67,9 @@ check_checkpatch() {
 	{
 		sources 'src/*.[ch]' | checkpatch --strict --ignore "$lists,$versions,BIT_MACRO"
 		sources '*.[ch]' ':!src' | checkpatch --ignore "$kernel"
+		# Who submits them signs them off.
+		"$src/scripts/checkpatch.pl" --no-tree --terse --quiet --show-types --strict \
+			--ignore MISSING_SIGN_OFF upstream/000[1-9]-*.patch
 	} | grep -v '^total: '
 	rm -f .checkpatch-camelcase.*
 }
