@@ -15,11 +15,13 @@ here=$root/packaging
 copy_sources() { # FOLDER
 	local file
 	(cd "$root" && find Kbuild src -name '*.mod.c' -o -name '*_generated.rs' -o \
-		\( -name Kbuild -o -name '*.rs' -o -name '*.[chS]' \) -print) |
+		\( -name Kbuild -o -name '*.rs' -o -name '*.[chS]' -o -name '*.lds' -o -path 'src/compared/*' \) -print) |
 		while read -r file; do
 			install -D -m 644 "$root/$file" "$1/$file"
 		done
+	echo "$VERSION" >"$1/version"
 	install -m 755 "$here/dkms/build.sh" "$here/dkms/prepare.sh" "$1"
+	install -m 644 "$here/dkms/crates.mk" "$1"
 }
 
 build() {

@@ -9,40 +9,21 @@
 set -euo pipefail
 # shellcheck source=../selftests/qemu/lib.sh
 . "$(dirname "$0")/../selftests/qemu/lib.sh"
+# shellcheck source=../selftests/qemu/debian.sh
+. "$here/debian.sh"
 
 KDIR=$("$here/kernel.sh")
 export KDIR
 out=$(dirname "$("$here/module.sh")")
+# shellcheck source=../selftests/qemu/rustc.sh
+. "$here/rustc.sh"
 doc=$root/build/doc
-
-# flags OBJECT: what Kbuild told rustc but for what it writes, a word a line
-flags() {
-	local words n
-	read -ra words < <(sed -n 's/^savedcmd_[^ ]* := .* rustc \(--edition.*\)/\1/p' \
-		"$out/$(dirname "$1")/.$(basename "$1").cmd" | tr -d "'")
-	for ((n = 0; n < ${#words[@]}; n++)); do
-		case ${words[n]} in
-		--out-dir | --crate-name) n=$((n + 1)) ;;
-		--emit=*) ;;
-		\;) break ;;
-		*) echo "${words[n]}" ;;
-		esac
-	done
-}
-
-# Where rustc ran; since 6.13 that is the module's folder.
-enter_folder() { # SOURCE
-	case $1 in
-	"$out"/*) cd "$KDIR" ;;
-	*) cd "$out" ;;
-	esac
-}
 
 rustdoc_of_module() { # OPTION...
 	local args
 	mapfile -t args < <(flags src/rkernfs.o | grep -vE '^(-C|-Zbinary_dep_depinfo=)')
 	enter_folder "${args[-1]}"
-	OBJTREE=$KDIR RUSTC_BOOTSTRAP=1 RUST_MODFILE=rkernfs rustdoc "${args[@]}" --crate-name rkernfs "$@"
+	with_its_rust OBJTREE="$KDIR" RUSTC_BOOTSTRAP=1 RUST_MODFILE=rkernfs rustdoc "${args[@]}" --crate-name rkernfs "$@"
 }
 
 document() {
@@ -66,7 +47,8 @@ examples() {
 }
 
 if [ "${1:-}" = examples ]; then
-	work=$(mktemp -d)
+	# Where the root of Debian's kernels sees it, too
+	work=$(mktemp -d "$root/build/examples.XXXXXX")
 	trap 'rm -rf "$work"' EXIT
 	examples
 else

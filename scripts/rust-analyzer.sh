@@ -6,6 +6,7 @@
 #
 # The kernel's own target describes the kernel's crates; ours are added here.
 set -euo pipefail
+dev=y
 # shellcheck source=../selftests/qemu/lib.sh
 . "$(dirname "$0")/../selftests/qemu/lib.sh"
 

@@ -8,7 +8,7 @@
 #include <sys/stat.h>
 #include <sys/wait.h>
 
-#include "kselftest_harness.h"
+#include "lib/harness.h"
 #include "company/company.h"
 #include "company/sleeper.h"
 #include "lib/module.h"
@@ -78,7 +78,7 @@ FIXTURE_TEARDOWN(company)
 
 /* Another livepatch: who came last has the functions. */
 
-TEST_F_TIMEOUT(company, rival_that_comes_later_has_the_functions_and_gives_them_back, TIMEOUT_S)
+TEST_F(company, rival_that_comes_later_has_the_functions_and_gives_them_back)
 {
 	ASSERT_EQ(load_patched(), 0);
 	EXPECT_TOLD();
@@ -89,7 +89,7 @@ TEST_F_TIMEOUT(company, rival_that_comes_later_has_the_functions_and_gives_them_
 	EXPECT_TOLD();
 }
 
-TEST_F_TIMEOUT(company, rival_that_came_before_is_overruled, TIMEOUT_S)
+TEST_F(company, rival_that_came_before_is_overruled)
 {
 	long calls;
 
@@ -106,7 +106,7 @@ TEST_F_TIMEOUT(company, rival_that_came_before_is_overruled, TIMEOUT_S)
 	EXPECT_GT(module_parameter("rival", "calls"), calls);
 }
 
-TEST_F_TIMEOUT(company, rival_below_can_go, TIMEOUT_S)
+TEST_F(company, rival_below_can_go)
 {
 	ASSERT_TRUE(insert_rival(""));
 	ASSERT_EQ(load_patched(), 0);
@@ -114,7 +114,7 @@ TEST_F_TIMEOUT(company, rival_below_can_go, TIMEOUT_S)
 	EXPECT_TOLD();
 }
 
-TEST_F_TIMEOUT(company, can_go_from_below_a_rival, TIMEOUT_S)
+TEST_F(company, can_go_from_below_a_rival)
 {
 	ASSERT_EQ(load_patched(), 0);
 	ASSERT_TRUE(insert_rival(""));
@@ -123,7 +123,7 @@ TEST_F_TIMEOUT(company, can_go_from_below_a_rival, TIMEOUT_S)
 	EXPECT_GT(module_parameter("rival", "calls"), 0);
 }
 
-TEST_F_TIMEOUT(company, cumulative_rival_ends_the_patch_and_the_module_can_go, TIMEOUT_S)
+TEST_F(company, cumulative_rival_ends_the_patch_and_the_module_can_go)
 {
 	ASSERT_EQ(load_patched(), 0);
 	ASSERT_TRUE(insert_rival("cumulative=1"));
@@ -135,7 +135,7 @@ TEST_F_TIMEOUT(company, cumulative_rival_ends_the_patch_and_the_module_can_go, T
 	EXPECT_TOLD();
 }
 
-TEST_F_TIMEOUT(company, cumulative_rival_that_came_before_is_overruled, TIMEOUT_S)
+TEST_F(company, cumulative_rival_that_came_before_is_overruled)
 {
 	ASSERT_TRUE(insert_rival("cumulative=1"));
 	ASSERT_EQ(load_patched(), 0);
@@ -154,7 +154,7 @@ TEST_F_TIMEOUT(company, cumulative_rival_that_came_before_is_overruled, TIMEOUT_
 #define PROBES_BY_FTRACE	true
 #endif
 
-TEST_F_TIMEOUT(company, probe_sees_the_calls_while_the_patch_comes_and_goes, TIMEOUT_S)
+TEST_F(company, probe_sees_the_calls_while_the_patch_comes_and_goes)
 {
 	long hits;
 
@@ -169,7 +169,7 @@ TEST_F_TIMEOUT(company, probe_sees_the_calls_while_the_patch_comes_and_goes, TIM
 	EXPECT_GT(module_parameter("probe", "hits"), hits);
 }
 
-TEST_F_TIMEOUT(company, probe_can_come_and_go_while_patched, TIMEOUT_S)
+TEST_F(company, probe_can_come_and_go_while_patched)
 {
 	ASSERT_EQ(load_patched(), 0);
 	ASSERT_EQ(insert_test_module("probe", ""), 0);
@@ -179,7 +179,7 @@ TEST_F_TIMEOUT(company, probe_can_come_and_go_while_patched, TIMEOUT_S)
 	EXPECT_TOLD();
 }
 
-TEST_F_TIMEOUT(company, loading_under_a_post_handler_fails_and_leaves_nothing, TIMEOUT_S)
+TEST_F(company, loading_under_a_post_handler_fails_and_leaves_nothing)
 {
 	if (!PROBES_BY_FTRACE)
 		SKIP(return, "probes are no business of ftrace here");
@@ -193,7 +193,7 @@ TEST_F_TIMEOUT(company, loading_under_a_post_handler_fails_and_leaves_nothing, T
 	EXPECT_TOLD();
 }
 
-TEST_F_TIMEOUT(company, breakpoint_with_a_post_handler_sees_the_calls, TIMEOUT_S)
+TEST_F(company, breakpoint_with_a_post_handler_sees_the_calls)
 {
 	if (PROBES_BY_FTRACE)
 		SKIP(return, "ftrace has the probes here");
@@ -203,7 +203,7 @@ TEST_F_TIMEOUT(company, breakpoint_with_a_post_handler_sees_the_calls, TIMEOUT_S
 	EXPECT_GT(module_parameter("probe", "hits"), 0);
 }
 
-TEST_F_TIMEOUT(company, post_handler_does_not_get_under_the_patch, TIMEOUT_S)
+TEST_F(company, post_handler_does_not_get_under_the_patch)
 {
 	if (!PROBES_BY_FTRACE)
 		SKIP(return, "probes are no business of ftrace here");
@@ -227,7 +227,7 @@ static bool trace(const char *tracefs, const char *tracer)
 	       write_text(format_path(path, "%.3900s/current_tracer", tracefs), tracer);
 }
 
-TEST_F_TIMEOUT(company, function_is_traced_while_the_patch_comes_and_goes, TIMEOUT_S)
+TEST_F(company, function_is_traced_while_the_patch_comes_and_goes)
 {
 	char tracefs[PATH_MAX], path[PATH_MAX];
 
@@ -249,7 +249,7 @@ TEST_F_TIMEOUT(company, function_is_traced_while_the_patch_comes_and_goes, TIMEO
 	remove_mount_point(tracefs);
 }
 
-TEST_F_TIMEOUT(company, loading_without_ftrace_fails_and_leaves_nothing, TIMEOUT_S)
+TEST_F(company, loading_without_ftrace_fails_and_leaves_nothing)
 {
 	if (!write_text(FTRACE, "0"))
 		SKIP(return, "this kernel does not have ftrace turned off");
@@ -261,7 +261,7 @@ TEST_F_TIMEOUT(company, loading_without_ftrace_fails_and_leaves_nothing, TIMEOUT
 	EXPECT_TOLD();
 }
 
-TEST_F_TIMEOUT(company, ftrace_cannot_be_turned_off_while_patched, TIMEOUT_S)
+TEST_F(company, ftrace_cannot_be_turned_off_while_patched)
 {
 	ASSERT_EQ(load_patched(), 0);
 	EXPECT_FALSE(write_text(FTRACE, "0"));
@@ -291,7 +291,7 @@ static int mode_of(const char *path)
 	return stat(path, &st) ? -1 : st.st_mode & 07777;
 }
 
-TEST_F_TIMEOUT(company, only_root_may_turn_it_off, TIMEOUT_S)
+TEST_F(company, only_root_may_turn_it_off)
 {
 	ASSERT_EQ(load_patched(), 0);
 	EXPECT_EQ(mode_of(PATCH "/enabled"), 0644);
@@ -305,7 +305,7 @@ TEST_F_TIMEOUT(company, only_root_may_turn_it_off, TIMEOUT_S)
 
 /* A task that sleeps in the function that is to be replaced, or in its replacement */
 
-TEST_F_TIMEOUT(company, sleeper_in_the_old_function_stalls_the_transition_alone, TIMEOUT_S)
+TEST_F(company, sleeper_in_the_old_function_stalls_the_transition_alone)
 {
 	struct sleepers sleepers;
 
@@ -321,7 +321,7 @@ TEST_F_TIMEOUT(company, sleeper_in_the_old_function_stalls_the_transition_alone,
 	EXPECT_TOLD();
 }
 
-TEST_F_TIMEOUT(company, stalled_transition_can_be_taken_back, TIMEOUT_S)
+TEST_F(company, stalled_transition_can_be_taken_back)
 {
 	struct sleepers sleepers;
 
@@ -334,7 +334,7 @@ TEST_F_TIMEOUT(company, stalled_transition_can_be_taken_back, TIMEOUT_S)
 	EXPECT_UNTOLD();
 }
 
-TEST_F_TIMEOUT(company, sleeper_in_the_replacement_keeps_the_module, TIMEOUT_S)
+TEST_F(company, sleeper_in_the_replacement_keeps_the_module)
 {
 	struct sleepers sleepers;
 

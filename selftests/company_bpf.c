@@ -4,7 +4,7 @@
  * attached before it and after it, while it comes and goes: each call is seen
  * once, whoever does it.
  */
-#include "kselftest_harness.h"
+#include "lib/harness.h"
 #include "company/bpf.h"
 #include "company/company.h"
 #include "lib/system.h"
@@ -65,7 +65,7 @@ static long long runs(struct __test_metadata *_metadata, struct _test_data_bpf *
 	return program_runs(self->program) - before;
 }
 
-TEST_F_TIMEOUT(bpf, program_that_came_before_sees_each_call, TIMEOUT_S)
+TEST_F(bpf, program_that_came_before_sees_each_call)
 {
 	long long calls;
 
@@ -80,7 +80,7 @@ TEST_F_TIMEOUT(bpf, program_that_came_before_sees_each_call, TIMEOUT_S)
 	}
 }
 
-TEST_F_TIMEOUT(bpf, program_that_came_later_sees_each_call, TIMEOUT_S)
+TEST_F(bpf, program_that_came_later_sees_each_call)
 {
 	long long calls;
 
@@ -92,7 +92,7 @@ TEST_F_TIMEOUT(bpf, program_that_came_later_sees_each_call, TIMEOUT_S)
 	EXPECT_EQ(runs(_metadata, self, false), calls);
 }
 
-TEST_F_TIMEOUT(bpf, program_can_come_and_go_while_patched, TIMEOUT_S)
+TEST_F(bpf, program_can_come_and_go_while_patched)
 {
 	ASSERT_EQ(load_patched(), 0);
 	for (int i = 0; i < 3; i++) {

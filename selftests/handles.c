@@ -6,11 +6,12 @@
 #include <fcntl.h>
 #include <pthread.h>
 #include <stdatomic.h>
+#include <sys/fanotify.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/types.h>
 
-#include "kselftest_harness.h"
+#include "lib/harness.h"
 #include "lib/events.h"
 #include "lib/expect.h"
 #include "lib/handle.h"
@@ -175,7 +176,7 @@ static void race_rmdir(struct __test_metadata *_metadata, struct opener *opener,
 	race_removal(opener, remove_cgroup, cgroup, delay_us);
 }
 
-TEST_F_TIMEOUT(handles, file_opened_by_handle_while_it_goes, 300)
+TEST_F(handles, file_opened_by_handle_while_it_goes)
 {
 	for (int i = 0; i < RACES; i++) {
 		struct opener opener = {
@@ -189,7 +190,7 @@ TEST_F_TIMEOUT(handles, file_opened_by_handle_while_it_goes, 300)
 	}
 }
 
-TEST_F_TIMEOUT(handles, directory_opened_by_handle_while_it_goes, 300)
+TEST_F(handles, directory_opened_by_handle_while_it_goes)
 {
 	for (int i = 0; i < RACES; i++) {
 		struct opener opener = {
@@ -297,12 +298,12 @@ static void remove_in_each(struct __test_metadata *_metadata, struct _test_data_
 	}
 }
 
-TEST_F_TIMEOUT(handles, file_removed_in_each_step_of_opening_it, 150)
+TEST_F(handles, file_removed_in_each_step_of_opening_it)
 {
 	remove_in_each(_metadata, self, self->file);
 }
 
-TEST_F_TIMEOUT(handles, directory_removed_in_each_step_of_opening_it, 150)
+TEST_F(handles, directory_removed_in_each_step_of_opening_it)
 {
 	remove_in_each(_metadata, self, self->path);
 }
@@ -359,7 +360,7 @@ static int remove_object(const char *path)
 	return write_object(path, "remove", "1") ? 0 : -1;
 }
 
-TEST_F_TIMEOUT(nested, object_opened_by_handle_while_it_goes, 300)
+TEST_F(nested, object_opened_by_handle_while_it_goes)
 {
 	for (int i = 0; i < RACES; i++) {
 		struct opener opener = {
@@ -403,20 +404,20 @@ static void remove_as_opened(struct __test_metadata *_metadata, struct _test_dat
 	ASSERT_TOLD(self->wd);
 }
 
-TEST_F_TIMEOUT(nested, dentry_goes_before_the_opener_has_the_inode, 60)
+TEST_F(nested, dentry_goes_before_the_opener_has_the_inode)
 {
 	make_nested(_metadata, self);
 	remove_as_opened(_metadata, self, "kernfs_get_inode");
 }
 
-TEST_F_TIMEOUT(nested, dentry_goes_before_the_opener_has_one, 60)
+TEST_F(nested, dentry_goes_before_the_opener_has_one)
 {
 	make_nested(_metadata, self);
 	remove_as_opened(_metadata, self, "d_obtain_alias");
 }
 
 /* What is opened is in it, and VFS asks for the directory to give that a name. */
-TEST_F_TIMEOUT(nested, dentry_goes_before_the_opener_of_a_child_has_the_inode, 60)
+TEST_F(nested, dentry_goes_before_the_opener_of_a_child_has_the_inode)
 {
 	make_nested(_metadata, self);
 	ASSERT_EQ(mkdir(self->child, 0755), 0);
@@ -424,6 +425,61 @@ TEST_F_TIMEOUT(nested, dentry_goes_before_the_opener_of_a_child_has_the_inode, 6
 	ASSERT_TRUE(drop_dentries());
 	ASSERT_TRUE(exists(self->path));
 	remove_as_opened(_metadata, self, "kernfs_get_parent_dentry");
+}
+
+/* So many times FAN_DELETE_SELF, which is all that is marked */
+static int count_ends(int fanotify)
+{
+	char buf[4096] __attribute__((aligned(__alignof__(struct fanotify_event_metadata))));
+	ssize_t len = read(fanotify, buf, sizeof(buf));
+	const struct fanotify_event_metadata *event = (void *)buf;
+	int nr = 0;
+
+	for (; FAN_EVENT_OK(event, len); event = FAN_EVENT_NEXT(event, len))
+		nr += !!(event->mask & FAN_DELETE_SELF);
+	return nr;
+}
+
+/* A mark that keeps no inode is none of those who do. */
+static void mark_and_remove_as_opened(struct __test_metadata *_metadata,
+				      struct _test_data_nested *self, unsigned int flags)
+{
+	struct delayed delayed = {
+		.base = self->base,
+		.inotify = -1,
+		.handle = &self->handle,
+	};
+	int fanotify = fanotify_init(FAN_CLASS_NOTIF | FAN_REPORT_FID | FAN_NONBLOCK | FAN_CLOEXEC,
+				     O_RDONLY);
+	char file[PATH_MAX];
+
+	if (!has_test_module("delay"))
+		SKIP(return, "no modules of the tests");
+	ASSERT_GE(fanotify, 0);
+	ASSERT_EQ(mkdir(self->parent, 0755), 0);
+	ASSERT_EQ(mkdir(self->path, 0755), 0);
+	ASSERT_TRUE(get_handle(self->path, &self->handle));
+	ASSERT_EQ(fanotify_mark(fanotify, FAN_MARK_ADD | flags, FAN_DELETE_SELF | FAN_ONDIR,
+				AT_FDCWD, self->path), 0);
+	ASSERT_TRUE(exists(format_path(file, "%.3900s/remove", self->parent)));
+	start_delayed(_metadata, &delayed, "d_obtain_alias,fanotify_handle_event", 1000);
+	prctl(PR_SET_NAME, "delayed");
+	EXPECT_EQ(remove_object(self->parent), 0);
+	prctl(PR_SET_NAME, "handles");
+	EXPECT_GE(end_delayed(_metadata, &delayed), 1);
+	await_events(self->inotify, &self->events, 0);
+	EXPECT_EQ(count_ends(fanotify), 1);
+	close(fanotify);
+}
+
+TEST_F(nested, evictable_mark_is_told_once_as_it_is_opened)
+{
+	mark_and_remove_as_opened(_metadata, self, FAN_MARK_EVICTABLE);
+}
+
+TEST_F(nested, mark_is_told_once_as_it_is_opened)
+{
+	mark_and_remove_as_opened(_metadata, self, 0);
 }
 
 TEST_HARNESS_MAIN

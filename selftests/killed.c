@@ -10,7 +10,7 @@
 #include <sys/stat.h>
 #include <sys/types.h>
 
-#include "kselftest_harness.h"
+#include "lib/harness.h"
 #include "lib/events.h"
 #include "lib/pseudofs.h"
 #include "lib/random.h"
@@ -362,7 +362,7 @@ static void remove_rest(struct __test_metadata *_metadata, struct watcher *watch
 	watcher->events.nr = 0;
 }
 
-TEST_F_TIMEOUT(killed, while_it_removes, 600)
+TEST_F_TIMEOUT(killed, while_it_removes, 1800)
 {
 	const struct kind *kind = variant->kind;
 	int whole_us;
@@ -391,7 +391,7 @@ TEST_F_TIMEOUT(killed, while_it_removes, 600)
 	EXPECT_LT(self->watcher.nr_gone, ROUNDS * NR_NODES);
 }
 
-TEST_F_TIMEOUT(killed, while_it_watches, 600)
+TEST_F_TIMEOUT(killed, while_it_watches, 1800)
 {
 	const struct kind *kind = variant->kind;
 

@@ -13,6 +13,7 @@
 #include <errno.h>
 #include <fnmatch.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/inotify.h>
 
 #include "kselftest.h"
@@ -53,12 +54,19 @@ static const struct state *state;
 static struct nodes nodes;
 static struct cell cells[NR_KINDS * NR_WATCHES];
 
-/* This or the next cell of a kind that the cause and the state are about */
+/* Is the cause, the state and the way of watching about it? */
+static bool is_cell(const struct cell *cell)
+{
+	/* Whoever polls has a file open, which keeps its file system mounted. */
+	if (cell->watch == POLL && (cell->kind != FILES || cause->unmounts))
+		return false;
+	return cause->kinds & state->kinds & BIT(cell->kind);
+}
+
+/* This or the next one that is */
 static struct cell *cell_from(struct cell *cell)
 {
-	unsigned int kinds = cause->kinds & state->kinds;
-
-	while (cell < cells + ARRAY_SIZE(cells) && !(kinds & BIT(cell->kind)))
+	while (cell < cells + ARRAY_SIZE(cells) && !is_cell(cell))
 		cell++;
 	return cell;
 }
@@ -118,53 +126,73 @@ static void fail_batch(const char *step)
 		ksft_test_result_code(KSFT_FAIL, cell_name(cell), "%s: %s", step, error);
 }
 
-/* Any event that is there now came too early. */
-static void mark_early(void)
+/* Any event that is there now came too early; of a held node, a watch's. */
+static void mark_early(bool held)
 {
 	struct cell *cell;
 
 	while (take_events(0))
 		;
 	for_each_cell(cell)
-		cell->early |= was_told_anything(cell->watch, cell->kind);
+		if (!held || cell->watch != POLL)
+			cell->early |= was_told_anything(cell->watch, cell->kind);
 }
 
-static bool all_told(void)
+/* All, or all who poll */
+static bool are_told(bool pollers)
 {
 	struct cell *cell;
 
 	for_each_cell(cell)
-		if (!cell->skip && judge_watch(cell->watch, cell->kind, cause->unmounts) != TOLD)
+		if (!cell->skip && (!pollers || cell->watch == POLL) &&
+		    judge_watch(cell->watch, cell->kind, cause->unmounts) != TOLD)
 			return false;
 	return true;
 }
 
-static void listen_to_end(void)
+static void listen(bool pollers)
 {
 	static int waited_in_vain;
 	bool patient = !only_reporting() && waited_in_vain < PATIENT_BATCHES;
 	long long deadline = now_us() + 1000LL * (patient ? EVENT_TIMEOUT_MS : REPORT_TIMEOUT_MS);
-	bool told;
 
-	do {
-		while (take_events(5))
-			;
-		told = all_told();
-	} while (!told && now_us() < deadline);
-	waited_in_vain += !told;
+	while (!are_told(pollers)) {
+		if (now_us() >= deadline) {
+			waited_in_vain++;
+			return;
+		}
+		take_events(5);
+	}
+}
+
+static void listen_to_end(void)
+{
+	listen(false);
 	sleep_ms(QUIET_MS);
 	while (take_events(0))
 		;
+}
+
+/* Whoever polls holds the node open: it must be nobody else's. */
+static bool is_shared(const struct cell *cell)
+{
+	for (int watch = 0; watch < POLL; watch++)
+		if (!strcmp(nodes.path[cell->kind][watch], cell_path(cell)))
+			return true;
+	return false;
 }
 
 static bool enter_state(void)
 {
 	struct cell *cell;
 
-	for_each_cell(cell)
-		if (!add_watch(cell->watch, cell->kind, cell_path(cell),
-			       cause->writes ? IN_MODIFY : 0, &cell->skip))
+	for_each_cell(cell) {
+		if (cell->watch == POLL && is_shared(cell))
+			cell->skip = "no file of its own to poll";
+		else if (!add_watch(cell->watch, cell->kind, cell_path(cell),
+				    cause->writes ? IN_MODIFY : 0, &cell->skip))
 			return false;
+	}
 	for_each_cell(cell)
 		if (state->enter && !state->enter(cell_path(cell), &cell->hold))
 			return false;
@@ -175,8 +203,10 @@ static void leave_all(void)
 {
 	struct cell *cell;
 
-	for_each_cell(cell)
+	for_each_cell(cell) {
 		leave_state(&cell->hold);
+		stop_polling(cell->watch, cell->kind);
+	}
 }
 
 /* Returns what did not work, or NULL. */
@@ -186,12 +216,13 @@ static const char *do_batch(enum state_id id)
 		return "preparing";
 	if (!enter_state())
 		return "entering the state";
-	mark_early();
+	mark_early(false);
 	if (!cause->remove())
 		return "removing";
+	listen(true);
 	if (state->holds) {
 		sleep_ms(HELD_QUIET_MS);
-		mark_early();
+		mark_early(true);
 	}
 	leave_all();
 	listen_to_end();

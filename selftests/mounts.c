@@ -14,7 +14,7 @@
 #include <sys/stat.h>
 #include <sys/wait.h>
 
-#include "kselftest_harness.h"
+#include "lib/harness.h"
 #include "lib/driver.h"
 #include "lib/events.h"
 #include "lib/expect.h"

@@ -15,7 +15,7 @@
 #include <sys/syscall.h>
 #include <sys/types.h>
 
-#include "kselftest_harness.h"
+#include "lib/harness.h"
 #include "lib/counters.h"
 #include "lib/events.h"
 #include "lib/pseudofs.h"

@@ -26,7 +26,7 @@
 #include "stress/stress.h"
 
 /* livepatch looks once a second whether a task is done: hardly a round takes less */
-#define SECONDS		60
+#define SECONDS		30
 #define ROUNDS		100
 #define NR_WATCHED	3	/* a cgroup and files of it */
 

@@ -9,7 +9,7 @@
 #include <sys/stat.h>
 #include <sys/types.h>
 
-#include "kselftest_harness.h"
+#include "lib/harness.h"
 #include "lib/events.h"
 #include "lib/expect.h"
 #include "lib/system.h"
@@ -134,6 +134,36 @@ TEST_F(series, file_is_told_before_its_directory)
 
 	ASSERT_EQ(remove_cgroup(self->child), 0);
 	ASSERT_TOLD_IN_ORDER(wd.file, wd.dir);
+}
+
+TEST_F(series, reclaimed_file_is_told_before_its_directory)
+{
+	struct pair wd = WATCH_PAIR(IN_DELETE_SELF);
+
+	ASSERT_TRUE(drop_dentries());
+	ASSERT_EQ(remove_cgroup(self->child), 0);
+	read_events(self->inotify, &self->events);
+	EXPECT_EQ(self->events.nr, 4);
+	ASSERT_TOLD_IN_ORDER(wd.file, wd.dir);
+}
+
+/* Somebody else has the directory open, and finds it without links at once. */
+TEST_F(series, reclaimed_file_is_told_before_its_open_directory)
+{
+	struct pair wd = WATCH_PAIR(IN_DELETE_SELF);
+	struct stat st;
+	int fd;
+
+	ASSERT_TRUE(drop_dentries());
+	fd = open(self->child, O_RDONLY | O_DIRECTORY);
+	ASSERT_GE(fd, 0);
+	ASSERT_EQ(remove_cgroup(self->child), 0);
+	ASSERT_EQ(fstat(fd, &st), 0);
+	EXPECT_EQ(st.st_nlink, 0);
+	ASSERT_TOLD(wd.file);
+	close(fd);
+	self->events.nr = 0;
+	ASSERT_TOLD(wd.dir);
 }
 
 TEST_F(series, rmdir_tells_before_it_returns)

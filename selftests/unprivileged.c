@@ -5,21 +5,27 @@
  * system call that goes on: the monitor is told meanwhile. It does its worst
  * beside: who watches something else is told once, all the same.
  */
+#include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
 #include <sys/stat.h>
 
-#include "kselftest_harness.h"
+#include "lib/harness.h"
 #include "hostile/hostile.h"
 #include "hostile/removers.h"
+#include "lib/counters.h"
 #include "lib/events.h"
 #include "lib/expect.h"
+#include "lib/landlock.h"
+#include "lib/module.h"
 #include "lib/netdev.h"
 #include "lib/process.h"
 #include "lib/system.h"
 #include "lib/user.h"
 
 #define ROUNDS		15
+/* livepatch looks at a task once a second. */
+#define UNPATCH_LIMIT_MS	60000
 
 /* Who removes files that nobody but the release stage tells of, and then does not return */
 
@@ -101,6 +107,8 @@ FIXTURE_TEARDOWN(stopped)
 	char path[PATH_MAX];
 
 	write_text(format_path(path, "%.3900s/cgroup.freeze", self->own), "0");
+	/* Its child, too */
+	write_text(format_path(path, "%.3900s/cgroup.kill", self->own), "1");
 	end_process(self->pid);
 	remove_cgroup(self->child);
 	remove_cgroup(self->parent);
@@ -109,7 +117,7 @@ FIXTURE_TEARDOWN(stopped)
 	cgroup_base_remove();
 }
 
-TEST_F_TIMEOUT(stopped, remover_holds_no_event_up, 120)
+TEST_F(stopped, remover_holds_no_event_up)
 {
 	int wd = inotify_add_watch(self->inotify, self->file, IN_DELETE_SELF);
 
@@ -186,7 +194,7 @@ FIXTURE_TEARDOWN(blocked)
 		unload_dummy();
 }
 
-TEST_F_TIMEOUT(blocked, remover_holds_no_event_up, 120)
+TEST_F(blocked, remover_holds_no_event_up)
 {
 	char path[PATH_MAX];
 	int wd;
@@ -202,6 +210,184 @@ TEST_F_TIMEOUT(blocked, remover_holds_no_event_up, 120)
 	ASSERT_TOLD(wd);
 	EXPECT_FALSE(self->shared->returned);
 	EXPECT_FALSE(exists(path));
+}
+
+/* The task has yet to run code of the module, which says so. */
+TEST_F(blocked, module_in_use_is_not_waited_for)
+{
+	const char *patch = "/sys/kernel/livepatch/rkernfs";
+	char path[PATH_MAX];
+	int wd;
+
+	if (variant->needs_cpu_max)
+		SKIP(return, "the call ends");
+	if (!exists("/rkernfs.ko") || !exists(patch))
+		SKIP(return, "no patch that can come back");
+	self->pid = start_user(self->own, variant->remove, self->shared);
+	ASSERT_GT(self->pid, 0);
+	ASSERT_TRUE(await_stopped(self->pid));
+	ASSERT_TRUE(mount_sysfs_of(self->pid, self->root));
+	format_path(path, "%.3900s/devices/virtual/net/dm0/mtu", self->root);
+	wd = inotify_add_watch(self->inotify, path, IN_DELETE_SELF);
+	ASSERT_GE(wd, 0);
+	kill(self->pid, SIGCONT);
+	ASSERT_TOLD(wd);
+	remove_mount_point(self->root);
+	ASSERT_TRUE(disable_patch());
+	EXPECT_TRUE(await(!exists(patch), UNPATCH_LIMIT_MS));
+	EXPECT_EQ(unload_module(), EWOULDBLOCK);
+	EXPECT_FALSE(self->shared->returned);
+	end_process(self->pid);
+	self->pid = 0;
+	EXPECT_TRUE(await_unpatched());
+	EXPECT_EQ(unload_module(), 0);
+	ASSERT_EQ(load_module(""), 0);
+	EXPECT_TRUE(await_patched());
+}
+
+/* Who keeps an inode without a dentry, for as long as it likes */
+
+FIXTURE(keeping) {
+	char cgroup[PATH_MAX];
+	struct kept *kept;
+	pid_t pid;
+	int inotify;
+	struct events events;
+};
+
+struct kept {
+	char paths[2][PATH_MAX];
+	bool done;
+};
+
+FIXTURE_VARIANT(keeping) {
+	bool reclaimed;
+};
+
+FIXTURE_VARIANT_ADD(keeping, beside_a_dentry) {
+	.reclaimed = false,
+};
+
+FIXTURE_VARIANT_ADD(keeping, without_one) {
+	.reclaimed = true,
+};
+
+static void keep_by_rules(void *arg)
+{
+	struct kept *kept = arg;
+	int ruleset = open_ruleset();
+
+	kept->done = keep_by_rule(ruleset, kept->paths[0]) &&
+		     keep_by_rule(ruleset, kept->paths[1]);
+	raise(SIGSTOP);
+}
+
+FIXTURE_SETUP(keeping)
+{
+	const char *reason = why_no_cgroup();
+	int ruleset = open_ruleset();
+
+	if (!reason)
+		reason = why_no_user();
+	if (!reason && ruleset < 0)
+		reason = "no Landlock";
+	close(ruleset);
+	if (reason)
+		SKIP(return, "%s", reason);
+	self->kept = share_memory(sizeof(*self->kept));
+	ASSERT_NE(self->kept, NULL);
+	format_path(self->cgroup, "%.3900s/cgroup", cgroup_base());
+	ASSERT_EQ(mkdir(self->cgroup, 0755), 0);
+	format_path(self->kept->paths[0], "%.3900s/%s", self->cgroup, cgroup_file());
+	format_path(self->kept->paths[1], "%.3900s", self->cgroup);
+	self->inotify = open_inotify();
+	ASSERT_GE(self->inotify, 0);
+}
+
+FIXTURE_TEARDOWN(keeping)
+{
+	end_process(self->pid);
+	remove_cgroup(self->cgroup);
+	cgroup_base_remove();
+}
+
+TEST_F(keeping, rule_of_a_ruleset_holds_no_event_up)
+{
+	int wd[2];
+
+	for (int i = 0; i < 2; i++) {
+		wd[i] = inotify_add_watch(self->inotify, self->kept->paths[i], IN_DELETE_SELF);
+		ASSERT_GE(wd[i], 0);
+	}
+	self->pid = start_user(NULL, keep_by_rules, self->kept);
+	ASSERT_GT(self->pid, 0);
+	ASSERT_TRUE(await_stopped(self->pid));
+	ASSERT_TRUE(self->kept->done);
+	if (variant->reclaimed)
+		ASSERT_TRUE(drop_dentries());
+	ASSERT_EQ(remove_cgroup(self->cgroup), 0);
+	ASSERT_TOLD_IN_ORDER(wd[0], wd[1]);
+	EXPECT_EQ(count_marks(self->inotify), 0);
+	EXPECT_LE(counter("work_pending"), 0);
+}
+
+/* Names that are not there, in a directory that goes */
+
+#define NAMES		2000
+#define NAMES_GROUP	0x6e6d
+
+FIXTURE(names) {
+	pid_t pid;
+	int inotify;
+	struct events events;
+};
+
+FIXTURE_SETUP(names)
+{
+	const char *reason = why_no_dummies();
+
+	if (!reason)
+		reason = why_no_user();
+	if (reason)
+		SKIP(return, "%s", reason);
+	ASSERT_TRUE(add_dummies("rkn", 1, NAMES_GROUP));
+	self->inotify = open_inotify();
+	ASSERT_GE(self->inotify, 0);
+}
+
+FIXTURE_TEARDOWN(names)
+{
+	end_process(self->pid);
+	delete_group(NAMES_GROUP);
+	if (may_unload_dummy())
+		unload_dummy();
+}
+
+static void look_names_up(void *arg)
+{
+	const char *dir = arg;
+	char path[PATH_MAX];
+
+	for (int i = 0; i < NAMES; i++)
+		exists(format_path(path, "%.3900s/name%d", dir, i));
+	raise(SIGSTOP);
+}
+
+TEST_F(names, that_are_not_there_keep_no_directory)
+{
+	static const char dir[] = "/sys/devices/virtual/net/rkn0";
+	int file = inotify_add_watch(self->inotify, "/sys/devices/virtual/net/rkn0/mtu",
+				     IN_DELETE_SELF);
+	int wd = inotify_add_watch(self->inotify, dir, IN_DELETE_SELF);
+
+	ASSERT_GE(file, 0);
+	ASSERT_GE(wd, 0);
+	self->pid = start_user(NULL, look_names_up, (void *)dir);
+	ASSERT_GT(self->pid, 0);
+	ASSERT_TRUE(await_stopped(self->pid));
+	ASSERT_TRUE(delete_group(NAMES_GROUP));
+	ASSERT_TOLD_IN_ORDER(file, wd);
+	EXPECT_EQ(count_marks(self->inotify), 0);
 }
 
 /* Beside an attack, others watch what others remove. */
@@ -242,6 +428,18 @@ FIXTURE_VARIANT_ADD(beside, stopped) {
 
 FIXTURE_VARIANT_ADD(beside, moving) {
 	.attack = "moving",
+};
+
+FIXTURE_VARIANT_ADD(beside, landlock) {
+	.attack = "landlock",
+};
+
+FIXTURE_VARIANT_ADD(beside, names) {
+	.attack = "names",
+};
+
+FIXTURE_VARIANT_ADD(beside, evictable) {
+	.attack = "evictable",
 };
 
 static const struct attack *find_attack(const char *name)

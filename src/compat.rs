@@ -16,10 +16,10 @@ pub(crate) use kernel::types::{ARef, AlwaysRefCounted};
 pub(crate) use kernel::sync::aref::{ARef, AlwaysRefCounted};
 
 #[cfg(since_6_18)]
-pub(crate) use kernel::sync::atomic::{Atomic, Full, Relaxed};
+pub(crate) use kernel::sync::atomic::{Atomic, Full, Relaxed, Release};
 
 #[cfg(not(since_6_18))]
-pub(crate) use atomic::{Atomic, Full, Relaxed};
+pub(crate) use atomic::{Atomic, Full, Relaxed, Release};
 
 /// What `kernel::sync::atomic` has since 6.18, as far as it is used here.
 #[cfg(not(since_6_18))]
@@ -32,6 +32,8 @@ mod atomic {
 
     /// No ordering.
     pub(crate) struct Relaxed;
+    /// Ordered after all that went before.
+    pub(crate) struct Release;
     /// Ordered before all that follows, and after all that went before.
     pub(crate) struct Full;
 
@@ -41,6 +43,10 @@ mod atomic {
 
     impl Order for Relaxed {
         const ORDER: Ordering = Ordering::Relaxed;
+    }
+
+    impl Order for Release {
+        const ORDER: Ordering = Ordering::Release;
     }
 
     impl Order for Full {

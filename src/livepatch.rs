@@ -4,7 +4,11 @@
 //!
 //! C header: `include/linux/livepatch.h`, through the shim.
 
-use crate::{notify, removal::entry, shim};
+use crate::{
+    notify,
+    removal::{entry, lookup},
+    shim,
+};
 use kernel::{error::to_result, prelude::*};
 
 static REPLACEMENTS: shim::rkernfs_replacements = shim::rkernfs_replacements {
@@ -12,7 +16,10 @@ static REPLACEMENTS: shim::rkernfs_replacements = shim::rkernfs_replacements {
     remove_self: Some(entry::kernfs_remove_self),
     remove_by_name_ns: Some(entry::kernfs_remove_by_name_ns),
     notify: Some(notify::kernfs_notify),
-    find_and_get_node_by_id: Some(entry::kernfs_find_and_get_node_by_id),
+    iop_lookup: Some(lookup::kernfs_iop_lookup),
+    fh_to_dentry: Some(lookup::kernfs_fh_to_dentry),
+    fh_to_parent: Some(lookup::kernfs_fh_to_parent),
+    get_parent_dentry: Some(lookup::kernfs_get_parent_dentry),
 };
 
 /// Replaces them, unless `cover=own`. The last thing that loading the module does: once enabled, a

@@ -6,7 +6,7 @@
 //! (`struct kernfs_root`).
 
 use crate::{
-    compat::{ARef, AlwaysRefCounted, Atomic, Full, Relaxed},
+    compat::{AlwaysRefCounted, Atomic, Full, Relaxed},
     shim,
 };
 use core::ptr::{self, NonNull};
@@ -121,6 +121,11 @@ impl Node {
         self.active() >= 0
     }
 
+    /// Whether the node is removed, or is about to be.
+    pub(crate) fn is_removing(&self) -> bool {
+        self.flags() & bindings::kernfs_node_flag_KERNFS_REMOVING as u16 != 0
+    }
+
     /// The number of references.
     pub(crate) fn references(&self) -> i32 {
         // SAFETY: The invariant of `Node` keeps it allocated. `atomic_read()` is a volatile read.
@@ -153,25 +158,6 @@ pub(crate) unsafe fn name_of(kn: *mut bindings::kernfs_node) -> *const c_char {
     let name: *mut *const c_char = unsafe { shim::member(kn, shim::RKERNFS_NODE_NAME) };
     // SAFETY: The same. `rcu_dereference()` is a volatile read.
     unsafe { name.read_volatile() }
-}
-
-/// Takes a reference of a node that may be on its way to be freed. As `atomic_inc_not_zero()`.
-///
-/// # Safety
-///
-/// `kn` must not be freed before this returns, but need not have a reference.
-pub(crate) unsafe fn get_unless_zero(kn: NonNull<bindings::kernfs_node>) -> Option<ARef<Node>> {
-    // SAFETY: The caller keeps the memory; the field is an `atomic_t`.
-    let count = unsafe { Atomic::from_ptr(ptr::addr_of_mut!((*kn.as_ptr()).count.counter)) };
-    let mut seen: i32 = count.load(Relaxed);
-    while seen != 0 {
-        match count.cmpxchg(seen, seen + 1, Full) {
-            // SAFETY: The reference just counted becomes the value's.
-            Ok(_) => return Some(unsafe { ARef::from_raw(kn.cast()) }),
-            Err(now) => seen = now,
-        }
-    }
-    None
 }
 
 /// A kernfs hierarchy. Wraps `struct kernfs_root`.
@@ -207,8 +193,29 @@ impl Root {
     }
 
     pub(crate) fn flags(&self) -> u32 {
-        // SAFETY: The invariant of `Root` keeps it; the member is constant.
-        unsafe { *self.member(shim::RKERNFS_ROOT_FLAGS) }
+        self.flags_word().load(Relaxed)
+    }
+
+    fn flags_word(&self) -> &Atomic<u32> {
+        // SAFETY: The invariant of `Root` keeps it. The kernel changes none once it is created.
+        unsafe { Atomic::from_ptr(self.member(shim::RKERNFS_ROOT_FLAGS)) }
+    }
+
+    /// Whether there may be marks on whole superblocks of it (`FAN_MARK_FILESYSTEM`).
+    pub(crate) fn may_have_super_marks(&self) -> bool {
+        self.flags_word().load(Relaxed) & shim::RKERNFS_SUPER_MARKS != 0
+    }
+
+    pub(crate) fn note_super_marks(&self, any: bool) {
+        let mut seen = self.flags_word().load(Relaxed);
+        loop {
+            let new =
+                seen & !shim::RKERNFS_SUPER_MARKS | if any { shim::RKERNFS_SUPER_MARKS } else { 0 };
+            match self.flags_word().cmpxchg(seen, new, Full) {
+                Ok(_) => return,
+                Err(now) => seen = now,
+            }
+        }
     }
 
     /// The nodes by the lower half of their number.

@@ -42,6 +42,9 @@ struct Rkernfs {
 
 impl kernel::Module for Rkernfs {
     fn init(module: &'static ThisModule) -> Result<Self> {
+        if cfg!(any(omit_sanity, omit_printing)) {
+            panic!("a panic on purpose");
+        }
         let removal = removal::Removal::new()?;
         let notify = notify::Notify::new()?;
         let pseudofs = pseudofs::register(module)?;

@@ -8,15 +8,20 @@
 #   build.sh clean RELEASE KDIR
 #
 # KDIR is the built tree of a kernel of one's own, or what a distribution's
-# headers package has. The latter has no Rust crates: they are built once for
-# each kernel, from its source package, and kept in /var/lib/rkernfs-dkms until
-# the kernel or this package is removed.
+# headers package has. The crates that the latter lacks, and the former where the
+# module is to carry them, are built once for each kernel (prepare.sh), from its
+# source package or tree, and kept in /var/lib/rkernfs-dkms until the kernel or
+# this package is removed.
 #
-# Rust code must be compiled by the very rustc that compiled the kernel. One
-# that root's PATH does not have, as rustup's, is found through
-# /etc/default/rkernfs-dkms:
+# To be linked against a kernel's own crates, the module needs the rustc that
+# built them; otherwise it carries what it needs, and any rustc will do that the
+# kernel's source takes. One that root's PATH does not have, as rustup's, is found
+# through /etc/default/rkernfs-dkms:
 #
 #   PATH=/home/me/.cargo/bin:$PATH RUSTUP_HOME=/home/me/.rustup
+#
+# A kernel whose source nobody compared with this package is left alone, unless
+# there is RKERNFS_UNREVIEWED=1, too (Documentation/kernels.rst, Porting).
 set -euo pipefail
 here=$(dirname "$(readlink -f "$0")")
 settings=/etc/default/rkernfs-dkms
@@ -41,16 +46,35 @@ has_sources() {
 	[ -e "$KDIR/fs/kernfs/kernfs-internal.h" ] || [ -e "$KDIR/source/fs/kernfs/kernfs-internal.h" ]
 }
 
+# --- what was compared ---------------------------------------------------
+
+compare=(perl "$here/src/compared/compare.pl")
+
+compare_source() { # TREE
+	local why
+	why=$("${compare[@]}" check "$1" 2>&1) || die "${why#rkernfs: }"
+	[ -z "$why" ] || note "${why#note: }"
+}
+
 # --- a kernel of one's own -----------------------------------------------
 
-check_tools() {
-	local needed here
+# Whether the module can be linked against its crates as they are
+has_crates() {
+	[ "$(config_of CONFIG_RUST)" = y ] && [ "${RKERNFS_CARRY:-n}" = n ] &&
+		[ "$(config_of CONFIG_RUSTC_VERSION_TEXT)" = "$(rustc --version 2>/dev/null)" ]
+}
+
+check_tree() {
 	[ -e "$KDIR/Module.symvers" ] || die "$KDIR has no Module.symvers: build that kernel first"
-	needed=$(config_of CONFIG_RUSTC_VERSION_TEXT)
-	here=$(rustc --version 2>/dev/null) || here="no rustc"
-	[ "$needed" = "$here" ] ||
-		die "the kernel was built with $needed, here is $here; $settings can set PATH"
-	command -v bindgen >/dev/null || die "bindgen is missing; $settings can set PATH"
+	tarball=$KDIR
+	[ ! -e "$KDIR/source" ] || tarball=$(readlink -f "$KDIR/source")
+	compare_source "$tarball"
+	if has_crates; then
+		command -v bindgen >/dev/null || die "bindgen is missing; $settings can set PATH"
+		return
+	fi
+	version=$(sha256sum <"$KDIR/Module.symvers" | cut -c 1-16)
+	prepare
 }
 
 # The newest libclang; bindgen looks for it only where LLVM's packages don't
@@ -96,14 +120,15 @@ check_versions() {
 	version=$image
 }
 
-# What modules are built with needs a fifth of the source.
-trim() {
-	local arch
-	arch=$(sed -n 's/^CONFIG_\(X86\|ARM64\)=y$/\1/p' "$tree/build/.config" | head -n 1)
-	(cd "$tree/source" && rm -rf block certs crypto drivers init ipc kernel lib mm net samples \
-		security sound tools usr virt &&
-		find arch -mindepth 1 -maxdepth 1 -type d ! -name "${arch,,}" -exec rm -rf {} + &&
-		find fs -type f ! -path 'fs/kernfs/*' -delete)
+# What rustc wants to know of the crates takes most of the space, and is read when
+# a module is built alone.
+pack() {
+	find "$tree/rust" -name '*.rmeta' -exec gzip -1 {} +
+	strip -g "$tree/rust/"*.so
+}
+
+unpack() {
+	find "$tree/rust" -name '*.rmeta.gz' -exec gunzip {} +
 }
 
 # megabytes, free where the tree goes
@@ -112,11 +137,14 @@ free_space() {
 }
 
 prepare() {
-	local needed=900 log=$state/$release.log
+	local needed=200 log=$state/$release.log built
+	# Crates are of one build of the kernel and of one rustc; beside them is what is
+	# compared.
+	built="$version $(rustc --version 2>/dev/null || :) $("${compare[@]}" files | cksum)"
 	mkdir -p "$state"
 	exec 9>"$state/.lock"
 	flock 9
-	[ "$(cat "$tree/version" 2>/dev/null)" != "$version" ] || return 0
+	[ "$(cat "$tree/version" 2>/dev/null)" != "$built" ] || return 0
 	[ "$(free_space)" -ge $needed ] ||
 		die "$state needs $needed MB for the Rust crates of this kernel, $(free_space) MB are free: make space, then dkms autoinstall -k $release"
 	note "building the Rust crates of $release, once: a minute or two ($log)"
@@ -125,9 +153,22 @@ prepare() {
 		die "$(grep -m 1 '^rkernfs: ' "$log" | cut -d ' ' -f 2- | grep . ||
 			echo "its Rust crates do not build, see $log: $(tail -n 1 "$log")")"
 	fi
-	trim
 	rm "$log"
-	echo "$version" >"$tree/version"
+	echo "$built" >"$tree/version"
+}
+
+# --- what the module cannot do without ------------------------------------
+
+check_config() {
+	[ "$(config_of CONFIG_TRIM_UNUSED_KSYMS)" != y ] ||
+		die "it exports only what its own modules use (CONFIG_TRIM_UNUSED_KSYMS): it takes a kernel without"
+	[ "$(config_of CONFIG_MODULE_SIG_FORCE)" != y ] || [ -e "${mok_certificate:-/var/lib/dkms/mok.pub}" ] ||
+		die "it loads signed modules alone (CONFIG_MODULE_SIG_FORCE), and DKMS has no key: dkms generate_mok, then mokutil --import /var/lib/dkms/mok.pub and a reboot"
+	case $(sed -n 's/.*\[\(.*\)\].*/\1/p' /sys/kernel/security/lockdown 2>/dev/null) in
+	integrity | confidentiality)
+		[ "$release" != "$(uname -r)" ] ||
+			note "the kernel is locked down: it loads the module only if it knows the key that signed it" ;;
+	esac
 }
 
 # --- the key -------------------------------------------------------------
@@ -144,26 +185,30 @@ check_key() {
 # --- what is asked -------------------------------------------------------
 
 check() {
+	check_config
 	if has_sources; then
-		check_tools
+		check_tree
 	else
 		check_versions
 		prepare
+		compare_source "$tree"
 	fi
 	check_key
 }
 
 build() {
 	local words
-	if has_sources; then
-		mapfile -t words < <(compiler)
-	else
-		KDIR=$tree/build
-		mapfile -t words <"$tree/tools"
-	fi
 	: "${LIBCLANG_PATH:=$(libclang)}"
 	export LIBCLANG_PATH RKERNFS_SAMPLES=n
-	make -j"$(nproc)" -C "$KDIR" M="$PWD" "${words[@]}" modules
+	if has_sources && has_crates; then
+		mapfile -t words < <(compiler)
+		make -j"$(nproc)" -C "$KDIR" M="$PWD" "${words[@]}" modules
+	else
+		unpack
+		trap pack EXIT
+		mapfile -t words <"$tree/rkernfs.make"
+		make -j"$(nproc)" -C "$tree" M="$PWD" "${words[@]}" modules
+	fi
 }
 
 # Kbuild's clean would look for the whole kernel.

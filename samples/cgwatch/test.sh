@@ -5,11 +5,11 @@
 # with each kernel, without and with rkernfs. KERNEL= only this one. The last
 # line tells how many passed and failed.
 set -euo pipefail
-kernels=${KERNEL:-}
+kernels=${KERNEL:-} several=y
 # shellcheck source=../../selftests/qemu/lib.sh
 . "$(dirname "$0")/../../selftests/qemu/lib.sh"
 only_for "$host_arch"
-: "${kernels:=$arch_kernels}"
+: "${kernels:=$default_kernels}"
 cd "$root/samples/cgwatch"
 
 log=$root/build/logs/cgwatch.log
@@ -23,30 +23,31 @@ run() { # COMMAND...
 "$here/deps.sh" cargo
 run cargo test --locked --bin cgwatch
 
-# Static, for a guest that has no libraries
+./build.sh
+# Static as well, for a guest that has no libraries
 host=$(rustc -vV | sed -n 's/^host: //p')
 export RUSTFLAGS='-C target-feature=+crt-static'
 tests=$(cargo test --locked --release --target "$host" --test cgroups --no-run \
 	--message-format json | sed -n 's|.*"executable":"\([^"]*/cgroups-[^"]*\)".*|\1|p')
 programs=$root/build/cgwatch
-mkdir -p "$programs"
 cp "$tests" "$programs/cgwatch-tests"
-cp "target/$host/release/cgwatch" "$programs/"
 
 for kernel in $kernels; do
+	KDIR=$(KERNEL=$kernel "$here/kernel.sh")
+	export KDIR
 	for module in 0 1; do
 		without='' removals=told
 		default=one-mark
 		if [ $module = 0 ]; then
 			without="without "
 			default=watches
-			at_least "$kernel" 7.1 || removals=not-told
+			at_least "$(cat "$KDIR/include/config/kernel.release")" 7.1 || removals=not-told
 		fi
 		for means in one-mark watches; do
 			told=$removals
 			[ $means = watches ] || told=told
 			say "testing: cgwatch on $kernel, ${without}rkernfs, $means ..."
-			KERNEL=$kernel MODULE=$module ADD="$programs/cgwatch $programs/cgwatch-tests" \
+			MODULE=$module ADD="$programs/cgwatch $programs/cgwatch-tests" \
 				RUN="CGWATCH=/add/cgwatch REMOVALS=$told MEANS=$means DEFAULT=$default /add/cgwatch-tests --test-threads=1" \
 				run "$here/vm.sh"
 		done

@@ -10,8 +10,8 @@ use utf8;
 my ($per_insn, $l2_hit, $l3_hit) = (0.5, 12, 46);
 
 my @cases = (
-	['unwatched', 'nobody watches'], ['burst', 'the same, many in a row'],
-	['looked-up', 'each file was looked at'], ['watched', '``memory.events`` is watched']);
+	['unwatched', 'unwatched'], ['burst', 'the same, many in a row'],
+	['looked-up', 'each file looked up'], ['watched', '``memory.events`` is watched']);
 my @states = (['limit', 'limit'], ['disabled', 'off'], ['enabled', 'on']);
 my @layers = qw(kernfs rkernfs livepatch VFS fsnotify cgroup locks RCU lib memory other);
 
@@ -60,7 +60,7 @@ sub layers_table {
 	my @columns;
 	each_window('', ['insns'], sub {
 		my ($case, $patch) = @_;
-		return if $case !~ /^memory: (nobody|each|``)/;
+		return if $case !~ /^memory: (unwatched|each|``)/;
 		my ($name) = grep { "memory: $_->[1]" eq $case } @cases;
 		my ($state) = grep { $_->[1] eq $patch } @states;
 		push @columns, "$name->[0], $patch";

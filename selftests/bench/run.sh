@@ -4,8 +4,9 @@
 # Runs bench.sh in machines, of which some count, and makes of what they print
 # build/bench/<kernel>.csv, .rst and plots.
 #
-#   KERNEL=6.12	or 7.3
-#   ARCH=arm64	its figures are those of a kernel 7.3-arm64
+#   KERNEL=stable	or backports: the figures of README and Documentation, called after
+#		their series; those of a dev kernel stay in build/bench
+#   ARCH=arm64	its figures are those of a kernel dev-7.3-arm64
 #   FULL=1	all sizes and more rounds; takes hours
 #   REPORT=1	only make tables and plots of the .csv that is there
 #   CLOCKS=...	which machines: icount plain windows, with FULL=1 also many;
@@ -19,7 +20,10 @@ set -euo pipefail
 bench=$root/selftests/bench
 [[ $CLOCKS = *icount*plain*windows* ]] && all=1 || all=0
 out=$root/build/bench$([ "$all" = 1 ] || echo /some)
-name=$KERNEL$of_arch
+KDIR=$("$here/kernel.sh")
+export KDIR
+name=dev-$KERNEL$of_arch
+! is_debian_kernel || name=$(cut -d . -f 1,2 "$KDIR/include/config/kernel.release")
 csv=$out/$name.csv
 programs=$selftests
 # Names a release and a machine above the tables.
@@ -94,7 +98,7 @@ run_windows() {
 	measure_windows windows
 	# There is nothing to leave out before 7.1. What an emulated architecture
 	# would add is not worth another kernel.
-	if [ "$KERNEL" != debian ] && ! is_cross && grep -q kernfs_clear_inode_nlink \
+	if ! is_debian_kernel && ! is_cross && grep -q kernfs_clear_inode_nlink \
 		"$(source_of "$KDIR")/fs/kernfs/dir.c"; then
 		say "... and of Linux $KERNEL without its own look at inodes ..."
 		kernel=$("$bench/limit.sh")
@@ -111,8 +115,6 @@ run_many() {
 
 run() {
 	local clock
-	KDIR=$("$here/kernel.sh")
-	export KDIR
 	need_livepatch
 	if [ -z "${KO:-}" ]; then
 		KO=$("$here/module.sh")

@@ -142,8 +142,7 @@ CLIENTS = {
     "inotify": (["./watch-rust", "inotify"], WATCHED),
     "watchdog": (["./watch-python", "watchdog"], WATCHED),
     "inotify_simple": (["./watch-python", "inotify_simple"], WATCHED),
-    # Not a directory: chokidar only hears that something happened, looks, and
-    # may find it still there, in either state.
+    # A device is a directory, too.
     "chokidar": (["./watch-node", "chokidar"], ["file", "reclaimed", "device"]),
     "inotifywait": (["inotifywait", "-m", "-e", "delete_self", "--format", "end %w"], WATCHED),
 }

@@ -6,10 +6,9 @@
 
 Prints TAP, then a table with a line for each client and case, one of the
 suites, the time taken, and how many tests passed and failed. Unless --partial,
-tables and plot go into Documentation/.
+tables and plot go into Documentation/results/ and plots/.
 """
 import pathlib
-import re
 import subprocess
 import sys
 
@@ -112,11 +111,9 @@ def table(rows):
 
 
 def document(name, text):
-    page = TOP / "Documentation/clients.rst"
-    old = page.read_text(encoding="utf-8")
-    new = re.sub(rf"(?s)(\.\. {name} of make test-clients\n\n).*?(\.\. end of the {name}\n)",
-                 lambda found: f"{found[1]}{text}\n\n{found[2]}", old)
-    page.write_text(new, encoding="utf-8")
+    page = TOP / f"Documentation/results/{name}.rst"
+    head, mark, _ = page.read_text(encoding="utf-8").partition(".. generated\n")
+    page.write_text(f"{head}{mark}\n{text}\n", encoding="utf-8")
 
 
 def plot(points):
@@ -150,7 +147,7 @@ def main():
     rows, points, status = parse(lines)
     suites = suite_report.parse(lines)
     number, failed = tap(rows, suites, status)
-    tables = {"table": table(rows), "suites": suite_report.table(suites)}
+    tables = {"clients": table(rows), "suites": suite_report.table(suites)}
     print(*tables.values(), sep="\n")
     if "--partial" not in sys.argv and not failed:
         for name, text in tables.items():

@@ -10,22 +10,13 @@
 clients=ca-certificates,iproute2,kmod,libcap2,procps,python3,python3-watchdog,nodejs,node-chokidar
 clients+=,inotify-tools,stress-ng
 
-# shellcheck disable=SC2317 # called by name
-make_root() {
-	update_lists
-	mmdebstrap --mode=root --variant=minbase --format=dir --include="$clients" \
-		--aptopt='APT::Install-Recommends "false"' --dpkgopt='path-exclude=/usr/share/doc/*' \
-		--dpkgopt='path-exclude=/usr/share/man/*' --dpkgopt='path-exclude=/usr/share/locale/*' \
-		--dpkgopt='path-exclude=*/libLLVM*' --dpkgopt='path-exclude=*/libgallium*' \
-		"$debian_suite" "$out.part" - <"$cache/apt/sources.list"
-	mv "$out.part" "$out"
-}
-
 out=$cache/clients-root-$(echo "$debian_suite $clients" | sha256sum | cut -c 1-8)
 if [ ! -e "$out" ]; then
 	"$here/deps.sh" debian_root
 	rm -rf "$cache"/clients-root-*
 	need_space 1500 "a Debian root with the clients"
-	step clients-root "a root of Debian $debian_suite with the clients" : make_root
+	step clients-root "a root of Debian $debian_suite with the clients" : make_root "$out" "$clients" \
+		--dpkgopt='path-exclude=/usr/share/doc/*' --dpkgopt='path-exclude=*/libLLVM*' \
+		--dpkgopt='path-exclude=*/libgallium*'
 fi
 echo "$out"

@@ -7,7 +7,7 @@
 # time taken, and puts tables and the plot into Documentation/. The last line
 # tells how many tests passed and failed.
 #
-#   KERNEL='6.12 7.3 debian'	on which kernels
+#   KERNEL='6.12 7.3 backports'	on which kernels, stable too
 #   CLIENTS='names'		only these
 #   DEBUG=1			stress-ng on the debug kernels 6.12 and 7.3, unless the
 #				two above say otherwise
@@ -20,7 +20,7 @@ partial=${KERNEL:-}${CLIENTS:-}${DEBUG:-}${STRESS_SECONDS:-}
 if [ "${DEBUG:-0}" = 1 ]; then
 	: "${KERNEL:=6.12 7.3}" "${CLIENTS:=stress-ng}"
 fi
-kernels=${KERNEL:-6.12 7.3 debian}
+kernels=${KERNEL:-6.12 7.3 backports} several=y
 # shellcheck source=../qemu/lib.sh
 . "$(dirname "$0")/../qemu/lib.sh"
 only_for x86_64
@@ -48,10 +48,10 @@ done
 # on the newest dev kernel only, and the livepatch suite on Debian's.
 names_of() { # GUEST
 	case $1 in
-	debian-suites) chosen 'kselftest livepatch' "$(known suites.py)" ;;
+	stable-suites | backports-suites) chosen 'kselftest livepatch' "$(known suites.py)" ;;
 	7.3-suites) chosen 'kselftest stress-ng' "$(known suites.py)" ;;
 	*-suites) chosen kselftest "$(known suites.py)" ;;
-	debian) chosen "$(known system.py)" "$(known system.py)" ;;
+	stable | backports) chosen "$(known system.py)" "$(known system.py)" ;;
 	*) chosen "$(known guest.py)" "$(known guest.py)" ;;
 	esac
 }
@@ -107,7 +107,7 @@ given=${KDIR:-}
 prepare() { # KERNEL NAMES
 	KDIR=$(KDIR=$given "$here/kernel.sh") || return
 	export KDIR KO='' DISK='' suites=''
-	if [ "$1" = debian ]; then
+	if is_debian_kernel; then
 		DISK=$("$root/selftests/debian/image.sh" clients "${packages[@]}") || return
 	else
 		KO=$("$here/module.sh") || return
@@ -143,7 +143,7 @@ run_debian() { # NAMES
 # A line tells how it ended, and the seconds it took.
 run() { # GUEST KERNEL
 	local name=$1 begun=$SECONDS ended=0 command=run_dev
-	[ "$2" != debian ] || command=run_debian
+	! KERNEL=$2 is_debian_kernel || command=run_debian
 	[ "$DEBUG" = 0 ] || name+=-debug
 	say "testing: clients on $name ..."
 	KERNEL=$2 $command "$(names_of "$1")" >"$out/$name.log" || ended=$?

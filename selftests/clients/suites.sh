@@ -49,7 +49,7 @@ build() {
 	[ ! -e "${KDIR%/build}/tools" ] || mapfile -t tools <"${KDIR%/build}/tools"
 	open_root "$work/upper" "$debian_root"
 	root apt-get update -q
-	apt_install libcap-dev
+	apt_install libcap-dev rsync perl
 	open_source
 	root make -s -j"$jobs" -C /linux headers
 	# One that lacks a library is left out, as the kernel's own make does.

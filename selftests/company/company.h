@@ -7,8 +7,6 @@
 
 #include "lib/events.h"
 
-/* Several transitions, each of which looks at a task once a second, on a busy host */
-#define TIMEOUT_S	200
 /* Without the patch no event comes, and nobody waits for it longer. */
 #define NONE_MS		300
 

@@ -2,8 +2,9 @@
 
 //! Code that must not compile: what the types of the removal path promise.
 //!
-//! A module of `src/removal`, for `COMPILE_FAIL=case` of Kbuild. Below each case stands what the
-//! compiler must say. `control` compiles, so that the others fail for the reason named.
+//! A module of `src/removal` where `cfg(compile_fail)` is set, as `test.sh` does. Below each case
+//! stands what the compiler must say. `control` compiles, so that the others fail for the reason
+//! named.
 
 #![allow(dead_code, unused_imports)]
 
@@ -12,7 +13,11 @@ use super::{
     locks::{Iattr, Supers, Tree},
     node::Member,
 };
-use crate::{compat::ARef, node::Node};
+use crate::{
+    compat::ARef,
+    kernfs::{Active, Dir, DirOperations, File, FileOperations},
+    node::Node,
+};
 
 fn sent_to_another_task<T: Send>() {}
 
@@ -64,7 +69,9 @@ fn node_that_is_not_a_member(node: &Node) {
 fn iattr_rwsem_across_a_drain(node: &Node) {
     Tree::lock(node, |tree, member| {
         let iattr = tree.iattr();
-        let _tree = tree.unlocked(|| member.wait_drained());
+        let _tree = tree.unlocked(|| {
+            member.wait_drained();
+        });
         member.touch(&iattr);
     });
 }
@@ -73,7 +80,9 @@ fn iattr_rwsem_across_a_drain(node: &Node) {
 // error[E0382]: borrow of moved value: `tree`
 fn tree_across_a_drain(node: &Node) {
     Tree::lock(node, |tree, member| {
-        let _tree = tree.unlocked(|| member.wait_drained());
+        let _tree = tree.unlocked(|| {
+            member.wait_drained();
+        });
         member.mark_removing(&tree);
     });
 }
@@ -112,4 +121,28 @@ fn root_without_its_node(node: ARef<Node>) {
     let root = node.root();
     drop(node);
     Supers::lock(root);
+}
+
+#[cfg(case = "directory_of_an_operation_removed_as_it_is")]
+// error[E0308]: mismatched types
+fn directory_of_an_operation_removed_as_it_is<T: DirOperations>(dir: Active<'_, Dir<T>>) {
+    let _ = Dir::remove(&*dir);
+}
+
+#[cfg(case = "directory_of_an_operation_counted")]
+// error[E0277]: the trait bound
+fn directory_of_an_operation_counted<T: DirOperations>(dir: Active<'_, Dir<T>>) {
+    let _: ARef<Dir<T>> = ARef::from(&*dir);
+}
+
+#[cfg(case = "directory_of_the_file_of_an_operation_removed")]
+// error[E0308]: mismatched types
+fn directory_of_the_file_of_an_operation_removed<F: FileOperations>(file: Active<'_, File<F>>) {
+    let _ = Dir::remove(&*file.parent());
+}
+
+#[cfg(case = "directory_of_the_file_of_an_operation_counted")]
+// error[E0277]: the trait bound
+fn directory_of_the_file_of_an_operation_counted<F: FileOperations>(file: Active<'_, File<F>>) {
+    let _ = ARef::from(&*file.parent());
 }

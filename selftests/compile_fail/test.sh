@@ -6,13 +6,23 @@
 set -uo pipefail
 # shellcheck source=../qemu/lib.sh
 . "$(dirname "$0")/../qemu/lib.sh"
+# shellcheck source=../qemu/debian.sh
+. "$here/debian.sh"
 # shellcheck source=../qemu/tap.sh
 . "$here/tap.sh"
+export KDIR
+out=$(dirname "$("$here/module.sh")") || die "the module does not build"
+# shellcheck source=../qemu/rustc.sh
+. "$here/rustc.sh"
 
 cases=$root/selftests/compile_fail/cases.rs
+mapfile -t words < <(flags src/rkernfs.o)
+enter_folder "${words[-1]}"
 
+# What borrows is checked before code is made, so none is.
 compiles() { # CASE
-	COMPILE_FAIL=$1 "$here/module.sh" >"$work/out" 2>&1
+	with_its_rust OBJTREE="$KDIR" RUSTC_BOOTSTRAP=1 RUST_MODFILE=src/rkernfs rustc "${words[@]}" \
+		--crate-name rkernfs --cfg=compile_fail --cfg="case=\"$1\"" --emit=metadata -o "$out/compile_fail.rmeta" >"$work/out" 2>&1
 }
 
 # The first error is the one that was named.

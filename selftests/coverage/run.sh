@@ -2,21 +2,24 @@
 # SPDX-License-Identifier: GPL-2.0
 #
 # Which lines of src, C and Rust, the test programs reach: a figure for each
-# file, and each line that none of the runs reached, in build/coverage/.
+# file, and each line that none of the runs reached, in build/coverage/. The figures
+# of both normal kernels go into Documentation/results/coverage.rst.
 #
 #   KERNEL='6.12 7.3'	on which kernels
 #   DEBUG='0'		normal and debug ('0 1'): only the latter has allocations fail
 #   TESTS='pattern'	only the programs with such a name
 #   FUZZ_S=60		how long the fuzzer helps
 set -euo pipefail
-kernels=${KERNEL:-6.12 7.3} variants=${DEBUG:-0} pattern=${TESTS:-*}
+partial=${KERNEL:-}${DEBUG:-}${KDIR:-}
+kernels=${KERNEL:-6.12 7.3} variants=${DEBUG:-0} pattern=${TESTS:-*} several=y
 unset TESTS
 # shellcheck source=../qemu/lib.sh
 . "$(dirname "$0")/../qemu/lib.sh"
 only_for x86_64
+read -ra known < <(test_programs)
+TESTS=$pattern check_tests "${known[@]}" fuzz
 : "${FUZZ_S:=60}"
 limit=1200
-shopt -s extglob	# TESTS='!(reload|stress)'
 out=$root/build/coverage
 
 # For the guest: coverage.ko first, and last what it knows. Where the module's
@@ -36,21 +39,12 @@ guest_script() { # PROGRAM...
 	END
 }
 
-programs() { # FOLDER
-	local name
-	# shellcheck disable=SC2016 # for make
-	kmake -s -C "$root/selftests" KSRC="$(source_of "$KDIR")" --eval 'list: ; @echo $(TESTS) fuzz' list |
-		tr ' ' '\n' | while read -r name; do
-			# shellcheck disable=SC2254 # it is a pattern
-			case $name in $pattern) echo "$1/$name" ;; esac
-		done
-}
-
 measure() { # NAME
 	local ko list folder=$root/build/selftests-coverage
 	ko=$(COVERAGE=y "$here/module.sh")
 	kmake -s -C "$root/selftests" KSRC="$(source_of "$KDIR")" OUT="$folder" >&2
-	mapfile -t list < <(programs "$folder")
+	mapfile -t list < <(names_like "$pattern" "${known[@]}" fuzz)
+	list=("${list[@]/#/$folder/}")
 	say "coverage on $1: ${list[*]##*/} ..."
 	KO=$ko MODULE=0 ADD="${list[*]} ${ko%/*}/selftests/coverage/coverage.ko" \
 		KLOG=ignore TIMEOUT=$((limit * 3)) RUN="$(guest_script "${list[@]}")" "$here/vm.sh" >"$out/$1.reached"
@@ -71,4 +65,12 @@ for debug in $variants; do
 done
 "$root/selftests/coverage/report.py" sum "${results[@]}" -r "$root" >"$out/report"
 sed '/^$/,$d' "$out/report"
+if [ -z "$partial" ]; then
+	{
+		# shellcheck disable=SC2016 # reStructuredText
+		printf '\nBy ``make coverage%s``.\n\n::\n\n' "$([ "$pattern" = '*' ] || echo " TESTS='$pattern'")"
+		sed -e '/^$/,$d' -e 's/^/   /' "$out/report"
+	} >"$out/figures"
+	results_page coverage "$out/figures"
+fi
 say "what was not reached: $out/report"

@@ -18,7 +18,7 @@ shift
 # What the sources are, rather than when the package was made of them
 sources() {
 	(cd "$root" && find Kbuild src packaging -type f \( -name Kbuild -o -name '*.rs' ! -name '*_generated.rs' \
-		-o -name '*.[ch]' ! -name '*.mod.c' -o -path 'packaging/*' \) -exec cat {} +)
+		-o -name '*.[ch]' ! -name '*.mod.c' -o -path 'src/compared/*' -o -path 'packaging/*' \) -exec cat {} +)
 }
 
 make_image() {
@@ -44,7 +44,7 @@ make_image() {
 }
 
 packages=("$@")
-need_system
+need_linux
 # What DKMS built the crates of, once; they take longer than all the rest.
 crates=$cache/debian-crates-$(cat "$root/packaging/dkms/prepare.sh" <(echo "$linux") | sha256sum | cut -c 1-8)
 "$here/deps.sh" image deb

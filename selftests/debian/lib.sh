@@ -32,7 +32,7 @@ open_root() {
 	mkdir -p "$in" "$1" "$1.work"
 	mount -t overlay overlay "$in" -o "lowerdir=$lower,upperdir=$1,workdir=$1.work"
 	mount -t proc proc "$in/proc"
-	mount --rbind /dev "$in/dev"
+	"$here/own_dev.sh" "$in/dev"
 	# The mirror is this machine's.
 	cp -L /etc/resolv.conf /etc/hosts "$in/etc/"
 }
@@ -53,11 +53,10 @@ apt_install() { # PACKAGE...
 	root apt-get install -q -y --no-install-recommends "$@"
 }
 
-# The kernel of KERNEL=debian
+# Debian's kernel KERNEL=
 debian_kernel() {
-	KERNEL=debian "$here/kernel.sh" >/dev/null
-	need_debian_root
-	read -r version release <"$cache/debian-kernel"
+	"$here/kernel.sh" >/dev/null
+	read -r version release <"$cache/debian-$KERNEL"
 }
 
 # --- the system ----------------------------------------------------------
@@ -98,7 +97,9 @@ make_system() { # UPPER
 
 # install_kernel RELEASE VERSION
 install_kernel() {
-	apt_install -t "$debian_suite-backports" "linux-image-$1=$2" "linux-headers-$1=$2" \
+	local suite=$debian_suite
+	case $2 in *~bpo*) suite+=-backports ;; esac
+	apt_install -t "$suite" "linux-image-$1=$2" "linux-headers-$1=$2" \
 		"linux-source-$(series_of "$1")=$2"
 }
 
@@ -110,18 +111,24 @@ make_kernel() { # UPPER
 	mv "$1.part" "$1"
 }
 
-# Layers that are kept, as they take longest: $system, and $linux above it.
+# Layers that are kept, as they take longest: $system
 need_system() {
-	local key
-	debian_kernel
+	need_debian_root
 	key=$(cat "${BASH_SOURCE[0]}" "$root/selftests/debian/guest" | sha256sum | cut -c 1-8)
-	system=$cache/debian-system-$key linux=$cache/debian-linux-$key-$version
+	system=$cache/debian-system-$key
 	"$here/deps.sh" image
 	if [ ! -e "$system" ]; then
 		rm -rf "$cache"/debian-system-* "$cache"/debian-linux-*
 		need_space 2000 "a Debian system"
 		step debian-system "a Debian system" : make_system "$system"
 	fi
+}
+
+# ... and $linux above it.
+need_linux() {
+	debian_kernel
+	need_system
+	linux=$cache/debian-linux-$key-$version
 	if [ ! -e "$linux" ]; then
 		step debian-linux "a Debian system with Linux $release" : make_kernel "$linux"
 	fi
@@ -141,7 +148,7 @@ pack_disk() {
 	umount "$in/proc"
 	mke2fs -q -t ext4 -O ^has_journal -E lazy_itable_init=1,nodiscard -d "$in" "$1.part/disk" 6G
 	mount -t proc proc "$in/proc"
-	mount --rbind /dev "$in/dev"
+	"$here/own_dev.sh" "$in/dev"
 	rm -rf "$1"
 	mv "$1.part" "$1"
 }

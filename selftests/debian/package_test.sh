@@ -5,6 +5,7 @@
 # dev kernel (KERNEL=, KDIR=). Installs it in a Debian root; boots what DKMS
 # built; upgrades; removes; and looks what becomes of kernels that cannot carry
 # it. Prints TAP, and in the last line how many tests passed and failed.
+dev=y
 # shellcheck source=lib.sh
 . "$(dirname "$0")/lib.sh"
 # shellcheck source=tap.sh
@@ -41,6 +42,8 @@ install_rust() {
 [ "$sysroot" = /usr ] || lend "$sysroot"
 [ "$bindgen" = /usr/bin ] || lend "$bindgen"
 echo "PATH=$sysroot/bin:$bindgen:\$PATH" >"$in/etc/default/rkernfs-dkms"
+# What built the kernel builds its modules.
+[ -z "$(compiler)" ] || step debian-clang "clang in it" : apt_install clang-19 lld-19 llvm-19
 
 # A kernel that is installed, with these files in its build folder
 add_kernel() { # RELEASE
@@ -128,6 +131,13 @@ other_rustc() {
 		grep -q 'rkernfs: not for 6.12.9-other: the kernel was built with rustc 1.2.3 (old), here is' "$work/out"
 }
 
+# The kernel's own scripts say by dpkg's words why they run.
+forgets() { # WORDS
+	mkdir -p "$in/var/lib/rkernfs-dkms/6.0-gone"
+	quiet env DEB_MAINT_PARAMS="$1" "$(cd "$in" && echo /etc/kernel/postrm.d/*rkernfs-dkms)" 6.0-gone
+	[ ! -e "$in/var/lib/rkernfs-dkms/6.0-gone" ]
+}
+
 # Without the package
 by_hand() {
 	local to=$work/by-hand modules=$work/by-hand/lib/modules/$kernel
@@ -140,7 +150,7 @@ by_hand() {
 }
 
 echo "TAP version 13"
-echo 1..11
+echo 1..13
 ok "make install and make uninstall" by_hand
 ok "the package installs" installs old
 ok "DKMS built and installed the module" status 1.0
@@ -152,5 +162,7 @@ ok "a kernel before 6.12 is left alone" left_alone 6.1.0-old 'it is older than 6
 ok "a kernel with headers only is left alone" left_alone 6.12.9-headers 'no fs/kernfs/.*headers'
 ok "a kernel without Rust is left alone" left_alone 6.12.9-plain 'it is built without CONFIG_RUST'
 ok "another rustc is refused, and named" other_rustc
+ok "a kernel's upgrade forgets nothing of it" eval '! forgets "'"'upgrade' '6.0.1'"'"'
+ok "a kernel's removal does" forgets "'remove'"
 ok "nothing is left when it is removed" eval 'quiet dpkg -r rkernfs-dkms && is_gone'
 sum_up

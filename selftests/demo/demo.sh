@@ -165,7 +165,7 @@ after=$(nodes_removed)
 run_hierarchy with
 
 print_table
-echo "Time of a watch: from the start of the step that removes it to IN_IGNORED in hand."
+echo "Time of a watch: from the start of the step that removes it to IN_IGNORED, or a wakeup, in hand."
 echo
 echo "Counters of rkernfs:"
 print_stats | sed 's/^/   /'

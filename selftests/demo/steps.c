@@ -10,7 +10,8 @@
  *	watch	LABEL	EVENTS	TIME	VERDICT
  *
  * TIME of a step is how long it took; of a watch, how long after the start of
- * the step that removes the node the watcher had IN_IGNORED in hand. VERDICT is
+ * the step that removes the node the watcher had IN_IGNORED in hand, or who
+ * polls the file woke up. VERDICT is
  * told, lost, or what is wrong: early, doubled, disordered, partial, other.
  */
 #define _GNU_SOURCE
@@ -23,6 +24,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/epoll.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -430,6 +432,47 @@ static void case_controller_off(void)
 	remove_cgroup(DEMO "/parent");
 }
 
+/* What an edge-triggered loop gets within that time, and when */
+static uint32_t take_edge(int epoll, double wait, double *when)
+{
+	struct epoll_event event = { .events = 0 };
+
+	epoll_wait(epoll, &event, 1, wait * 1000);
+	*when = now();
+	return event.events;
+}
+
+/* As a service manager waits for a cgroup to get empty; no watch is involved. */
+static void case_polled(void)
+{
+	struct epoll_event edge = { .events = EPOLLPRI | EPOLLET };
+	int fd, epoll = epoll_create1(EPOLL_CLOEXEC);
+	const char *verdict = "lost";
+	double start, when, again;
+	uint32_t events;
+	char text[256];
+
+	row_case("who sleeps in epoll on cgroup.events, edge by edge");
+	make_cgroup(DEMO "/polled");
+	fd = open(DEMO "/polled/cgroup.events", O_RDONLY | O_CLOEXEC);
+	if (fd < 0 || read(fd, text, sizeof(text)) < 0 ||
+	    epoll_ctl(epoll, EPOLL_CTL_ADD, fd, &edge))
+		die("epoll on cgroup.events");
+	if (take_edge(epoll, 0, &when))
+		verdict = "early";
+	start = remove_cgroup(DEMO "/polled");
+	row_step("rmdir", "done", now() - start);
+	events = take_edge(epoll, patience, &when);
+	if (events == (EPOLLERR | EPOLLPRI) && strcmp(verdict, "early"))
+		verdict = take_edge(epoll, 0.02, &again) ? "doubled" : "told";
+	else if (events)
+		verdict = "other";
+	printf("watch\tcgroup.events\t%s\t%s\t%s\n", events ? "EPOLLERR, EPOLLPRI" : "nothing",
+	       span(events ? when - start : -1), verdict);
+	close(fd);
+	close(epoll);
+}
+
 int main(int argc, char **argv)
 {
 	if (argc != 3 || atoi(argv[2]) <= 0) {
@@ -451,6 +494,7 @@ int main(int argc, char **argv)
 	case_reclaimed();
 	case_open_file();
 	case_controller_off();
+	case_polled();
 
 	remove_cgroup(DEMO);
 	return 0;

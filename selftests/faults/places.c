@@ -248,7 +248,7 @@ const struct place a_netdev = {
 /* The module */
 
 #define TRACED		"/sys/kernel/tracing/enabled_functions"
-#define PROBED		"fsnotify_add_mark_locked"
+#define PROBED		"fsnotify_put_mark"
 
 static const char *no_module_to_borrow(void)
 {

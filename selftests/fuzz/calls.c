@@ -12,6 +12,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "lib/landlock.h"
 #include "lib/netdev.h"
 #include "lib/system.h"
 
@@ -96,6 +97,7 @@ static void unwatch(struct proc *proc, const struct call *call)
 /* fanotify hears nothing of an unmount: the mark is on what was opened. */
 static void mark(struct proc *proc, const struct call *call)
 {
+	bool is_evictable = call->kind == MARK_EVICTABLE;
 	char path[PATH_MAX];
 	int fd = open(node_path(path, call->node), O_PATH | O_NOFOLLOW | O_CLOEXEC);
 	uint64_t id = id_of(call->node);
@@ -103,9 +105,11 @@ static void mark(struct proc *proc, const struct call *call)
 	if (fd < 0)
 		return;
 	if (id && id_of_opened(fd) == id &&
-	    !fanotify_mark(proc->fanotify, FAN_MARK_ADD, FAN_DELETE_SELF | FAN_ONDIR, AT_FDCWD,
+	    !fanotify_mark(is_evictable ? proc->evictable : proc->fanotify,
+			   FAN_MARK_ADD | (is_evictable ? FAN_MARK_EVICTABLE : 0),
+			   FAN_DELETE_SELF | FAN_ONDIR, AT_FDCWD,
 			   format_path(path, "/proc/self/fd/%d", fd)))
-		add_watched(proc, -1, id, call->node);
+		add_watched(proc, is_evictable ? BY_EVICTABLE_MARK : BY_MARK, id, call->node);
 	close(fd);
 }
 
@@ -143,6 +147,16 @@ static void hold(struct proc *proc, const struct call *call)
 	put(proc, call, open(path, flags[how % 2] | O_NONBLOCK | O_NOFOLLOW | O_CLOEXEC));
 }
 
+/* Its inode, and neither the file nor a dentry */
+static void keep(struct proc *proc, const struct call *call)
+{
+	int ruleset = open_ruleset();
+	char path[PATH_MAX];
+
+	keep_by_rule(ruleset, node_path(path, call->node));
+	put(proc, call, ruleset);
+}
+
 static void take_handle(struct proc *proc, const struct call *call)
 {
 	struct taken *taken = &proc->taken[call->choice % MAX_HELD];
@@ -176,14 +190,18 @@ static void open_handle(struct proc *proc, const struct call *call)
 
 static void look(const struct call *call)
 {
-	char path[PATH_MAX], text[256];
+	char path[PATH_MAX], name[PATH_MAX], text[256];
 	struct stat st;
 	DIR *dir;
 
 	lstat(node_path(path, call->node), &st);
-	if (call->choice % 3 == 1) {
+	if (call->choice % 4 == 1) {
 		read_text(path, text, sizeof(text));
-	} else if (call->choice % 3 == 2) {
+	} else if (call->choice % 4 == 3) {
+		/* names that are not there */
+		for (int i = 0; i < call->choice * 4; i++)
+			exists(format_path(name, "%.4000s/%d", path, i));
+	} else if (call->choice % 4 == 2) {
 		dir = opendir(path);
 		while (dir && readdir(dir))
 			;
@@ -206,11 +224,14 @@ static void run_plain(struct proc *proc, const struct call *call)
 	case UNWATCH:
 		return unwatch(proc, call);
 	case MARK:
+	case MARK_EVICTABLE:
 		return mark(proc, call);
 	case MARK_ALL:
 		return mark_all(call);
 	case HOLD:
 		return hold(proc, call);
+	case KEEP:
+		return keep(proc, call);
 	case LET_GO:
 		return put(proc, call, -1);
 	case TAKE_HANDLE:

@@ -57,7 +57,7 @@ const struct text *text_of(unsigned int node, unsigned int choice);
 /* Programs */
 
 enum kind {
-	MAKE, REMOVE, WRITE, WATCH, UNWATCH, MARK, MARK_ALL, HOLD, LET_GO, TAKE_HANDLE,
+	MAKE, REMOVE, WRITE, WATCH, UNWATCH, MARK, MARK_EVICTABLE, MARK_ALL, HOLD, KEEP, LET_GO, TAKE_HANDLE,
 	OPEN_HANDLE, LOOK, MOUNT, UNMOUNT, UNSHARE, POPULATE, MOVE, RECLAIM, NAP, PATCH,
 	NR_KINDS,
 };
@@ -98,8 +98,11 @@ void print_program(FILE *out, const struct program *program);
 
 /* A process that runs calls */
 
+/* An evictable one keeps no inode, and may go with it, untold. */
+enum { BY_MARK = -1, BY_EVICTABLE_MARK = -2 };
+
 struct watched {
-	int wd;			/* -1: a mark of fanotify */
+	int wd;			/* or which kind of mark of fanotify */
 	uint64_t id;		/* of the node, 0 if it is not known */
 	unsigned int node;
 	int told;		/* of a mark */
@@ -128,7 +131,7 @@ struct proc {
 	int nr;
 	struct shared *shared;
 	struct ledger ledger;
-	int fanotify;
+	int fanotify, evictable;
 	struct watched watched[MAX_WATCHED];
 	int nr_watched;
 	int held[MAX_HELD];

@@ -48,6 +48,7 @@ uint64_t id_of(unsigned int node)
 bool open_watches(struct proc *proc)
 {
 	proc->fanotify = open_marks();
+	proc->evictable = open_marks();
 	proc->home = -1;
 	for (int i = 0; i < MAX_HELD; i++)
 		proc->held[i] = -1;
@@ -58,8 +59,7 @@ bool open_watches(struct proc *proc)
 void add_watched(struct proc *proc, int wd, uint64_t id, unsigned int node)
 {
 	for (int i = 0; i < proc->nr_watched; i++)
-		if (wd < 0 ? proc->watched[i].wd < 0 && proc->watched[i].id == id :
-			     proc->watched[i].wd == wd)
+		if (proc->watched[i].wd == wd && (wd >= 0 || proc->watched[i].id == id))
 			return;
 	if (proc->nr_watched < MAX_WATCHED)
 		proc->watched[proc->nr_watched++] = (struct watched) { wd, id, node, 0 };
@@ -99,13 +99,21 @@ void read_marks(int fanotify, void (*told)(void *to, uint64_t id), void *to)
 	}
 }
 
+static void count_in(struct proc *proc, int wd, uint64_t id)
+{
+	for (int i = 0; i < proc->nr_watched; i++)
+		if (proc->watched[i].wd == wd && proc->watched[i].id == id)
+			proc->watched[i].told++;
+}
+
 static void count_told(void *to, uint64_t id)
 {
-	struct proc *proc = to;
+	count_in(to, BY_MARK, id);
+}
 
-	for (int i = 0; i < proc->nr_watched; i++)
-		if (proc->watched[i].wd < 0 && proc->watched[i].id == id)
-			proc->watched[i].told++;
+static void count_evictable_told(void *to, uint64_t id)
+{
+	count_in(to, BY_EVICTABLE_MARK, id);
 }
 
 static void read_all(struct proc *proc)
@@ -113,6 +121,8 @@ static void read_all(struct proc *proc)
 	read_ledger(&proc->ledger);
 	if (proc->fanotify >= 0)
 		read_marks(proc->fanotify, count_told, proc);
+	if (proc->evictable >= 0)
+		read_marks(proc->evictable, count_evictable_told, proc);
 }
 
 /* One watch, or mark */
@@ -120,6 +130,8 @@ static void read_all(struct proc *proc)
 /* Whoever took it away wants to know nothing any more. */
 static bool has_ended(struct proc *proc, const struct watched *watched)
 {
+	if (watched->wd == BY_EVICTABLE_MARK)
+		return true;
 	return watched->wd < 0 ? watched->told > 0 : !is_watched(&proc->ledger, watched->wd);
 }
 
@@ -216,4 +228,6 @@ void judge_end(struct proc *proc)
 	close_ledger(&proc->ledger);
 	if (proc->fanotify >= 0)
 		close(proc->fanotify);
+	if (proc->evictable >= 0)
+		close(proc->evictable);
 }

@@ -84,7 +84,7 @@ static void print_handle(FILE *out, const struct call *call)
 static void print_look(FILE *out, const struct call *call)
 {
 	print_on_path(out, "look(", call, "");
-	fprintf(out, ", %d)", call->choice % 3);
+	fprintf(out, ", %d)", call->choice % 4 == 3 ? call->choice * 4 : -(call->choice % 4));
 }
 
 static void print_patch(FILE *out, const struct call *call)
@@ -111,11 +111,16 @@ static void print_plain(FILE *out, const struct call *call)
 		break;
 	case MARK:
 		return print_on_path(out, "mark(", call, ")");
+	case MARK_EVICTABLE:
+		return print_on_path(out, "mark_evictable(", call, ")");
 	case MARK_ALL:
 		fprintf(out, "mark_all(%s, %d)", dir_of(call)->root, call->us);
 		break;
 	case HOLD:
 		return print_hold(out, call);
+	case KEEP:
+		fprintf(out, "keep(%d, ", call->choice % MAX_HELD);
+		return print_on_path(out, "", call, ")");
 	case LET_GO:
 		fprintf(out, "let_go(%d)", call->choice % MAX_HELD);
 		break;

@@ -10,6 +10,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/landlock.h>
 #include <pthread.h>
 #include <sched.h>
 #include <signal.h>
@@ -23,6 +24,7 @@
 #include <sys/mount.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -139,6 +141,16 @@ static void mark(const char *path)
 	close(fd);
 }
 
+/* It keeps no inode. A second event would be found by the other marks, too. */
+static void mark_evictable(const char *path)
+{
+	static int fd;
+
+	fd = fd ? fd : new_group();
+	fanotify_mark(fd, FAN_MARK_ADD | FAN_MARK_EVICTABLE, FAN_DELETE_SELF | FAN_ONDIR, AT_FDCWD,
+		      path);
+}
+
 static void mark_all(const char *root, int us)
 {
 	int fd = new_group();
@@ -191,20 +203,41 @@ static void watch_by_handle(int slot, int flags)
 	held[slot] = fd;
 }
 
+static void keep(int slot, const char *path)
+{
+	struct landlock_ruleset_attr ruleset = {
+		.handled_access_fs = LANDLOCK_ACCESS_FS_READ_FILE,
+	};
+	struct landlock_path_beneath_attr rule = {
+		.allowed_access = LANDLOCK_ACCESS_FS_READ_FILE,
+		.parent_fd = open(path, O_PATH),
+	};
+
+	let_go(slot);
+	held[slot] = syscall(SYS_landlock_create_ruleset, &ruleset, sizeof(ruleset), 0);
+	syscall(SYS_landlock_add_rule, held[slot], LANDLOCK_RULE_PATH_BENEATH, &rule, 0);
+	close(rule.parent_fd);
+}
+
+/* how > 0: so many names that are not there */
 static void look(const char *path, int how)
 {
-	char text[256];
+	char text[256], name[300];
 	int fd;
 	DIR *dir;
 
 	number(path);
-	if (how == 1) {
+	for (int i = 0; i < how; i++) {
+		snprintf(name, sizeof(name), "%s/%d", path, i);
+		number(name);
+	}
+	if (how == -1) {
 		fd = open(path, O_RDONLY | O_NONBLOCK);
 		if (fd >= 0 && read(fd, text, sizeof(text)) >= 0)
 			number(path);
 		close(fd);
 	}
-	dir = how == 2 ? opendir(path) : NULL;
+	dir = how == -2 ? opendir(path) : NULL;
 	while (dir && readdir(dir))
 		;
 	if (dir)

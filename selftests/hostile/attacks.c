@@ -6,6 +6,7 @@
 #include <fcntl.h>
 #include <sched.h>
 #include <signal.h>
+#include <sys/fanotify.h>
 #include <sys/inotify.h>
 #include <sys/mount.h>
 #include <sys/prctl.h>
@@ -15,12 +16,15 @@
 
 #include "lib/events.h"
 #include "lib/handle.h"
+#include "lib/landlock.h"
 #include "lib/netdev.h"
 #include "lib/system.h"
 
 #define INSTANCES	128
 #define GROUP		0x6874
 #define DEVICES		40
+#define KEPT		64
+#define NAMES		20000
 #define ALL_EVENTS	(IN_ALL_EVENTS | IN_EXCL_UNLINK)
 
 static void do_nothing(void *arg)
@@ -35,17 +39,26 @@ static char *cgroup_path(char path[PATH_MAX], const struct ground *ground, int n
 }
 
 /* Each file of a cgroup, and the directory */
-static void watch_all(int inotify, const char *cgroup)
+static void for_all(int fd, const char *cgroup, void (*f)(int fd, const char *path))
 {
 	DIR *dir = opendir(cgroup);
 	char path[PATH_MAX];
 	struct dirent *entry;
 
 	while (dir && (entry = readdir(dir)))
-		inotify_add_watch(inotify, format_path(path, "%.3000s/%s", cgroup, entry->d_name),
-				  IN_DELETE_SELF);
+		f(fd, format_path(path, "%.3000s/%s", cgroup, entry->d_name));
 	if (dir)
 		closedir(dir);
+}
+
+static void watch(int inotify, const char *path)
+{
+	inotify_add_watch(inotify, path, IN_DELETE_SELF);
+}
+
+static void watch_all(int inotify, const char *cgroup)
+{
+	for_all(inotify, cgroup, watch);
 }
 
 /* (a) As many watches as there may be, on one cgroup that goes */
@@ -213,6 +226,73 @@ static void move_about(void *arg)
 	}
 }
 
+/* (g) Removed files that rulesets keep */
+static void keep(int ruleset, const char *path)
+{
+	keep_by_rule(ruleset, path);
+}
+
+static void keep_removed(void *arg)
+{
+	int rulesets[KEPT], inotify = open_inotify();
+	struct events events = {};
+	char path[PATH_MAX];
+
+	for (int i = 0; i < KEPT; i++)
+		rulesets[i] = -1;
+	cgroup_path(path, arg, 0);
+	for (int nr = 0;; nr++) {
+		int *ruleset = &rulesets[nr % KEPT];
+
+		close(*ruleset);
+		*ruleset = open_ruleset();
+		mkdir(path, 0755);
+		watch_all(inotify, path);
+		for_all(*ruleset, path, keep);
+		remove_cgroup(path);
+		read_events(inotify, &events);
+	}
+}
+
+/* (h) Names that are not there, in a directory that goes */
+static void look_for_names(void *arg)
+{
+	struct ground *ground = arg;
+	char path[PATH_MAX];
+
+	if (mount("none", ground->folder, "sysfs", 0, NULL))
+		return;
+	for (;;) {
+		add_dummies("ht", 1, GROUP);
+		for (int i = 0; i < NAMES; i++)
+			exists(format_path(path, "%.3900s/devices/virtual/net/ht0/%d",
+					   ground->folder, i));
+		delete_group(GROUP);
+	}
+}
+
+/* (i) Marks that keep no inode, on what goes */
+static void mark_evictable(int fanotify, const char *path)
+{
+	fanotify_mark(fanotify, FAN_MARK_ADD | FAN_MARK_EVICTABLE, FAN_DELETE_SELF | FAN_ONDIR,
+		      AT_FDCWD, path);
+}
+
+static void mark_removed(void *arg)
+{
+	int fanotify = fanotify_init(FAN_REPORT_FID | FAN_NONBLOCK, 0);
+	char path[PATH_MAX], events[8192];
+
+	cgroup_path(path, arg, 0);
+	for (;;) {
+		mkdir(path, 0755);
+		for_all(fanotify, path, mark_evictable);
+		remove_cgroup(path);
+		while (read(fanotify, events, sizeof(events)) > 0)
+			;
+	}
+}
+
 const struct attack attacks[] = {
 	{ "nothing", do_nothing },
 	{ "watches", watch_much },
@@ -221,6 +301,9 @@ const struct attack attacks[] = {
 	{ "killed", remove_many },
 	{ "stopped", stop_removers },
 	{ "moving", move_about },
+	{ "landlock", keep_removed },
+	{ "names", look_for_names },
+	{ "evictable", mark_removed },
 };
 
 const size_t nr_attacks = ARRAY_SIZE(attacks);

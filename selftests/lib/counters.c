@@ -8,7 +8,7 @@
 
 #include "system.h"
 
-#define PENDING_LIMIT_MS	10000
+#define PENDING_LIMIT_MS	60000
 
 static long long find_counter(const char *path, const char *name)
 {

@@ -3,7 +3,7 @@
 #ifndef SELFTESTS_LIB_EXPECT_H
 #define SELFTESTS_LIB_EXPECT_H
 
-#include "kselftest_harness.h"
+#include "harness.h"
 #include "events.h"
 #include "system.h"
 

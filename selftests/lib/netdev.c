@@ -5,11 +5,13 @@
 #include <fcntl.h>
 #include <linux/if_link.h>
 #include <linux/rtnetlink.h>
+#include <linux/sockios.h>
 #include <net/if.h>
 #include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/mount.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
@@ -142,6 +144,19 @@ bool delete_link(const char *name)
 
 	put_attribute(&request, IFLA_IFNAME, name, strlen(name) + 1);
 	return do_request(&request);
+}
+
+bool rename_link(const char *name, const char *to)
+{
+	struct ifreq request = {};
+	int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	bool ok;
+
+	snprintf(request.ifr_name, IFNAMSIZ, "%s", name);
+	snprintf(request.ifr_newname, IFNAMSIZ, "%s", to);
+	ok = fd >= 0 && !ioctl(fd, SIOCSIFNAME, &request);
+	close(fd);
+	return ok;
 }
 
 bool delete_group(int group)

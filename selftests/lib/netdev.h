@@ -20,6 +20,7 @@ bool unload_dummy(void);
 /* One of some kind, "dummy" or "veth", for which the kernel makes the peer */
 bool add_link(const char *kind, const char *name, int group);
 bool delete_link(const char *name);
+bool rename_link(const char *name, const char *to);
 bool add_dummies(const char *prefix, int nr, int group);
 /* All in one go, as when a container ends */
 bool delete_group(int group);

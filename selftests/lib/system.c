@@ -17,7 +17,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#define BUSY_LIMIT_MS	5000
+#define BUSY_LIMIT_MS	60000
 
 const char *why_not_root(void)
 {

@@ -133,6 +133,7 @@ static bool prepare_unmount(struct nodes *nodes, enum state_id state)
 	static const char * const files[NR_WATCHES] = {
 		"tasks", "cgroup.procs", "release_agent", "notify_on_release",
 		"cgroup.clone_children", "cgroup.sane_behavior",
+		[POLL] = "",		/* not polled */
 	};
 
 	if (!make_mount_point(v1) || !mount_cgroup1(v1, 0))

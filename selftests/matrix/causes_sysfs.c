@@ -17,7 +17,7 @@
 #include "lib/netdev.h"
 #include "lib/pci.h"
 
-#define GONE_LIMIT_MS	10000
+#define GONE_LIMIT_MS	60000
 #define PREFIX		"rkt"
 #define GROUP		0x726b
 #define NR_DEVICES	(NR_KINDS * NR_WATCHES)
@@ -213,7 +213,8 @@ static const char *no_module(void)
 static bool prepare_module(struct nodes *nodes, enum state_id state)
 {
 	return load_dummy() &&
-	       fill(nodes, FILES, "/sys/module/dummy/{coresize,initsize,initstate,refcnt,taint}") &&
+	       fill(nodes, FILES,
+		    "/sys/module/dummy/{coresize,initsize,initstate,refcnt,taint,uevent,sections/*}") &&
 	       fill(nodes, DIRS, "/sys/module/dummy{,/sections,/notes}/");
 }
 
@@ -246,7 +247,7 @@ static const char *no_expendable_pci(void)
 
 static bool prepare_pci(struct nodes *nodes, enum state_id state)
 {
-	static const char files[] = "remove,vendor,device,class,config,irq";
+	static const char files[] = "remove,vendor,device,class,config,irq,modalias";
 	char pattern[PATH_MAX];
 
 	format_path(pattern, "%.4000s/{%s}", expendable_pci(), state == MAPPED ? "resource0" : files);

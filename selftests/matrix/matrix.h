@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
  * The matrix: each cause of a removal, times each state that the node may be
- * in, times each way of watching it. A batch is one removal of twelve nodes in
+ * in, times each way of watching it. A batch is one removal of fourteen nodes in
  * one state: a file and a directory for each way of watching.
  */
 #ifndef SELFTESTS_MATRIX_H
@@ -22,8 +22,9 @@ enum kind {
 
 #define BOTH		(BIT(FILES) | BIT(DIRS))
 
-/* Ways of watching */
-#define NR_WATCHES	6
+/* Ways of watching; the last one is no watch, but polls, and only files. */
+#define NR_WATCHES	7
+#define POLL		(NR_WATCHES - 1)
 
 enum state_id {
 	CACHED,		/* used by others as well */
@@ -77,6 +78,8 @@ struct hold {
 
 extern const struct state states[NR_STATES];
 void leave_state(struct hold *hold);
+/* To read or, if there is only that, to write */
+int open_any(int dir, const char *path);
 
 extern const struct cause cause_rmdir, cause_subtree_control, cause_unmount_cgroup1;
 extern const struct cause cause_netdev, cause_netns, cause_cpu_offline, cause_module_unload;
@@ -106,6 +109,8 @@ bool was_told_anything(int watch, enum kind kind);
 enum verdict judge_watch(int watch, enum kind kind, bool unmounted);
 /* What it was told, for a message */
 const char *describe_watch(int watch, enum kind kind);
+/* Lets a file go that is polled: it keeps the directory that it is in. */
+void stop_polling(int watch, enum kind kind);
 void forget_watch(int watch, enum kind kind);
 
 #endif

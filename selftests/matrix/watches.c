@@ -27,6 +27,7 @@
 
 #define CROWD		1000
 #define MAX_TOLD	6
+#define FANOTIFY	(POLL - 1)
 
 /* Whatever could come besides; a directory is watched with it as well. */
 #define BESIDES		(IN_MODIFY | IN_ATTRIB | IN_MOVE_SELF | IN_MOVE | IN_CREATE | IN_DELETE)
@@ -36,6 +37,7 @@ struct told {
 	int wd;				/* -1: no watch */
 	struct handle handle;		/* fanotify's wd */
 	ino_t ino;
+	int polled;			/* POLL's descriptor, or -1 */
 	unsigned int nr;
 	uint32_t mask[MAX_TOLD];
 };
@@ -59,8 +61,9 @@ static struct watch {
 	{ .name = "inotify-excl-unlink", .mask = IN_DELETE_SELF | BESIDES | IN_EXCL_UNLINK,
 	  .nr_listeners = 1 },
 	{ .name = "inotify-ignored-only", .mask = BESIDES, .nr_listeners = 1 },
-	{ .name = "fanotify-fid", .fanotify = true, .mask = FAN_DELETE_SELF | FAN_ONDIR,
-	  .nr_listeners = 1 },
+	[FANOTIFY] = { .name = "fanotify-fid", .fanotify = true,
+		       .mask = FAN_DELETE_SELF | FAN_ONDIR, .nr_listeners = 1 },
+	[POLL] = { .name = "poll", .nr_listeners = 1 },
 };
 
 const char * const verdict_names[] = {
@@ -84,9 +87,13 @@ static bool open_listener(struct watch *watch, struct listener *listener)
 {
 	struct epoll_event event = { .events = EPOLLIN, .data.ptr = listener };
 
-	for (int kind = 0; kind < NR_KINDS; kind++)
+	for (int kind = 0; kind < NR_KINDS; kind++) {
 		listener->told[kind].wd = -1;
-	if (watch->fanotify)
+		listener->told[kind].polled = -1;
+	}
+	if (watch == &watches[POLL])
+		listener->fd = epoll_create1(EPOLL_CLOEXEC);
+	else if (watch->fanotify)
 		listener->fd = fanotify_init(FAN_CLASS_NOTIF | FAN_REPORT_FID | FAN_NONBLOCK |
 					     FAN_CLOEXEC, 0);
 	else
@@ -140,6 +147,19 @@ static bool add_fanotify(struct listener *listener, struct told *told, const cha
 	return true;
 }
 
+/* Edge by edge, so that each wakeup is told once */
+static bool add_poll(struct listener *listener, struct told *told, const char *path)
+{
+	struct epoll_event event = { .events = EPOLLPRI | EPOLLET, .data.ptr = told };
+
+	told->polled = open_any(AT_FDCWD, path);
+	if (told->polled < 0 ||
+	    epoll_ctl(listener->fd, EPOLL_CTL_ADD, told->polled, &event))
+		return false;
+	/* Who has not read it yet is told so. */
+	return epoll_wait(listener->fd, &event, 1, 0) >= 0;
+}
+
 bool add_watch(int nr, enum kind kind, const char *path, unsigned int but, const char **skip)
 {
 	struct watch *watch = &watches[nr];
@@ -149,6 +169,8 @@ bool add_watch(int nr, enum kind kind, const char *path, unsigned int but, const
 		struct told *told = &listener->told[kind];
 
 		told->nr = 0;
+		if (nr == POLL)
+			return add_poll(listener, told, path);
 		if (watch->fanotify)
 			return add_fanotify(listener, told, path, skip);
 		told->wd = inotify_add_watch(listener->fd, path, watch->mask & ~but);
@@ -156,6 +178,15 @@ bool add_watch(int nr, enum kind kind, const char *path, unsigned int but, const
 			return false;
 	}
 	return true;
+}
+
+void stop_polling(int nr, enum kind kind)
+{
+	struct told *told = &watches[nr].listeners[0].told[kind];
+
+	if (told->polled >= 0)
+		close(told->polled);
+	told->polled = -1;
 }
 
 void forget_watch(int nr, enum kind kind)
@@ -229,16 +260,26 @@ static void take_fanotify(struct listener *listener)
 	}
 }
 
+static void take_poll(struct listener *listener)
+{
+	struct epoll_event ready[NR_KINDS];
+	int nr = epoll_wait(listener->fd, ready, ARRAY_SIZE(ready), 0);
+
+	for (int i = 0; i < nr; i++)
+		add_told(ready[i].data.ptr, ready[i].events);
+}
+
 bool take_events(int timeout_ms)
 {
 	struct epoll_event ready[64];
-	struct watch *fanotify = &watches[NR_WATCHES - 1];
 	int nr = epoll_wait(epoll_fd, ready, ARRAY_SIZE(ready), timeout_ms);
 
 	for (int i = 0; i < nr; i++) {
 		struct listener *listener = ready[i].data.ptr;
 
-		if (listener == fanotify->listeners)
+		if (listener == watches[POLL].listeners)
+			take_poll(listener);
+		else if (listener == watches[FANOTIFY].listeners)
 			take_fanotify(listener);
 		else
 			take_inotify(listener);
@@ -257,11 +298,16 @@ static const uint32_t *wanted_events(const struct watch *watch, enum kind kind, 
 		[FILES] = { IN_UNMOUNT, IN_IGNORED },
 		[DIRS] = { IN_UNMOUNT | IN_ISDIR, IN_IGNORED },
 	};
+	static const uint32_t poll[] = { EPOLLERR | EPOLLPRI };
 	static const uint32_t fanotify[] = {
 		[FILES] = FAN_DELETE_SELF,
 		[DIRS] = FAN_DELETE_SELF | FAN_ONDIR,
 	};
 
+	if (watch == &watches[POLL]) {
+		*nr = 1;
+		return poll;
+	}
 	if (watch->fanotify) {
 		*nr = unmounted ? 0 : 1;	/* there is no event for it */
 		return &fanotify[kind];
@@ -344,6 +390,14 @@ bool was_told_anything(int nr, enum kind kind)
 	return false;
 }
 
+static const char *describe_poll(uint32_t events)
+{
+	static char text[32];
+
+	snprintf(text, sizeof(text), "events %#x", events);
+	return text;
+}
+
 const char *describe_watch(int nr, enum kind kind)
 {
 	const struct watch *watch = &watches[nr];
@@ -354,6 +408,7 @@ const char *describe_watch(int nr, enum kind kind)
 	snprintf(text, sizeof(text), "nothing");
 	for (unsigned int i = 0; i < told->nr && i < MAX_TOLD && len < sizeof(text); i++)
 		len += snprintf(text + len, sizeof(text) - len, "%s%s", i ? ", " : "",
-				describe_mask(told->mask[i]));
+				nr == POLL ? describe_poll(told->mask[i]) :
+					     describe_mask(told->mask[i]));
 	return text;
 }

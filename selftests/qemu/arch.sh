@@ -15,12 +15,13 @@ arch_of() { # KDIR
 ARCH=${of_tree:-${ARCH:-$host_arch}}
 export ARCH
 
-# arch_kernels	what `make test` runs on; the first is what KERNEL= is without
+# test_kernels	what `make test` runs on; the first is what KERNEL= is without
+# arch_kernels	dev kernels
 # image		what QEMU boots, in a built tree
 # triplet	as the GNU tools and clang call it; debian_arch: as Debian does
 case $ARCH in
 x86_64)
-	arch_kernels='6.12 7.3'
+	test_kernels='stable backports' arch_kernels='6.12 7.3'
 	image=arch/x86/boot/bzImage triplet=x86_64-linux-gnu debian_arch=amd64
 	qemu=qemu-system-x86_64 qemu_package=qemu-system-x86
 	# q35 rather than pc: the latter's interrupt table is a loop in ACPI's
@@ -33,7 +34,7 @@ x86_64)
 	;;
 arm64)
 	# 6.12 has no livepatch here.
-	arch_kernels=7.3
+	test_kernels=7.3 arch_kernels=7.3
 	image=arch/arm64/boot/Image triplet=aarch64-linux-gnu debian_arch=arm64
 	qemu=qemu-system-aarch64 qemu_package=qemu-system-arm
 	# What QEMU computes by itself to sign pointers is many times faster
@@ -50,6 +51,8 @@ esac
 # Kernels of another architecture are built by clang, which knows them all; the
 # test programs by a gcc of their own, for the sake of its libc.
 is_cross() { [ "$ARCH" != "$host_arch" ]; }
+# Debian's own are built with tools that run here.
+! is_cross || test_kernels=$arch_kernels
 
 # What the GNU tools' names begin with, what names in the cache and in build/ end
 # with, and what make is told; this machine's own needs none of it.

@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: GPL-2.0
 # shellcheck shell=bash disable=SC2154 # lib.sh assigns
 #
-# Debian's packages, and a root of the Debian whose kernel KERNEL=debian is.
+# Debian's packages, its own kernels, and a root of the Debian whose they are.
 # Read in after lib.sh.
 
-# Its kernels with Rust are in backports.
+# Its own kernel is stable; the newest that it ships is in backports.
 debian_suite=trixie
 
 # --- packages ------------------------------------------------------------
@@ -29,24 +29,28 @@ apt_options() {
 }
 
 # apt itself reads the machine's sources, in whichever format: each archive
-# that carries the machine's own release is asked, for what a line says of it.
+# that carries the machine's own release, or its security updates, is asked for
+# what a line says of the same of another release.
 write_sources() { # FILE LINE...
-	local keys=/usr/share/keyrings/debian-archive-keyring.gpg signed='' line archive
+	local keys=/usr/share/keyrings/debian-archive-keyring.gpg signed='' line archive suite
 	[ ! -e $keys ] || signed="[signed-by=$keys] "
 	apt-get update --print-uris |
-		sed -n "s#^'\(.*\)/dists/\($machine_suite\|stable\|testing\|unstable\|sid\)/InRelease' .*#\1#p" |
+		sed -n "s#^'\(.*\)/dists/\($machine_suite\|stable\|testing\|unstable\|sid\|[a-z]*-security\)/InRelease' .*#\1 \2#p" |
 		sort -u |
-		while read -r archive; do
+		while read -r archive suite; do
 			for line in "${@:2}"; do
+				[[ ${suite##*-} = security && $line = *-security ||
+					${suite##*-} != security && $line != *-security ]] || continue
 				echo "${line%% *} $signed$archive ${line#* } main"
 			done
-		done >"$1"
+		done | sort -u >"$1"
 }
 
 update_lists() {
 	command -v apt-get >/dev/null || { echo "there is no apt here"; return 1; }
 	apt_options
-	write_sources "$apt_state/sources.list" "deb $debian_suite" "deb $debian_suite-backports"
+	write_sources "$apt_state/sources.list" "deb $debian_suite" \
+		"deb $debian_suite-backports" "deb $debian_suite-security"
 	apt-get "${apt[@]}" update -q || :
 }
 
@@ -62,10 +66,12 @@ download_source() {
 	(cd "$2" && apt-get "${apt[@]}" source -q --download-only --only-source "$1")
 }
 
-# version_of PACKAGE [PREFIX]: the newest one
+# version_of PACKAGE [PREFIX]: the newest one; for KERNEL=stable, the newest that
+# is not of backports
 version_of() {
 	apt-cache "${apt[@]}" madison "$1" |
-		awk -v v="${2:-}" 'index($3, v) == 1 && !found++ { print $3 }'
+		awk -v v="${2:-}" -v kernel="$KERNEL" 'index($3, v) == 1 &&
+			!(kernel == "stable" && /~bpo/) && !found++ { print $3 }'
 }
 
 # unpack PACKAGE VERSION FOLDER: adds its files to those there
@@ -117,12 +123,16 @@ find_busybox() {
 
 # --- a Debian root -------------------------------------------------------
 
-debian_root=$cache/debian-$debian_suite$of_arch
-
-# What builds its kernel's crates and modules; the package depends on the same.
-toolchain=(gcc libc6-dev make flex bison bc perl python3-minimal kmod xz-utils rsync cpio
-	libelf-dev libssl-dev pahole rustc rust-src bindgen libclang-19-dev)
+# What builds its kernels' crates and modules; the package recommends the same.
+toolchain=(gcc libc6-dev make xz-utils pahole rustc rust-src bindgen libclang-19-dev)
 ! is_cross || toolchain+=("gcc-${triplet/_/-}")
+# Of them, what takes most of the space and is not needed: the sources of all but
+# core, what LLVM has for programs that are linked with it.
+# shellcheck disable=SC2054 # dpkg's pattern
+unneeded=('/usr/src/rustc-*/library/*' '/usr/lib/llvm-19/lib/*.a' '/usr/lib/llvm-19/include/*')
+needed=('/usr/src/rustc-*/library/core/*' '/usr/src/rustc-*/library/stdarch/*'
+	'/usr/src/rustc-*/library/portable-simd/*')
+debian_root=$cache/debian-$debian_suite$of_arch-$(echo "${toolchain[*]} ${needed[*]}" | sha256sum | cut -c 1-8)
 
 # Whether this machine is that Debian, with its own Rust.
 is_debian_suite() {
@@ -137,16 +147,18 @@ as_root() {
 	fi
 }
 
-bootstrap() {
-	local packages
+# make_root FOLDER PACKAGE,... [OPTION...]: a minimal system of that Debian, made
+# without this machine's devices.
+make_root() {
 	update_lists
-	packages=$(IFS=,; echo "${toolchain[*]}")
-	as_root rm -rf "$debian_root.part"
-	as_root mmdebstrap --mode=root --variant=minbase --format=dir --include="$packages" \
-		--aptopt='APT::Install-Recommends "false"' \
-		--dpkgopt='path-exclude=/usr/share/man/*' --dpkgopt='path-exclude=/usr/share/locale/*' \
-		"$debian_suite" "$debian_root.part" - <"$apt_state/sources.list"
-	as_root mv "$debian_root.part" "$debian_root"
+	as_root rm -rf "$1.part"
+	# shellcheck disable=SC2016 # for the shell in the namespace
+	as_root unshare -m sh -c '"$0" /dev && exec mmdebstrap "$@"' "$root/selftests/qemu/own_dev.sh" \
+		--mode=root --variant=minbase --format=dir --include="$2" \
+		--aptopt='APT::Install-Recommends "false"' --dpkgopt='path-exclude=/usr/share/man/*' \
+		--dpkgopt='path-exclude=/usr/share/locale/*' "${@:3}" \
+		"$debian_suite" "$1.part" - <"$apt_state/sources.list"
+	as_root mv "$1.part" "$1"
 }
 
 # The tools that built Debian's kernel: this machine's, or a root's.
@@ -160,9 +172,15 @@ need_toolchain() {
 
 need_debian_root() {
 	[ ! -e "$debian_root" ] || return 0
+	[ "$(id -u)" = 0 ] || command -v sudo >/dev/null ||
+		die "a root of Debian $debian_suite takes a mount namespace: run this as root, or install sudo"
+	as_root unshare -m true ||
+		die "a root of Debian $debian_suite takes a mount namespace, which is not allowed here (a container? give it CAP_SYS_ADMIN), or a machine that is Debian $debian_suite"
 	"$here/deps.sh" debian_root
 	need_space 2500 "a root of Debian $debian_suite"
-	step debian-root "a root of Debian $debian_suite" : bootstrap
+	step debian-root "a root of Debian $debian_suite" : make_root "$debian_root" \
+		"$(IFS=,; echo "${toolchain[*]}")" \
+		"${unneeded[@]/#/--dpkgopt=path-exclude=}" "${needed[@]/#/--dpkgopt=path-include=}"
 }
 
 # in_root FOLDER COMMAND...: runs it in that root as this user. The cache and
@@ -170,16 +188,16 @@ need_debian_root() {
 in_root() {
 	# shellcheck disable=SC2016 # for the shell in the namespace
 	as_root unshare -m sh -c '
-		in=$1 user=$2
-		shift 2
+		in=$1 user=$2 own_dev=$3
+		shift 3
 		while [ "$1" != -- ]; do
 			mkdir -p "$in$1" && mount --bind "$1" "$in$1" || exit
 			shift
 		done
 		shift
-		mount -t proc proc "$in/proc" && mount --rbind /dev "$in/dev" || exit
+		mount -t proc proc "$in/proc" && "$own_dev" "$in/dev" || exit
 		cd "$in" && exec chroot --userspec="$user" "$in" "$@"
-	' sh "$1" "$(id -u):$(id -g)" "$cache" "$root" -- \
+	' sh "$1" "$(id -u):$(id -g)" "$root/selftests/qemu/own_dev.sh" "$cache" "$root" -- \
 		env -i PATH=/usr/sbin:/usr/bin:/sbin:/bin HOME=/root LC_ALL=C.UTF-8 \
 		DEBIAN_FRONTEND=noninteractive "${@:2}"
 }

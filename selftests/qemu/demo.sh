@@ -4,7 +4,7 @@
 # Builds the demo's programs and lets selftests/demo/demo.sh, which loads the
 # module itself, run in the guest.
 #
-# Without KERNEL=, on the kernel that Debian ships, where it can be had (and has
+# Without KERNEL=, on Debian's default kernel, where it can be had (and has
 # livepatch, as on x86_64): nothing but the module is built then.
 set -euo pipefail
 given=${KERNEL:-}${KDIR:-}${KSRC:-}
@@ -17,8 +17,9 @@ can_have_debian() {
 	[ "$DEBUG" = 0 ] && [ "$ARCH" = x86_64 ] && ! is_cross && command -v apt-get >/dev/null &&
 		{ is_debian_suite || as_root unshare -m true; }
 } 2>/dev/null
-if [ -z "$given" ] && can_have_debian; then
-	export KERNEL=debian
+if [ -z "$given" ]; then
+	can_have_debian || KERNEL=${arch_kernels%% *}
+	export KERNEL
 fi
 
 "$here/deps.sh" build

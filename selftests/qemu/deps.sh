@@ -3,12 +3,13 @@
 #
 # Names the tools that are missing, then installs them:
 #
-#   deps.sh [build] [cargo] [kernel] [clang] [btf] [crates] [vm] [test] [deb]
+#   deps.sh [build] [cargo] [source] [kernel] [clang] [btf] [crates] [vm] [test] [deb]
 #           [debian_root] [image] [lint] [bench] [clients]
 #
 # Each word is a use. INSTALL=0 only names them. Without apt, or without the
 # right to use it, the list is printed and that is an error.
 set -euo pipefail
+several=y	# kernels, what they need is the same
 # shellcheck source=lib.sh
 . "$(dirname "$0")/lib.sh"
 # shellcheck source=debian.sh
@@ -38,7 +39,7 @@ want_build() {
 		want "libc6-dev-$debian_arch-cross" test -e "/usr/$triplet/include/stdio.h"
 	fi
 	# What builds the module for Debian's kernel is that kernel's own.
-	[ "$KERNEL" != debian ] || return 0
+	! is_debian_kernel || return 0
 	if debian_rust; then
 		want "rustc$web" have rustc
 		want "rust$web-src" rust_src
@@ -59,15 +60,19 @@ want_cargo() {
 	want ca-certificates test -d /etc/ssl/certs
 }
 
+want_source() {
+	want xz-utils have xz
+	want ca-certificates test -d /etc/ssl/certs
+}
+
 want_kernel() {
 	local tool
 	for tool in flex bison bc cpio rsync python3 perl; do
 		want $tool have $tool
 	done
 	want kmod have depmod
-	want xz-utils have xz
 	want libssl-dev header openssl/opensslv.h
-	want ca-certificates test -d /etc/ssl/certs
+	want_source
 }
 
 want_clang() {
@@ -96,17 +101,50 @@ want_deb() {
 	want dh-dkms have dh_dkms
 }
 
-want_lint() {
+# The names of lint.sh's checks
+want_spdx() { want git have git; }
+want_space() { want_spdx; }
+want_shellcheck() {
+	want_spdx
 	want shellcheck have shellcheck
-	want sparse have sparse
-	if debian_rust; then
-		want "rustfmt$web" have rustfmt
-		want "rust$web-clippy" have clippy-driver
-	fi
-	want_cargo
+}
+want_docs() { want_python; }
+want_python() {
+	want_spdx
 	want python3 have python3
+}
+want_perl() {
+	want_spdx
 	want perl have perl
-	want git have git
+}
+want_compared() { want perl have perl; }
+want_checkpatch() {
+	want_spdx
+	want perl have perl
+}
+want_rustfmt() {
+	want_spdx
+	! debian_rust || want "rustfmt$web" have rustfmt
+}
+want_cgwatch() {
+	want_cargo
+	want_rustfmt
+	want_clippy
+}
+want_clippy() {
+	! debian_rust || want "rust$web-clippy" have clippy-driver
+}
+want_sparse() { want sparse have sparse; }
+# rustdoc comes with rustc.
+want_doc() { :; }
+want_examples() { :; }
+
+want_lint() {
+	want_shellcheck
+	want_python
+	want_checkpatch
+	want_cgwatch
+	want_sparse
 }
 
 want_debian_root() {

@@ -6,16 +6,16 @@
 # build/fuzz/ as a C program that needs nothing of this tree. The last line
 # tells on how many kernels it found nothing, and on how many something.
 #
-#   KERNEL='6.12 7.3'	on which kernels
+#   KERNEL='stable backports'	on which kernels
 #   DEBUG=0		1: with lockdep, KASAN, kmemleak; kcsan: with KCSAN
 #   FUZZ_S=60		how many seconds on each
 #   SEED=		repeats a run
 #   KO=			this module instead of the one built here
 set -euo pipefail
-kernels=${KERNEL:-}
+kernels=${KERNEL:-} several=y
 # shellcheck source=lib.sh
 . "$(dirname "$0")/lib.sh"
-: "${kernels:=$arch_kernels}"
+: "${kernels:=$default_kernels}"
 : "${FUZZ_S:=60}" "${SEED:=$(date +%s)}"
 
 readonly FOUND=1 BOOT_ANEW=3 REPORTED=121 NOT_LOADED=122 DIED=123 TIMED_OUT=124

@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: GPL-2.0
 #
 # Measures how long a user without rights holds others up, with the patch
-# disabled and enabled within one boot, and puts the tables between ".. hostile:
-# KERNEL" and ".. /hostile:KERNEL" of Documentation/safety.rst.
+# disabled and enabled within one boot, and puts the tables into
+# Documentation/results/hostile-<kernel>.rst, if there is such a page.
 #
 # The guest's clock counts instructions, a nanosecond each: what the host does
 # beside holds nobody up.
@@ -11,12 +11,11 @@
 #   KERNEL='6.12 7.3'	on which kernels
 #   ROUNDS=2		turns of each; an attack takes a quarter of a second
 set -euo pipefail
-kernels=${KERNEL:-}
+kernels=${KERNEL:-} several=y
 # shellcheck source=lib.sh
 . "$(dirname "$0")/lib.sh"
 : "${kernels:=$arch_kernels}"
 
-page=$root/Documentation/safety.rst
 out=$root/build/hostile
 mkdir -p "$out"
 
@@ -40,8 +39,7 @@ table() { # FILE
 		}
 		function ms(of, at) { return at in of ? sprintf("%.1f", of[at] / 1000) : "never" }
 		END {
-			print "..\n"
-			print ".. list-table::\n   :header-rows: 1\n"
+			print "\n.. list-table::\n   :header-rows: 1\n"
 			print "   * - While\n     - Others: ms\n     - p99 without\n     - p99 with\n     - longest without\n     - longest with"
 			for (i = 1; i <= nr; i++) {
 				split(order[i], part, ",")
@@ -59,7 +57,6 @@ table() { # FILE
 					held[order[i] ",disabled"], held[order[i] ",enabled"],
 					left[order[i] ",disabled"], left[order[i] ",enabled"]
 			}
-			print ""
 		}' "$1"
 }
 
@@ -75,7 +72,6 @@ for kernel in $kernels; do
 		ACCEL=tcg SMP=1 QEMU_ARGS='-icount shift=0,sleep=off' \
 		RUN="sh /add/guest.sh 250 ${ROUNDS:=2}" "$here/vm.sh" >"$out/$name.csv"
 	table "$out/$name.csv" >"$out/$name.rst"
-	sed -i -e "/^\.\. hostile:$name\$/,/^\.\. \/hostile:$name\$/{/^\.\. /!d}" \
-		-e "/^\.\. hostile:$name\$/r $out/$name.rst" "$page"
-	say "all figures: $out/$name.csv; tables: $page"
+	results_page "hostile-$name" "$out/$name.rst"
+	say "all figures: $out/$name.csv; tables: $out/$name.rst"
 done

@@ -2,13 +2,15 @@
 # SPDX-License-Identifier: GPL-2.0
 #
 # Prints the folder of a built dev kernel, after fetching, configuring and
-# building whatever the cache doesn't have yet.
+# building whatever the cache doesn't have yet; "kernel.sh source" that of the
+# source alone.
 #
 #   KERNEL=6.12, 7.3, ...             which of Debian's kernel sources
-#   KERNEL=debian                     the kernel that Debian ships; none is built
+#   KERNEL=stable, KERNEL=backports   the kernel that Debian ships; none is built
 #   DEBUG=1, DEBUG=kcsan              with debug.config, kcsan.config, built by clang
 #   ARCH=                             not this machine's: arm64, x86_64; built by clang
 #   KCONFIG=                          files of more options, as debug.config is one
+#   RKERNFS_CARRY=y                   with crates for the module to carry, though it has some
 #   KSRC=                             a source tree to build instead
 #   KDIR=                             a built tree, taken as it is
 set -euo pipefail
@@ -54,11 +56,11 @@ find_rust_src() {
 	export RUST_LIB_SRC=$cache/rust-src-$rustc_version/library
 }
 
-# --- Debian's own kernel -------------------------------------------------
+# --- Debian's own kernels ------------------------------------------------
 
-# What linux-image-amd64 of backports is today: "VERSION RELEASE", for example
-# 7.3.4-1~bpo13+1 7.3.4+deb13-amd64. The archive is asked once a day.
-newest=$cache/debian-kernel$of_arch
+# What linux-image-amd64 is today, in stable or in backports: "VERSION RELEASE",
+# for example 7.3.4-1~bpo13+1 7.3.4+deb13-amd64. The archive is asked once a day.
+newest=$cache/debian-$KERNEL$of_arch
 find_debian_kernel() {
 	local version release package=linux-image-$debian_arch
 	update_lists
@@ -69,12 +71,24 @@ find_debian_kernel() {
 	echo "$(version_of "linux-image-$release") $release" >"$newest"
 }
 
+# The image may be a package of its own, or one of two that linux-image is
+# made of. The headers name those that they share with other flavours.
+packages_of_kernel() { # VERSION RELEASE
+	local package
+	for package in "linux-image-$2" "linux-binary-$2" "linux-modules-$2"; do
+		[ -z "$(version_of "$package" "$1")" ] || echo "$package"
+	done
+	echo "linux-headers-$2"
+	apt-cache "${apt[@]}" show "linux-headers-$2=$1" | sed -n 's/^Depends: //p' |
+		grep -oE 'linux-(headers-[^ ,]*-common|kbuild-[^ ,]*)' | sort -u
+	echo "linux-source-$(series_of "$2")"
+}
+
 fetch_debian_kernel() { # VERSION RELEASE FILES
 	local package
 	update_lists
 	rm -rf "$3"
-	for package in "linux-binary-$2" "linux-modules-$2" "linux-headers-$2" \
-		"linux-source-$(series_of "$2")"; do
+	for package in $(packages_of_kernel "$1" "$2"); do
 		unpack "$package" "$1" "$3"
 	done
 	touch "$3/.fetched"
@@ -92,39 +106,48 @@ collect_modules() { # FILES TO
 	done
 }
 
+# What modules are built against, with what tests need of the kernel's source
 prepare_debian_kernel() { # FILES RELEASE OUT
-	with_toolchain env "${arch_make[@]}" "$root/packaging/dkms/prepare.sh" \
-		"$1/usr/src/linux-headers-$2" \
-		"$1/usr/src/linux-source-$(series_of "$2").tar.xz" "$3"
-	mkdir -p "$(dirname "$3/build/$image")"
-	cp "$1/usr/lib/modules/$2/vmlinuz" "$3/build/$image"
-	touch "$3/build/.built"
+	local source boot
+	source=linux-source-$(series_of "$2")
+	with_toolchain env "${arch_make[@]}" ${RKERNFS_CARRY:+RKERNFS_CARRY="$RKERNFS_CARRY"} \
+		${RKERNFS_UNREVIEWED:+RKERNFS_UNREVIEWED="$RKERNFS_UNREVIEWED"} "$root/packaging/dkms/prepare.sh" \
+		"$1/usr/src/linux-headers-$2" "$1/usr/src/$source.tar.xz" "$3" tools/testing/selftests .rustfmt.toml
+	mkdir -p "$(dirname "$3/$image")"
+	for boot in "$1/boot/vmlinuz-$2" "$1/usr/lib/modules/$2/vmlinuz"; do
+		[ ! -e "$boot" ] || cp "$boot" "$3/$image"
+	done
+	touch "$3/.built"
 }
 
 debian_kernel() {
-	local version release files key=$root/packaging/dkms/prepare.sh
-	[ "$DEBUG" = 0 ] || die "KERNEL=debian is the kernel as Debian ships it: DEBUG= needs another KERNEL="
+	local version release files name=$KERNEL${RKERNFS_CARRY:+-carry-$RKERNFS_CARRY}
+	local key=$root/packaging/dkms/prepare.sh
+	[ "$DEBUG" = 0 ] || die "KERNEL=$KERNEL is a kernel as Debian ships it: DEBUG= needs another KERNEL="
+	! is_cross || die "KERNEL=$KERNEL is a kernel as Debian ships it, which has no livepatch on $ARCH: KERNEL=${arch_kernels##* } has"
 	[ -e "$newest" ] || need_space 3000 "Debian's kernel"
-	lock_cache "debian$of_arch"
+	lock_cache "debian-$KERNEL$of_arch"
 	if [ -z "$(find "$newest" -mtime -1 2>/dev/null)" ]; then
-		step debian-kernel "looking for Debian's newest kernel" : find_debian_kernel
+		step "debian-$KERNEL" "looking for Debian's kernel ($KERNEL)" : find_debian_kernel
 	fi
 	read -r version release <"$newest"
-	out=$cache/kernels/debian$of_arch-$version-$(sha256sum "$key" | cut -c 1-8)
-	files=$cache/src/debian$of_arch-$version
-	if [ ! -e "$out/build/.built" ]; then
-		rm -rf "$cache/kernels/debian$of_arch"-[0-9]*
+	out=$cache/kernels/$name-$version-$(cat "$key" <("$root/src/compared/compare.pl" files) | sha256sum | cut -c 1-8)
+	files=$cache/src/$KERNEL-$version
+	if [ ! -e "$out/.built" ]; then
+		# Another checkout may have other crates of it.
+		find "$cache/kernels" -maxdepth 1 -name "$name-[0-9]*" -mtime +1 -exec rm -rf {} + 2>/dev/null || :
+		rm -rf "$out"
 		need_space 2500 "Debian's kernel"
 		[ -e "$files/.fetched" ] ||
-			start debian-files fetch_debian_kernel "$version" "$release" "$files"
+			start "debian-files-$KERNEL" fetch_debian_kernel "$version" "$release" "$files"
 		need_toolchain
-		[ -z "${pid[debian-files]:-}" ] ||
-			finish debian-files "packages of Linux $release" fetched
-		step debian-crates "Rust crates of Linux $release" : \
+		[ -z "${pid[debian-files-$KERNEL]:-}" ] ||
+			finish "debian-files-$KERNEL" "packages of Linux $release" fetched
+		step "debian-crates-$name" "Rust crates of Linux $release" : \
 			prepare_debian_kernel "$files" "$release" "$out"
 	fi
-	collect_modules "$files" "$out/build/drivers"
-	echo "$out/build"
+	collect_modules "$files" "$out/drivers"
+	echo "$out"
 }
 
 # --- the kernel ----------------------------------------------------------
@@ -135,7 +158,6 @@ variant() {
 	0) ;;
 	1) echo debug ;;
 	kcsan) echo kcsan ;;
-	*) die "DEBUG=$DEBUG: 0, 1 or kcsan" ;;
 	esac
 }
 
@@ -195,8 +217,15 @@ objects_built() {
 	echo "$(find "$out" -name '*.o' | wc -l) objects of about $objects"
 }
 
+need_source() { # SOURCE
+	[ ! -e "$1/Kbuild" ] || return 0
+	need_space 3000 "the kernel's source"
+	hint="KSRC= takes any source tree" \
+		step "source-$KERNEL" "source of Linux $KERNEL" fetched fetch_source "$1"
+}
+
 main() {
-	local src=${KSRC:-$cache/src/$KERNEL} objects=1350 variant file hint=''
+	local src=${KSRC:-$cache/src/$KERNEL} objects=1350 variant hint=''
 
 	if [ -n "${KDIR:-}" ]; then
 		[ -e "$KDIR/include/config/auto.conf" ] ||
@@ -205,14 +234,22 @@ main() {
 		return
 	fi
 	[ -z "${KSRC:-}" ] || [ -e "$KSRC/Kbuild" ] || die "KSRC=$KSRC is not a kernel source tree"
-	if [ "$KERNEL" = debian ] && [ -z "${KSRC:-}" ]; then
+	if is_debian_kernel; then
 		debian_kernel
 		return
 	fi
 
-	for file in ${KCONFIG:-}; do
-		[ -e "$file" ] || die "KCONFIG=: $file: no such file"
-	done
+	[ -z "${KSRC:-}" ] || check_livepatch "$KSRC"
+	if [ "${1:-}" = source ]; then
+		if [ ! -e "$src/Kbuild" ]; then
+			lock_cache sources
+			"$here/deps.sh" source
+			need_source "$src"
+		fi
+		echo "$src"
+		return
+	fi
+
 	variant=$(variant)
 	cc=gcc llvm_make=() uses=(build)
 	if [ -n "$variant" ] || is_cross; then
@@ -235,11 +272,7 @@ main() {
 	use_libclang
 	# Beside the download: each takes about a minute.
 	have_bindgen || begin_bindgen
-	if [ ! -e "$src/Kbuild" ]; then
-		need_space 3000 "the kernel's source"
-		hint="KSRC= takes any source tree" \
-			step "source-$KERNEL" "source of Linux $KERNEL" fetched fetch_source "$src"
-	fi
+	need_source "$src"
 	find_rust_src
 	[ -z "${pid[bindgen]:-}" ] || finish_bindgen
 
@@ -253,4 +286,4 @@ main() {
 	echo "$out"
 }
 
-main
+main "$@"

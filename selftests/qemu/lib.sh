@@ -17,11 +17,36 @@ jobs=$(nproc)
 say() { printf '%s\n' "$*" >&2; }
 die() { say "error: $*"; exit 1; }
 
+# results_page NAME FILE: the text of FILE becomes what Documentation/results/
+# NAME.rst has after the line ".. generated", if there is that page.
+results_page() {
+	local page=$root/Documentation/results/$1.rst text
+	[ -e "$page" ] || return 0
+	text=$(sed '/^\.\. generated$/q' "$page"; cat "$2")
+	printf '%s\n' "$text" >"$page"
+}
+
+# shellcheck source=settings.sh
+. "$here/settings.sh"
 # shellcheck source=arch.sh
 . "$here/arch.sh"
 # shellcheck disable=SC2034 # for who reads this file in
 selftests=$root/build/selftests$of_arch	# their programs
-: "${KERNEL:=${arch_kernels%% *}}" "${DEBUG:=0}"
+: "${DEBUG:=0}"
+# Without KERNEL=, those that Debian ships, which nothing is built for, unless it is
+# to be a dev kernel: for DEBUG=, or because a script says so before, by dev=y.
+default_kernels=$test_kernels
+[[ -z ${dev:-} && $DEBUG = 0 ]] || default_kernels=$arch_kernels
+: "${KERNEL:=${default_kernels%% *}}"
+
+# Whether the kernel is one that Debian ships
+is_debian_kernel() {
+	if [ -n "${KDIR:-}" ]; then
+		[[ $KDIR = "$cache"/kernels/@(stable|backports)-* ]]
+	else
+		[[ -z ${KSRC:-} && $KERNEL = @(stable|backports) ]]
+	fi
+}
 
 only_for() { # ARCH...
 	[[ " $* " == *" $ARCH "* ]] || die "ARCH=$ARCH: this is for $* only"
@@ -29,34 +54,46 @@ only_for() { # ARCH...
 
 # --- steps ---------------------------------------------------------------
 
-declare -A pid began
+declare -A pid=() began=()
 
-# start NAME COMMAND...: run it in the background, in a process group of its
-# own, so that all of it can be ended.
+# start NAME COMMAND...: run it in the background. It stays in this script's
+# process group, so that nothing goes on once that is killed.
 start() {
 	local name=$1
 	shift
 	mkdir -p "$cache/logs"
-	set -m
 	"$@" </dev/null >"$cache/logs/$name.log" 2>&1 &
-	set +m
 	pid[$name]=$! began[$name]=$SECONDS
 }
 
-# finish NAME TEXT [HOW_FAR]: wait for it; HOW_FAR is a command that prints a
-# few characters, $hint what to do if it fails.
-finish() {
-	local name=$1 text=$2 how_far=${3:-:} log=$cache/logs/$1.log taken
+under_way() { # NAME...
+	local name
+	for name; do
+		! kill -0 "${pid[$name]}" 2>/dev/null || return 0
+	done
+	return 1
+}
 
+# attend TEXT HOW_FAR NAME...: show how far these steps are until they have ended;
+# HOW_FAR is a command that prints a few characters.
+attend() {
+	local text=$1 how_far=$2 taken
+	shift 2
 	[ -t 2 ] || say "$text ..."
-	while kill -0 "${pid[$name]}" 2>/dev/null; do
-		taken=$((SECONDS - began[$name]))
+	while under_way "$@"; do
+		taken=$((SECONDS - began[$1]))
 		[ ! -t 2 ] || printf '\r\033[K%s  %s  %d:%02d' "$text" \
 			"$("$how_far")" $((taken / 60)) $((taken % 60)) >&2
 		sleep 0.5
 	done
 	[ ! -t 2 ] || printf '\r\033[K' >&2
+}
 
+# finish NAME TEXT [HOW_FAR]: wait for it; $hint is what to do if it fails.
+finish() {
+	local name=$1 text=$2 log=$cache/logs/$1.log
+
+	attend "$text" "${3:-:}" "$name"
 	if ! wait "${pid[$name]}"; then
 		unset "pid[$name]"
 		tail -n 20 "$log" >&2
@@ -71,10 +108,27 @@ step() { # NAME TEXT HOW_FAR COMMAND...
 	finish "$1" "$2" "$3"
 }
 
+# tree PID: it and what descends from it
+tree() {
+	local parent child
+	echo "$1"
+	while read -r child parent; do
+		[ "$parent" != "$1" ] || tree "$child"
+	done <<<"$processes"
+}
+
+# number and parent of each process
+list_processes() {
+	sed -n 's/^\([0-9]*\) (.*) [A-Za-z] \([0-9]*\) .*/\1 \2/p' /proc/[0-9]*/stat 2>/dev/null
+}
+
 end_steps() {
-	local p
+	local p processes
+	[ ${#pid[@]} -gt 0 ] || return 0
+	processes=$(list_processes) || :
 	for p in "${pid[@]}"; do
-		kill -- "-$p" 2>/dev/null || :
+		# shellcheck disable=SC2046 # one number a word
+		kill $(tree "$p") 2>/dev/null || :
 	done
 }
 trap end_steps EXIT
@@ -120,6 +174,14 @@ config_of() { # KDIR SYMBOL
 	sed -n "s/^$2=\"\{0,1\}\([^\"]*\)\"\{0,1\}$/\1/p" "$1/include/config/auto.conf"
 }
 
+# The compiler must be that of KDIR's kernel: a word for make.
+compiler() {
+	local major
+	[ "$(config_of "$KDIR" CONFIG_CC_IS_CLANG)" = y ] || return 0
+	major=$(($(config_of "$KDIR" CONFIG_CLANG_VERSION) / 10000))
+	command -v "clang-$major" >/dev/null && echo "LLVM=-$major" || echo LLVM=1
+}
+
 # Whether KDIR's kernel can be patched; without, rkernfs has its own tree alone.
 has_livepatch() {
 	[ "$(config_of "$KDIR" CONFIG_LIVEPATCH)" = y ]
@@ -129,9 +191,9 @@ need_livepatch() {
 	has_livepatch || die "Linux $(cat "$KDIR/include/config/kernel.release") is built without CONFIG_LIVEPATCH: nothing but rkernfs's own file system can be patched (cover=own); on $ARCH, KERNEL=${arch_kernels##* } has it"
 }
 
-# Of KDIR; that of Debian's is a folder called build in the kernel's own.
+# Of KDIR
 kernel_name() {
-	basename "${KDIR%/build}"
+	basename "$KDIR"
 }
 
 # The source tree that KDIR was built from.

@@ -3,12 +3,11 @@
 #
 # Runs the exactly-once matrix on kernels, without the module and with it, and
 # writes what each tells of removals: a summary between <!-- lost --> and
-# <!-- /lost --> of README.md, all of it between ".. lost" and ".. /lost" of
-# Documentation/removal-events.rst.
+# <!-- /lost --> of README.md, all of it into Documentation/results/lost.rst.
 #
 #   KERNEL='6.12 7.3'	on which kernels; the pages are written for these two
 set -euo pipefail
-kernels=${KERNEL:-}
+kernels=${KERNEL:-} several=y
 # shellcheck source=lib.sh
 . "$(dirname "$0")/lib.sh"
 : "${kernels:=$arch_kernels}"
@@ -16,15 +15,17 @@ kernels=${KERNEL:-}
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 
-# The summary: a text, and which cells CAUSE/STATE/KIND it is about.
+# The summary: a text, and which cells CAUSE/STATE/KIND it is about. Who polls a
+# file is a kind of its own: it is no watch.
 rows=(
-	'a cgroup by rmdir: its files, its directory|rmdir/(cached|lone)/'
+	'a cgroup by rmdir: its files, its directory|rmdir/(cached|lone)/(file|dir)/'
 	'the same, memory reclaim took the dentry of the file before|rmdir/reclaimed/file'
 	'the same, the directory is held open, or is a working directory|rmdir/(open|cwd|o-path)/dir'
 	'the same, the file is held open|rmdir/(open|o-path|mapped)/file'
 	'the same, a file in the watched directory is held open|rmdir/child-open/'
-	"a controller's files, by \`cgroup.subtree_control\`|subtree_control/"
-	'sysfs: a network device or namespace, a CPU, a module, a PCI device|(netdev|netns|cpu-offline|module-unload|pci-remove)/'
+	"a controller's files, by \`cgroup.subtree_control\`|subtree_control/[^/]*/file/"
+	'sysfs: a network device or namespace, a CPU, a module, a PCI device|(netdev|netns|cpu-offline|module-unload|pci-remove)/[^/]*/(file|dir)/'
+	'any of these, and who sleeps in poll, select or epoll on the file|[^/]*/[^/]*/poll/'
 	'a cgroup v1 hierarchy, by its last unmount|unmount-cgroup1/'
 )
 
@@ -39,7 +40,9 @@ run_on() {
 	KDIR=$kdir MODULE=$3 KO=$ko ADD="$selftests/matrix" TIMEOUT=600 \
 		RUN='RKERNFS_EXPECT=none /add/matrix' "$here/vm.sh" >"$work/out" 2>"$log" ||
 		{ cat "$log" >&2; die "the matrix on $1 did not run to its end"; }
-	sed -n "s#^\# cell \([^/]*\)/\([^/]*\)/\([^/]*\)/.* \([a-z]*\)\$#$2 \1 \2 \3 \4#p" "$work/out" >>"$work/cells"
+	sed -n -e 's#/file/poll #/poll/poll #' \
+		-e "s#^\# cell \([^/]*\)/\([^/]*\)/\([^/]*\)/.* \([a-z]*\)\$#$2 \1 \2 \3 \4#p" \
+		"$work/out" >>"$work/cells"
 }
 
 # yes if each cell that matches was told, no if none was
@@ -89,11 +92,6 @@ tables() {
 		table "$kernel" "Linux $kernel by itself"
 	done
 	table rkernfs "With rkernfs, on $kernels"
-	echo
-}
-
-put() { # FILE BEGIN END TEXT
-	sed -i -e "/^$2\$/r $4" -e "/^$2\$/,/^$3\$/{//!d}" "$1"
 }
 
 : >"$work/cells"
@@ -104,6 +102,6 @@ done
 summary | tee "$work/summary"
 tables | sed 's/ *$//' | tee "$work/tables"
 if [ "$kernels" = '6.12 7.3' ]; then
-	put "$root/README.md" '<!-- lost -->' '<!-- \/lost -->' "$work/summary"
-	put "$root/Documentation/removal-events.rst" '\.\. lost' '\.\. \/lost' "$work/tables"
+	sed -i -e "/^<!-- lost -->\$/r $work/summary" -e '/^<!-- lost -->$/,/^<!-- \/lost -->$/{//!d}' "$root/README.md"
+	results_page lost "$work/tables"
 fi

@@ -13,7 +13,7 @@
 #   SEED=		repeats a run
 #   STRESS_SECONDS=30	how long each stressor of stress-ng runs
 set -euo pipefail
-kernels=${KERNEL:-}
+kernels=${KERNEL:-} several=y
 # shellcheck source=lib.sh
 . "$(dirname "$0")/lib.sh"
 : "${kernels:=$arch_kernels}"
@@ -41,7 +41,7 @@ for kernel in $kernels; do
 	say "loading and unloading on $name ..."
 	ADD="$selftests/reload" TIMEOUT=$((reload_s + 200)) \
 		RUN="${SEED:+SEED=$SEED} /add/reload -t $reload_s -n $ROUNDS" "$here/vm.sh" || failed=1
-	if [ "$kernel" = debian ] || [ -n "$given" ] || [ "$ARCH" != x86_64 ]; then continue; fi
+	if KERNEL=$kernel is_debian_kernel || [ -n "$given" ] || [ "$ARCH" != x86_64 ]; then continue; fi
 	say "stress-ng on $kernel-debug: ${STRESS_SECONDS:=30} s for each stressor ..."
 	env -u KDIR KERNEL="$kernel" DEBUG=1 STRESS_SECONDS="$STRESS_SECONDS" TIMEOUT=3600 \
 		"$root/selftests/clients/run.sh" || failed=1

@@ -6,8 +6,8 @@
 # Runs test programs in a guest, and leaves of each PROGRAM.tap, its output,
 # and PROGRAM.status, 0 if it ended well, in FOLDER. When a test takes the
 # guest down, that is its failure, and the next one gets a new guest. Settings
-# are those of vm.sh; LIMIT, the seconds that one program may take; and EXPECT,
-# the programs' RKERNFS_EXPECT.
+# are those of vm.sh; LIMIT, the seconds of the guest's own that one program may
+# take; and EXPECT, the programs' RKERNFS_EXPECT.
 set -euo pipefail
 # shellcheck source=lib.sh
 . "$(dirname "$0")/lib.sh"
@@ -17,7 +17,7 @@ shift
 left=("$@")
 : "${MODULE:=1}"
 if [ -z "${LIMIT:-}" ]; then
-	LIMIT=$([ "$(config_of "$KDIR" CONFIG_KASAN)" = y ] && echo 1200 || echo 300)
+	LIMIT=$([ "$(config_of "$KDIR" CONFIG_KASAN)" = y ] && echo 3000 || echo 1200)
 fi
 mkdir -p "$dir"
 
@@ -29,7 +29,7 @@ guest_script() {
 		cat <<-END
 			echo "rkernfs-test: $name" >/dev/kmsg
 			echo "#@ begin $name"
-			RKERNFS_EXPECT=${EXPECT:-} timeout -s KILL $LIMIT /add/$name </dev/null 2>&1
+			RKERNFS_EXPECT=${EXPECT:-} /vm/limited $LIMIT /add/$name 2>&1
 			printf '\\n#@ end $name %s\\n' \$?
 		END
 	done

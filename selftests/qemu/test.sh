@@ -1,146 +1,184 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 #
-# Runs selftests/ on the dev kernels.
+# Runs the programs of selftests/ in guests, side by side.
 #
-#   KERNEL=6.12 or 7.3    only this one; debian: the kernel that Debian ships
-#   ARCH=arm64            on 7.3 of that architecture
-#   DEBUG=0 or 1          only the normal, only the debug kernel
-#   KDIR=                 only this built kernel
-#   TESTS='pattern'       only the programs with such a name (harness: the
-#                         tests of the harness itself; negative: that tests
-#                         fail when the module leaves out a step; fuzzer: that
-#                         it finds that; kexec: that a patched kernel starts
-#                         the next one; compile_fail: that the types refuse
-#                         what they promise to)
+#   KERNEL='stable backports'	on which kernels (arm64: 7.3)
+#   DEBUG=0			1: on the kernels that check; '0 1': on both
+#   KDIR=			only on this built kernel
+#   TESTS='pattern'		only the programs with such a name; also other tests,
+#				which are not run without (see settings.sh)
+#   LANES=6			how many guests at a time: they wait half of the time
 set -euo pipefail
-kernels=${KERNEL:-} variants=${DEBUG:-0 1} pattern=${TESTS:-*}
-# Debian's is as it is.
-[ "$kernels" != debian ] || variants=${DEBUG:-0}
-unset TESTS
+given=${KERNEL:-}${DEBUG:-}${KDIR:-}${TESTS:-}
+kernels=${KERNEL:-} variants=${DEBUG:-0} pattern=${TESTS:-} several=y
 # shellcheck source=lib.sh
 . "$(dirname "$0")/lib.sh"
-: "${kernels:=$arch_kernels}"
-
+read -ra known < <(test_programs)
+# These begin, each in another guest, so that all guests end together.
+longest='company company_suspend company_bpf handles reload pseudofs_trees killed matrix notify unprivileged stress'
+# shellcheck disable=SC2086 # names
+check_tests "${known[@]}" $other_tests
+unset TESTS
+: "${kernels:=$default_kernels}" "${LANES:=6}"
 [ -z "${KDIR:-}" ] || kernels=$(basename "$KDIR") variants=${DEBUG:-0}
 logs=$root/build/logs
+mkdir -p "$logs"
+names=()	# of the kernels that are there
+declare -A kdir=()
 
-"$here/deps.sh" build vm test
+# shellcheck disable=SC2086 # names
+mapfile -t list < <(names_like "${pattern:-*}" $longest "${known[@]}" | awk '!seen[$0]++')
+# shellcheck disable=SC2086 # names
+mapfile -t others < <(names_like "$pattern" $other_tests)
 
-ran=()
-begin() { # NAME
-	rm -rf "${logs:?}/$1"
-	mkdir -p "$logs/$1"
-	ran+=("$logs/$1")
-}
+say "${#list[@]} programs of selftests${others:+, ${others[*]}} on $kernels${ARCH:+ of $ARCH}, $LANES guests at a time"
+[ -n "$given" ] ||
+	say "Six minutes on two idle processors, six more the first time, to fetch and build; TESTS=pattern KERNEL=name for less"
 
-shopt -s extglob	# TESTS='!(harness|negative)'
-selected() {
-	# shellcheck disable=SC2254 # it is a pattern
-	case $1 in $pattern) ;; *) return 1 ;; esac
-}
-
-# failed NAME WHY: a file for tap.pl that fails
-failed() {
-	echo "# $2" >"$logs/$1.tap"
-	echo 125 >"$logs/$1.status"
-}
-
-# Builds all for one kernel and prints the programs that were asked for.
-programs() { # OUT
-	local src name
-	# -e does not hold where the status is asked for.
-	src=$(source_of "$KDIR") || return
-	kmake -s -C "$root/selftests" KSRC="$src" OUT="$1" >&2 || return
-	# shellcheck disable=SC2016 # for make
-	kmake -s -C "$root/selftests" KSRC="$src" --eval 'list: ; @echo $(TESTS)' list |
-		tr ' ' '\n' | while read -r name; do
-			! selected "$name" || echo "$1/$name"
-		done
-}
-
-run_on() { # NAME OUT
-	local list
-	export KO
-	KO=$("$here/module.sh") || { failed "$1/module" "the module does not build"; return; }
-	list=$(programs "$2") || { failed "$1/programs" "they do not build"; return; }
-	[ -n "$list" ] || return 0
-	# shellcheck disable=SC2086 # one program a word
-	"$here/suite.sh" "$logs/$1" $list
-}
-
-# tests NAME COMMAND...: a script that prints TAP
-tests() {
-	echo 0 >"$logs/$1/${1%%-*}.status"
-	"${@:2}" >"$logs/$1/${1%%-*}.tap" 2>&1 || echo $? >"$logs/$1/${1%%-*}.status"
-}
+# --- kernels, programs, modules ------------------------------------------
 
 name_of() { # KERNEL DEBUG
 	echo "$1$of_arch$([ "$2" = 0 ] || echo -debug)"
 }
 
-# All kernels before any test: a guest wants its processor for itself.
-given=${KDIR:-}
-declare -A kdir
-for debug in $variants; do
-	for kernel in $kernels; do
-		name=$(name_of "$kernel" "$debug")
-		kdir[$name]=$(KDIR=$given KERNEL=$kernel DEBUG=$debug "$here/kernel.sh") ||
-			{ begin "$name"; failed "$name/kernel" "no kernel"; unset "kdir[$name]"; }
-	done
-done
+# What is to run: a folder in build/logs for each, on which kernel, the command
+queued=()
+declare -A where=() what=()
+queue() { # NAME KDIR COMMAND...
+	rm -rf "${logs:?}/$1"
+	mkdir -p "$logs/$1"
+	queued+=("$1")
+	where[$1]=$2 what[$1]="${*:3}"
+}
 
-# What the kernels' guests run side by side: QEMU's processors may share one
-# of the host's.
-under_way=()
-on() { # KERNEL DEBUG NAME COMMAND...
+# failed NAME WHY: instead of what was to run
+failed() {
+	queue "$1" '' true
+	echo "# $2" >"$logs/$1/machine.tap"
+	echo 125 >"$logs/$1/machine.status"
+}
+
+build_programs() {
+	kmake -s -C "$root/selftests" KSRC="$(source_of "$KDIR")" OUT="$selftests"
+}
+
+build_module() { # NAME
+	"$here/module.sh" >"$logs/$1.ko"
+}
+
+find_kernels() {
+	local built=${KDIR:-} kernel debug name
+	for debug in $variants; do
+		for kernel in $kernels; do
+			name=$(name_of "$kernel" "$debug")
+			kdir[$name]=$(KDIR=$built KERNEL=$kernel DEBUG=$debug "$here/kernel.sh") ||
+				{ unset "kdir[$name]"; failed "$name" "no kernel"; continue; }
+			names+=("$name")
+		done
+	done
+}
+
+# Side by side, as little of it keeps two processors busy.
+build() {
+	local name steps=()
+	for name in "${names[@]}"; do
+		KDIR=${kdir[$name]} start "module-$name" build_module "$name"
+		steps+=("module-$name")
+	done
+	KDIR=${kdir[${names[0]}]} start programs build_programs
+	attend "building the module and ${#list[@]} programs" : "${steps[@]}" programs
+	for name in "${names[@]}"; do
+		wait "${pid[module-$name]}" || {
+			unset "kdir[$name]"
+			failed "$name" "the module does not build: $cache/logs/module-$name.log"
+		}
+		unset "pid[module-$name]"
+	done
+	finish programs "building the programs"
+}
+
+# --- what runs -----------------------------------------------------------
+
+# The programs on one kernel, in as many guests as there are lanes for it
+queue_programs() { # NAME KDIR
+	local parts=$((LANES / ${#names[@]})) part n after name=$1 share
+	# Booting takes as long as some of them.
+	[ "$parts" -le $((${#list[@]} / 4)) ] || parts=$((${#list[@]} / 4))
+	[ "$parts" -gt 0 ] || parts=1
+	for ((part = 0; part < parts; part++)); do
+		share=()
+		# To and fro: who has the longest has the shortest, too.
+		for ((n = part; n < ${#list[@]}; n += 2 * parts)); do
+			share+=("$selftests/${list[n]}")
+			after=$((n + 2 * (parts - part) - 1))
+			[ -z "${list[after]:-}" ] || share+=("$selftests/${list[after]}")
+		done
+		[ "$parts" = 1 ] || name=$1-$((part + 1))
+		queue "$name" "$2" env KO="$(cat "$logs/$1.ko")" "$here/suite.sh" "$logs/$name" "${share[@]}"
+	done
+}
+
+# A script that prints TAP
+tap() { # NAME SCRIPT [ARGUMENT...]
+	echo 0 >"$logs/$1/${1%%-*}.status"
+	"${@:2}" >"$logs/$1/${1%%-*}.tap" 2>&1 || echo $? >"$logs/$1/${1%%-*}.status"
+}
+
+# What one kernel is enough for runs on the first.
+queue_other() { # TEST
+	local name script=$here/$1_test.sh
+	case $1 in
+	fuzzer) script=$root/selftests/fuzz/test.sh ;;
+	compile_fail) script=$root/selftests/compile_fail/test.sh ;;
+	harness)
+		queue "$1" "${kdir[${names[0]}]}" tap "$1" "$script"
+		return
+		;;
+	commands)
+		queue "$1" '' tap "$1" "$script"
+		return
+		;;
+	esac
+	for name in "${names[@]}"; do
+		[ -z "${kdir[$name]:-}" ] ||
+			queue "$1-$name" "${kdir[$name]}" tap "$1-$name" "$script" "$selftests"
+	done
+}
+
+run_queue() {
 	local name
-	name=$(name_of "$1" "$2")
-	[ -n "${kdir[$name]:-}" ] || return 0
-	begin "$3"
-	KDIR=${kdir[$name]} start "test-$3" "${@:4}"
-	under_way+=("$3")
-}
-await() {
-	local name
-	for name in "${under_way[@]}"; do
-		finish "test-$name" "testing: $name"
+	for name in "${queued[@]}"; do
+		while [ "$(jobs -r | wc -l)" -ge "$LANES" ]; do wait -n || :; done
+		# shellcheck disable=SC2086 # words without spaces
+		KDIR=${where[$name]} ${what[$name]} &
 	done
-	under_way=()
+	wait
 }
 
-# on_each NAME SCRIPT [PROGRAMS]: a script for each kernel
-on_each() {
-	local kernel name
-	selected "$1" || return 0
-	for kernel in $kernels; do
-		name=$1-$(name_of "$kernel" "$debug")
-		on "$kernel" "$debug" "$name" tests "$name" "$2" ${3:+"$3-$kernel"}
-	done
-	await
+how_far() {
+	local ended
+	ended=$(find "${queued[@]/#/$logs/}" -name 'output.*.log' -exec cat {} + | grep -c '^#@ end ') || :
+	echo "$ended of $((${#list[@]} * ${#names[@]})) programs"
 }
 
-first=${kernels%% *}
-if selected harness; then
-	on "$first" "${variants%% *}" harness tests harness "$here/harness_test.sh"
-	await
+if [ "${list[*]}${others[*]}" != commands ]; then
+	"$here/deps.sh" build vm
+	find_kernels
+	[ ${#names[@]} = 0 ] || build
 fi
-for debug in $variants; do
-	for kernel in $kernels; do
-		name=$(name_of "$kernel" "$debug")
-		on "$kernel" "$debug" "$name" run_on "$name" "$selftests-$kernel"
-	done
-	await
-	# With the programs that were built for it.
-	on_each kexec "$here/kexec_test.sh" "$selftests"
-	[ "$debug" = 0 ] || continue
-	on_each negative "$here/negative_test.sh" "$selftests"
-	on_each fuzzer "$root/selftests/fuzz/test.sh"
-	on_each compile_fail "$root/selftests/compile_fail/test.sh"
+for name in "${names[@]}"; do
+	[ -z "${kdir[$name]:-}" ] || [ ${#list[@]} = 0 ] || queue_programs "$name" "${kdir[$name]}"
 done
+for name in "${others[@]}"; do
+	queue_other "$name"
+done
+"$here/deps.sh" test
+step tests "testing" how_far run_queue
+
 shopt -s nullglob
 results=()
-for folder in "${ran[@]}"; do
-	results+=("$folder"/*.tap)
+for name in "${queued[@]}"; do
+	results+=("$logs/$name"/*.tap)
 done
 exec "$here/tap.pl" "${results[@]}"

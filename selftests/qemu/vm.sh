@@ -7,7 +7,8 @@
 #
 # Three channels lead out of the guest: the command's output, raw, goes to
 # stdout; one line with its status to a file; the kernel's console to another.
-# No status means that the guest died, whatever was printed before.
+# No status means that the guest died, whatever was printed before. Into the guest,
+# where no terminal is, lead the seconds that it has had for itself.
 set -euo pipefail
 # shellcheck source=lib.sh
 . "$(dirname "$0")/lib.sh"
@@ -15,7 +16,7 @@ set -euo pipefail
 . "$here/debian.sh"
 
 [ -z "${DISK:-}" ] || : "${MODULE:=0}" "${KO:=}" "${MEM:=2G}" "${TIMEOUT:=400}"
-: "${MODULE:=1}" "${MODPARAMS:=}" "${ADD:=}" "${RUN:=true}" "${INTERACTIVE:=0}"
+: "${MODULE:=1}" "${MODPARAMS:=}" "${ADD:=}" "${RUN:=}" "${INTERACTIVE:=0}"
 : "${APPEND:=}" "${QEMU_ARGS:=}" "${SMP:=2}" "${MEM:=1G}" "${UNLOAD:=0}"
 : "${KLOG:=check}" "${ACCEL:=}" "${LOG:=}" "${DISK:=}"
 
@@ -55,7 +56,7 @@ settings() {
 run_files() {
 	local tree=$tmp/run file to
 	mkdir -p "$tree/vm" "$tree/add"
-	install -m 755 "$here/guest" "$tree/vm/guest"
+	install -m 755 -t "$tree/vm" "$here/guest" "$here/limited"
 	settings >"$tree/vm/settings"
 	printf '%s\n' "$RUN" >"$tree/vm/run"
 	if [ -n "$KO" ]; then
@@ -65,7 +66,6 @@ run_files() {
 	fi
 	for file in $ADD; do
 		to=$tree/add/${file##*/}
-		[ -e "$file" ] || die "ADD: $file: no such file"
 		[ ! -e "$to" ] || die "ADD: two files are called ${file##*/}"
 		cp -rL --preserve=mode "$file" "$to"
 	done
@@ -88,6 +88,9 @@ qemu() {
 		-serial "file:$LOG"
 		-chardev stdio,signal=off,id=out -device virtconsole,chardev=out
 		-chardev "file,id=status,path=$tmp/status" -device virtconsole,chardev=status)
+	# No tty, which would send what it gets back until the guest told it not to
+	[ "$INTERACTIVE" = 1 ] ||
+		args+=(-chardev "pipe,id=clock,path=$tmp/clock" -device virtserialport,chardev=clock)
 	if [ -n "$DISK" ]; then
 		# What the guest writes is forgotten.
 		append+=" root=/dev/vda rw"
@@ -104,9 +107,41 @@ qemu() {
 	else
 		# cat, because QEMU makes the pipe that it is given non-blocking
 		# for all who share it.
-		timeout --foreground -k 5 "$TIMEOUT" \
-			"$qemu" "${args[@]}" </dev/null | cat
+		within_limit "$qemu" "${args[@]}" | cat
 	fi
+}
+
+# Runs QEMU for at most TIMEOUT seconds of the guest's own: what its processors
+# wait for one of the host's does not count, where the host's kernel tells. The
+# guest is told how many these are, each second.
+within_limit() { # COMMAND...
+	local guest watcher status=0
+	mkfifo "$tmp/clock"
+	exec 8<>"$tmp/clock"
+	"$@" </dev/null 8>&- &
+	guest=$!
+	watch_clock $guest >/dev/null 2>&1 &
+	watcher=$!
+	wait $guest 2>/dev/null || status=$?
+	kill $watcher 2>/dev/null || :
+	wait $watcher 2>/dev/null || :
+	return $status
+}
+
+watch_clock() { # PID
+	local begun=$SECONDS own=0
+	while [ $own -lt "$TIMEOUT" ]; do
+		sleep 1
+		own=$((SECONDS - begun - $(seconds_waited "$1")))
+		echo $own >&8
+	done
+	kill -KILL "$1"
+}
+
+# In schedstat a thread's second number is how many ns it waited to run.
+seconds_waited() { # PID
+	cat "/proc/$1/task"/*/schedstat 2>/dev/null |
+		awk '$2 > most { most = $2 } END { printf "%d\n", most / 1e9 }'
 }
 
 # /dev/kvm may open and its guests still hang in firmware: only a boot that
@@ -151,11 +186,12 @@ judge() { # STATUS_OF_QEMU
 	load) fail $NOT_LOADED "insmod rkernfs.ko failed" ;;
 	unload) fail $NOT_LOADED "rmmod rkernfs failed" ;;
 	leak) fail $REPORTED "kmemleak found leaks (listed above)" ;;
+	transition) fail $NOT_LOADED "some task still runs the kernel's own functions after a minute (livepatch's transition)" ;;
 	*)
 		fatal=$(console "$LOG" | grep -m 1 -E 'BUG:|Oops|general protection fault|Kernel panic') || :
 		case $1 in
 		0) fail $DIED "the guest died: ${fatal:-it reset itself without a word}" ;;
-		124 | 137) fail $TIMED_OUT "the guest did not end within $TIMEOUT s${report:+, after: $report}" ;;
+		137) fail $TIMED_OUT "the guest did not end within $TIMEOUT s${report:+, after: $report}" ;;
 		*) fail $NOT_STARTED "QEMU ended with status $1" ;;
 		esac
 		;;
@@ -170,6 +206,8 @@ judge() { # STATUS_OF_QEMU
 
 main() {
 	local ended=0
+	[ "$INTERACTIVE" = 1 ] || [ -n "$RUN" ] ||
+		die "RUN='command' is missing: what the guest shall run (make shell has a prompt)"
 	"$here/deps.sh" vm || exit $NOT_STARTED
 	KDIR=$("$here/kernel.sh") || exit $NOT_STARTED
 	export KDIR
@@ -178,7 +216,7 @@ main() {
 	fi
 	[ -z "$DISK" ] || [ -e "$DISK/disk" ] || die "DISK=$DISK has no disk: selftests/debian/image.sh makes one"
 	[ -e "$KDIR/$image" ] || die "KDIR=$KDIR has no $image to boot"
-	[ "$MODULE" != 1 ] || [ -e "$KO" ] || die "no module $KO"
+	[ "$MODULE" != 1 ] || [ -e "$KO" ] || die "MODULE=1, but KO= names no module"
 	if [ -z "${TIMEOUT:-}" ]; then
 		TIMEOUT=$([ "$(config_of "$KDIR" CONFIG_KASAN)" = y ] && echo 600 || echo 120)
 	fi

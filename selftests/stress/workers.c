@@ -27,7 +27,7 @@
 #define MAX_HELD	4
 #define MAX_DIRS	3
 #define GROUP		0x7273
-#define GONE_LIMIT_MS	5000
+#define GONE_LIMIT_MS	60000
 
 char places[NR_PLACES][PATH_MAX];
 

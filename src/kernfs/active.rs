@@ -4,12 +4,9 @@
 //!
 //! C header: `include/linux/kernfs.h` (`kernfs_break_active_protection()`).
 
-use super::Node;
-use crate::{
-    compat::{ARef, AlwaysRefCounted},
-    shim,
-};
-use core::{borrow::Borrow, cell::Cell, ops::Deref};
+use super::{Counted, Typed};
+use crate::shim;
+use core::{cell::Cell, ops::Deref};
 
 /// A node while one of its operations runs.
 ///
@@ -39,7 +36,7 @@ pub struct Active<'a, N> {
     broken: &'a Cell<bool>,
 }
 
-impl<'a, N: AlwaysRefCounted + Borrow<Node>> Active<'a, N> {
+impl<'a, N: Typed> Active<'a, N> {
     /// Runs an operation of `node`.
     ///
     /// # Safety
@@ -64,12 +61,12 @@ impl<'a, N: AlwaysRefCounted + Borrow<Node>> Active<'a, N> {
     ///
     /// Wraps `kernfs_break_active_protection()`. `kernfs_unbreak_active_protection()` is called
     /// when the operation has returned.
-    pub fn break_protection(self) -> ARef<N> {
+    pub fn break_protection(self) -> Counted<N> {
         self.broken.set(true);
         // SAFETY: The type's invariant has an active reference; the value is consumed, so this is
         // done once.
         unsafe { shim::rkernfs_break_active_protection(self.node.borrow().as_ptr()) };
-        self.node.into()
+        Counted::get(self.node)
     }
 
     /// Gives the value up to C functions that break and unbreak the protection themselves.

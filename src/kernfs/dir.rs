@@ -6,10 +6,10 @@
 
 use super::{
     file::{File, FileOperations},
-    Active, Node, Owner,
+    Active, Counted, Node, Owner, Typed,
 };
 use crate::{
-    compat::{c_ptr, c_str, ARef, AlwaysRefCounted},
+    compat::{c_ptr, c_str, ARef},
     data::Data,
     removal::{self, RemovalsExcluded},
     shim,
@@ -64,17 +64,8 @@ pub type Mode = u16;
 #[repr(transparent)]
 pub struct Dir<T>(Node, PhantomData<fn() -> T>);
 
-// SAFETY: References are counted by `Node`.
-unsafe impl<T> AlwaysRefCounted for Dir<T> {
-    fn inc_ref(&self) {
-        self.0.inc_ref();
-    }
-
-    unsafe fn dec_ref(obj: NonNull<Self>) {
-        // SAFETY: The caller gives up a reference that it owns; the layout is that of `Node`.
-        unsafe { Node::dec_ref(obj.cast()) };
-    }
-}
+// SAFETY: It is such a wrapper.
+unsafe impl<T> Typed for Dir<T> {}
 
 impl<T> Borrow<Node> for Dir<T> {
     fn borrow(&self) -> &Node {
@@ -111,7 +102,7 @@ impl<T: DirOperations> Dir<T> {
         mode: Mode,
         owner: Owner,
         data: T::Data,
-    ) -> Result<ARef<Self>> {
+    ) -> Result<Counted<Self>> {
         let name = c_ptr(name);
         self.create(data, |parent, data| {
             // SAFETY: `parent` is a directory and `name` a string; a node carries its data.
@@ -130,7 +121,7 @@ impl<T: DirOperations> Dir<T> {
         mode: Mode,
         owner: Owner,
         data: F,
-    ) -> Result<ARef<File<F>>> {
+    ) -> Result<Counted<File<F>>> {
         let (name, ops, class) = (c_ptr(name), File::<F>::OPS, File::<F>::lock_class());
         self.create(data, |parent, data| {
             // SAFETY: `parent` is a directory and `name` a string; `ops` is for data of type `F`.
@@ -150,9 +141,9 @@ impl<T: DirOperations> Dir<T> {
             *mut bindings::kernfs_node,
             *mut shim::rkernfs_data,
         ) -> *mut bindings::kernfs_node,
-    ) -> Result<ARef<N>>
+    ) -> Result<Counted<N>>
     where
-        N: AlwaysRefCounted,
+        N: Typed,
         D: Send + Sync + 'static,
     {
         let data = Data::into_raw(Data::new(data)?);
@@ -161,7 +152,7 @@ impl<T: DirOperations> Dir<T> {
         let made = from_err_ptr(make(self.as_ptr(), data)).map(|kn| {
             // SAFETY: `kn` is not null, and the layout of `N` that of the C type.
             let node: &N = unsafe { &*kn.cast() };
-            ARef::from(node)
+            Counted::get(node)
         });
         drop(removals_excluded);
         if made.is_err() {
@@ -192,13 +183,13 @@ impl<T: DirOperations> Dir<T> {
     /// Removes the directory and what is below it, and drops the data of all. Waits until no
     /// operation of them runs. Does nothing if it is removed already.
     ///
-    /// Takes a counted reference, which an operation of the directory itself gets by
+    /// Takes a counted reference, which an operation makes of that to its own directory by
     /// [`Active::break_protection`] only.
     ///
     /// # Errors
     ///
     /// `EBUSY` for the root of a hierarchy: only the [`Hierarchy`](super::Hierarchy) removes it.
-    pub fn remove(this: &ARef<Self>) -> Result {
+    pub fn remove(this: &Counted<Self>) -> Result {
         if this.is_root() {
             return Err(EBUSY);
         }

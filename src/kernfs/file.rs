@@ -4,12 +4,8 @@
 //!
 //! C header: `include/linux/kernfs.h` (`struct kernfs_ops`).
 
-use super::{Active, Dir, DirOperations, Node, SeqFile};
-use crate::{
-    compat::{ARef, AlwaysRefCounted},
-    data::Data,
-    removal, shim,
-};
+use super::{Active, Counted, Dir, DirOperations, Node, SeqFile, Typed};
+use crate::{data::Data, removal, shim};
 use core::{
     borrow::Borrow,
     marker::PhantomData,
@@ -45,17 +41,8 @@ use kernel::{
 #[repr(transparent)]
 pub struct File<F>(Node, PhantomData<fn() -> F>);
 
-// SAFETY: References are counted by `Node`.
-unsafe impl<F> AlwaysRefCounted for File<F> {
-    fn inc_ref(&self) {
-        self.0.inc_ref();
-    }
-
-    unsafe fn dec_ref(obj: NonNull<Self>) {
-        // SAFETY: The caller gives up a reference that it owns; the layout is that of `Node`.
-        unsafe { Node::dec_ref(obj.cast()) };
-    }
-}
+// SAFETY: It is such a wrapper.
+unsafe impl<F> Typed for File<F> {}
 
 impl<F> Borrow<Node> for File<F> {
     fn borrow(&self) -> &Node {
@@ -106,7 +93,7 @@ impl<'a, F: FileOperations> Active<'a, File<F>> {
     /// Removes the file from within its own operation. Of several operations that try, one does,
     /// and gets the directory that the file was in, which it may remove as well. The others get
     /// `None` when that one has returned.
-    pub fn remove_self(self) -> Option<ARef<Dir<F::Dir>>> {
+    pub fn remove_self(self) -> Option<Counted<Dir<F::Dir>>> {
         let file = self.into_node();
         let parent = parent(file);
         // SAFETY: An operation of the file runs, with an active reference.
@@ -114,11 +101,11 @@ impl<'a, F: FileOperations> Active<'a, File<F>> {
     }
 }
 
-fn parent<F: FileOperations>(file: &File<F>) -> ARef<Dir<F::Dir>> {
+fn parent<F: FileOperations>(file: &File<F>) -> Counted<Dir<F::Dir>> {
     // SAFETY: The invariant of `Node` keeps it. A file has a parent, of which it has a reference.
     let kn = unsafe { NonNull::new_unchecked(shim::rkernfs_get_parent(file.as_ptr())) };
     // SAFETY: C returned a reference; the directories of a hierarchy are of one type.
-    unsafe { ARef::from_raw(kn.cast()) }
+    unsafe { Counted::from_raw(kn) }
 }
 
 /// The directory of a file whose operation runs. It is not to be had as a counted reference, as
@@ -132,7 +119,7 @@ fn parent<F: FileOperations>(file: &File<F>) -> ARef<Dir<F::Dir>> {
 ///     Ok(data.len())
 /// }
 /// ```
-pub struct Parent<'a, T: DirOperations>(ARef<Dir<T>>, PhantomData<&'a ()>);
+pub struct Parent<'a, T: DirOperations>(Counted<Dir<T>>, PhantomData<&'a ()>);
 
 impl<T: DirOperations> Deref for Parent<'_, T> {
     type Target = Dir<T>;

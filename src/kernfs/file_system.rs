@@ -4,9 +4,9 @@
 //!
 //! C headers: `include/linux/fs.h` (`struct file_system_type`), `include/linux/fs_context.h`.
 
-use super::{Dir, DirOperations, Hierarchy};
+use super::{Counted, Dir, DirOperations, Hierarchy};
 use crate::{
-    compat::{c_ptr, ARef, Atomic, Relaxed},
+    compat::{c_ptr, Atomic, Relaxed},
     shim,
 };
 use core::{cell::UnsafeCell, ffi::CStr, mem};
@@ -48,7 +48,7 @@ pub struct FileSystem<T: DirOperations> {
     magic: c_ulong,
     registered: Atomic<bool>,
     /// What to mount; see `with_root()`.
-    root: UnsafeCell<Option<ARef<Dir<T>>>>,
+    root: UnsafeCell<Option<Counted<Dir<T>>>>,
 }
 
 // SAFETY: `fs_type` is VFS's to lock, `root` is under a lock, the rest does not change.
@@ -100,7 +100,7 @@ impl<T: DirOperations> FileSystem<T> {
         Ok(registration)
     }
 
-    fn with_root<R>(&self, f: impl FnOnce(&mut Option<ARef<Dir<T>>>) -> R) -> R {
+    fn with_root<R>(&self, f: impl FnOnce(&mut Option<Counted<Dir<T>>>) -> R) -> R {
         // SAFETY: Only called where sleeping is fine; `f` does not call this.
         unsafe { shim::rkernfs_fs_lock() };
         // SAFETY: The lock is held, so this is the only reference to the slot.
@@ -119,7 +119,7 @@ impl<T: DirOperations> FileSystem<T> {
         let Some(root) = fs.with_root(|root| root.clone()) else {
             return ENODEV.to_errno();
         };
-        let root = ARef::into_raw(root).as_ptr().cast();
+        let root = root.into_raw();
         // SAFETY: It is a reference, which the context takes over.
         unsafe { shim::rkernfs_fs_init_context(fc, root, fs.magic) }
     }
@@ -130,6 +130,9 @@ impl<T: DirOperations> FileSystem<T> {
 ///
 /// It belongs into the module's state, to be dropped when the module is unloaded. As superblocks
 /// keep the module, there are none then. Dropped earlier, those that there are become empty.
+///
+/// Not to be leaked (`mem::forget()`), as no registration of the kernel crate is: VFS would keep the
+/// type of a module that is unloaded. Rust takes a leak for safe, so no type can rule it out.
 ///
 /// # Examples
 ///

@@ -4,8 +4,8 @@
 //!
 //! C header: `include/linux/kernfs.h` (`kernfs_create_root()`).
 
-use super::{Dir, DirOperations};
-use crate::{compat::ARef, data::Data, node::Root, removal, shim};
+use super::{Counted, Dir, DirOperations};
+use crate::{data::Data, node::Root, removal, shim};
 use core::ops::{BitOr, Deref};
 use kernel::{bindings, error::from_err_ptr, prelude::*};
 
@@ -30,7 +30,7 @@ use kernel::{bindings, error::from_err_ptr, prelude::*};
 ///
 /// `dir` is the root directory of a hierarchy that nobody else removes.
 pub struct Hierarchy<T: DirOperations> {
-    dir: ARef<Dir<T>>,
+    dir: Counted<Dir<T>>,
 }
 
 impl<T: DirOperations> Hierarchy<T> {
@@ -46,10 +46,12 @@ impl<T: DirOperations> Hierarchy<T> {
         // SAFETY: The root was just created, so it is there.
         let dir: &Dir<T> = unsafe { Dir::from_raw(Root::from_raw(root).kn()) };
         // INVARIANT: `Dir::remove()` refuses roots, and C code does not know of this one.
-        Ok(Self { dir: dir.into() })
+        Ok(Self {
+            dir: Counted::get(dir),
+        })
     }
 
-    pub(super) fn dir(&self) -> ARef<Dir<T>> {
+    pub(super) fn dir(&self) -> Counted<Dir<T>> {
         self.dir.clone()
     }
 }

@@ -28,6 +28,7 @@
 //! `samples/counters.rs` is a whole file system.
 
 mod active;
+mod counted;
 mod dir;
 mod file;
 mod file_system;
@@ -38,6 +39,7 @@ mod visibility;
 
 pub use crate::node::{Kind, Node};
 pub use active::Active;
+pub use counted::{Counted, Typed};
 pub use dir::{Dir, DirOperations, Mode, Rename};
 pub use file::{File, FileOperations, Parent, Poll};
 pub use file_system::{FileSystem, Registration};

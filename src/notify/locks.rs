@@ -8,7 +8,7 @@ use crate::{
     removal::locks::Supers,
 };
 use core::ffi::CStr;
-use kernel::bindings;
+use kernel::{bindings, ffi::c_char};
 
 /// `kernfs_rwsem` held shared, under [`Supers`]: nodes neither go nor get another name or parent,
 /// and inodes may be made of them, as `kernfs_iop_lookup()` does.
@@ -16,21 +16,17 @@ use kernel::bindings;
 /// # Invariants
 ///
 /// The current task holds the lock of the root of `supers`.
-pub(super) struct SharedTree<'r> {
-    supers: Supers<'r>,
+pub(super) struct SharedTree<'a> {
+    supers: &'a Supers<'a>,
 }
 
-impl<'r> SharedTree<'r> {
+impl<'a> SharedTree<'a> {
     /// Takes the lock under the one that is held; sleeps until it is free.
-    pub(super) fn lock(supers: Supers<'r>) -> Self {
+    pub(super) fn lock(supers: &'a Supers<'_>) -> Self {
         // SAFETY: The invariant of `Root` keeps it; what comes before in the order is held.
         unsafe { bindings::down_read(supers.root().kernfs_rwsem()) };
         // INVARIANT: Just taken.
         Self { supers }
-    }
-
-    pub(super) fn supers(&self) -> &Supers<'r> {
-        &self.supers
     }
 
     /// The directory that the file `node` is, or was, in.
@@ -40,16 +36,35 @@ impl<'r> SharedTree<'r> {
         unsafe { Node::from_raw(parent_of(node.as_ptr())) }
     }
 
-    pub(super) fn name<'t>(&'t self, node: &'t Node) -> &'t CStr {
+    pub(super) fn name(&self, node: &Node) -> Name {
         // SAFETY: The name is a string, which a rename changes under `kernfs_rwsem` (exclusive).
-        unsafe { c_str(name_of(node.as_ptr())) }
+        Name::copy(unsafe { c_str(name_of(node.as_ptr())) })
     }
 }
 
 impl Drop for SharedTree<'_> {
     fn drop(&mut self) {
-        // SAFETY: By the type's invariant this task holds it. `supers` follows when the fields are
-        // dropped.
+        // SAFETY: By the type's invariant this task holds it.
         unsafe { bindings::up_read(self.supers.root().kernfs_rwsem()) };
+    }
+}
+
+/// The longest name that can be looked up.
+const NAME_MAX: usize = bindings::NAME_MAX as usize;
+
+/// What a node was called under the lock.
+pub(super) struct Name([u8; NAME_MAX + 1]);
+
+impl Name {
+    fn copy(name: &CStr) -> Self {
+        let mut copy = [0; NAME_MAX + 1];
+        for (to, from) in copy[..NAME_MAX].iter_mut().zip(name.to_bytes()) {
+            *to = *from;
+        }
+        Self(copy)
+    }
+
+    pub(super) fn as_ptr(&self) -> *const c_char {
+        self.0.as_ptr().cast()
     }
 }

@@ -17,14 +17,13 @@ mod locks;
 mod queue;
 
 use crate::{
-    compat::c_ptr,
     node::{parent_of, Kind, Node},
     removal::{entry::on_its_stack, inode::Inode, locks::Supers, stats, supers::Super},
     shim,
 };
 use core::ptr;
 use kernel::{bindings, error::to_result, prelude::*};
-use locks::SharedTree;
+use locks::{Name, SharedTree};
 
 /// Says that `kn` changed; from any context but NMI.
 ///
@@ -55,75 +54,70 @@ extern "C" fn tell_queued() {
 /// Tells the watches of `file` in each superblock.
 fn tell(file: &Node) {
     let supers = Supers::lock(file.root());
-    if !supers.iter().any(|sb| is_asked(&sb, file)) {
-        return;
-    }
-    let tree = SharedTree::lock(supers);
-    for sb in tree.supers().iter().filter(|sb| is_asked(sb, file)) {
-        let change = Change {
-            file,
-            tree: &tree,
-            sb: &sb,
-        };
-        change.tell();
+    for sb in supers.iter().filter(|sb| is_asked(sb, file)) {
+        Change::find(file, &supers, &sb).report();
     }
 }
 
-/// A changed file, as one superblock shows it.
-struct Change<'a> {
-    file: &'a Node,
-    tree: &'a SharedTree<'a>,
-    sb: &'a Super<'a>,
+/// A changed file, as one superblock shows it: what to report, without `kernfs_rwsem`, as that may
+/// take as long as there are watches.
+struct Change<'s> {
+    inode: Option<Inode<'s>>,
+    dir: Option<Inode<'s>>,
+    name: Name,
 }
 
-impl<'a> Change<'a> {
-    fn tell(&self) {
-        let parent = self.tree.parent(self.file);
-        let mut dir = Inode::lookup(self.sb, parent);
+impl<'s> Change<'s> {
+    fn find(file: &Node, supers: &Supers<'_>, sb: &Super<'s>) -> Self {
+        let tree = SharedTree::lock(supers);
+        let parent = tree.parent(file);
+        let mut dir = Inode::lookup(sb, parent);
         // As for a lookup: what is removed, being removed or hidden gets no inode.
-        let may_make = self.file.is_active() && self.sb.shows(self.file);
-        let sb_asks = may_make && reports_modify(self.sb);
+        let may_make = file.is_active() && sb.shows(file);
+        let sb_asks = may_make && reports_modify(sb);
         if sb_asks && dir.is_none() {
             // Without it, the event would have no name, and many marks ask for one.
-            dir = self.make(parent);
+            dir = make(&tree, sb, parent);
         }
         let asked = sb_asks || may_make && dir.as_ref().is_some_and(dir_reports_modify);
-        let inode = match Inode::lookup(self.sb, self.file) {
-            None if asked => self.make(self.file),
+        let inode = match Inode::lookup(sb, file) {
+            None if asked => make(&tree, sb, file),
             found => found,
         };
         if asked && (inode.is_none() || sb_asks && dir.is_none()) {
-            self.queue_overflow(dir.as_ref());
+            queue_overflow(sb, dir.as_ref());
         }
-        if let Some(inode) = inode {
-            self.report(&inode, dir.as_ref());
+        Self {
+            inode,
+            dir,
+            name: tree.name(file),
         }
     }
 
-    /// Makes an inode, or finds it. A removal, which counts references, is kept away by the lock.
-    fn make(&self, node: &Node) -> Option<Inode<'a>> {
-        // SAFETY: `tree` has it held, and `file` is of the same hierarchy, as is its parent.
-        let inode = unsafe { Inode::get_shared(self.sb, node) };
-        if inode.is_some() {
-            stats::NOTIFY_INODES_MADE.add(1);
-        }
-        inode
+    fn report(&self) {
+        let Some(inode) = &self.inode else { return };
+        let dir = self.dir.as_ref().map_or(ptr::null_mut(), Inode::as_ptr);
+        // SAFETY: Both inodes are referenced, `dir` may be null, the name is a string.
+        unsafe { shim::rkernfs_fsnotify_modify(inode.as_ptr(), dir, self.name.as_ptr()) };
     }
+}
 
-    fn report(&self, inode: &Inode<'_>, dir: Option<&Inode<'_>>) {
-        let dir = dir.map_or(ptr::null_mut(), Inode::as_ptr);
-        let name = c_ptr(self.tree.name(self.file));
-        // SAFETY: Both inodes are referenced, `dir` may be null, `name` is a string.
-        unsafe { shim::rkernfs_fsnotify_modify(inode.as_ptr(), dir, name) };
+/// Makes an inode, or finds it. A removal, which counts references, is kept away by the lock.
+fn make<'s>(_tree: &SharedTree<'_>, sb: &Super<'s>, node: &Node) -> Option<Inode<'s>> {
+    // SAFETY: `_tree` has it held, and `node` is of the same hierarchy.
+    let inode = unsafe { Inode::get_shared(sb, node) };
+    if inode.is_some() {
+        stats::NOTIFY_INODES_MADE.add(1);
     }
+    inode
+}
 
-    /// Tells who asked, on the superblock or the directory, that an event was lost.
-    fn queue_overflow(&self, dir: Option<&Inode<'_>>) {
-        stats::OVERFLOWS.add(1);
-        let dir = dir.map_or(ptr::null_mut(), Inode::as_ptr);
-        // SAFETY: The superblock is alive, `dir` is null or referenced.
-        unsafe { shim::rkernfs_queue_modify_overflow(self.sb.sb(), dir) };
-    }
+/// Tells who asked, on the superblock or the directory, that an event was lost.
+fn queue_overflow(sb: &Super<'_>, dir: Option<&Inode<'_>>) {
+    stats::OVERFLOWS.add(1);
+    let dir = dir.map_or(ptr::null_mut(), Inode::as_ptr);
+    // SAFETY: The superblock is alive, `dir` is null or referenced.
+    unsafe { shim::rkernfs_queue_modify_overflow(sb.sb(), dir) };
 }
 
 /// As in `linux/fsnotify_backend.h`.

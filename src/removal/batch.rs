@@ -1,103 +1,55 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Removed nodes on their way to the release stage.
+//! Inodes of removed nodes on their way to the release stage.
 //!
-//! Nothing is allocated for it: a removed node lends the fields that it has no use for any more.
+//! Nothing is allocated for it: an inode lends its `i_devices`, for the next one of the [`Batch`] and,
+//! of the first, for the last; and a removed node the fields that it has no use for any more.
 //!
 //! | field of `struct kernfs_node` | is free, as | carries |
 //! |---|---|---|
-//! | `hash` | only siblings in a tree are compared by it | [`Todo`] |
-//! | `rb.rb_left` | the node is unlinked; `RB_EMPTY_NODE()` reads another one | the next node of the [`Batch`], or of [`Retries`] |
-//! | `rb.rb_right` | the same | the next [`Head`] of a queue |
+//! | `hash` | only siblings in a tree are compared by it | what became of the batch, and since when it waits |
+//! | `rb.rb_left` | the node is unlinked; `RB_EMPTY_NODE()` reads another one | the first inode of the [`Batch`] |
+//! | `rb.rb_right` | the same | the next of the [`Pollers`]; then the next [`Head`] of a queue |
 //! | `rcu` | it is used when the last reference goes, and a [`Head`] has one | the task work of a [`Head`] |
 
-use super::{deferral, locks::Tree, node::Member, stats};
+use super::{deferral, inode::HeldInode, locks::Tree, node::Member, pollers::Pollers, stats};
 use crate::{
     compat::{ARef, Atomic, Full, Relaxed},
     data::Retired,
     node::Node,
+    shim,
 };
-use core::ptr::{self, NonNull};
+use core::{
+    mem::ManuallyDrop,
+    ptr::{self, NonNull},
+};
 use kernel::bindings;
 
-/// What is left to do for a removed node.
-#[derive(Clone, Copy, Default)]
-pub(super) struct Todo {
-    /// Inodes whose link count was cleared, and whose last dentry VFS has not reported yet as far
-    /// as is known.
-    pub(super) cleared: u16,
-    /// How often the node was looked at.
-    pub(super) attempts: u8,
-    /// There are inodes that have no dentry, but marks.
-    pub(super) orphans: bool,
-    /// Somebody may be about to make another inode.
-    pub(super) late: bool,
-}
-
-/// The batch that began with the node was taken; see [`Batch::claim`].
+/// The batch was taken; see [`Batch::claim`].
 const CLAIMED: u32 = 1 << 31;
-/// A [`Head`] of the node, of which there are up to three.
-const HEAD: u32 = 1 << 28;
-/// What is no [`Todo`].
-const OTHERS: u32 = CLAIMED | (3 * HEAD);
+/// The release stage is through with it.
+const DONE: u32 = 1 << 30;
+/// More is being added to it, so that it cannot be taken.
+const BUSY: u32 = 1 << 29;
+/// When the batch began to wait, in ms, as far as it fits.
+const SINCE: u32 = BUSY - 1;
 
-/// What `hash` of a node carries: a [`Todo`], [`CLAIMED`], and the number of [`Head`]s.
-///
-/// # Safety
-///
-/// `kn` must be an unlinked node, kept for `'a`.
-unsafe fn word<'a>(kn: *mut bindings::kernfs_node) -> &'a Atomic<u32> {
-    // SAFETY: The caller keeps the node; nobody else uses the field of an unlinked one.
-    unsafe { Atomic::from_ptr(ptr::addr_of_mut!((*kn).hash)) }
+fn now_ms() -> u32 {
+    // SAFETY: Any time is fine for it.
+    unsafe { shim::rkernfs_now_ms() }
 }
 
-/// How many references of `node`, which was taken from a batch, are those of [`Head`]s. Never too
-/// many: they are put after they were counted out.
-pub(super) fn head_references(node: &Node) -> i32 {
-    // SAFETY: Nodes of a batch are unlinked; `node` keeps it.
-    let bits = unsafe { word(node.as_ptr()) }.load(Relaxed);
-    ((bits / HEAD) & 3) as i32
-}
-
-impl Todo {
-    fn to_bits(self) -> u32 {
-        let [a, b] = self.cleared.to_ne_bytes();
-        let flags = u8::from(self.orphans) | u8::from(self.late) << 1;
-        u32::from_le_bytes([a, b, self.attempts, flags])
-    }
-
-    fn from_bits(bits: u32) -> Self {
-        let [a, b, attempts, flags] = bits.to_le_bytes();
-        Self {
-            cleared: u16::from_ne_bytes([a, b]),
-            attempts,
-            orphans: flags & 1 != 0,
-            late: flags & 2 != 0,
-        }
-    }
-
-    pub(super) fn is_done(&self) -> bool {
-        self.cleared == 0 && !self.orphans && !self.late
-    }
-
-    /// Counts an inode as ended, `how`.
-    pub(super) fn count(&mut self, how: &stats::Counter) {
-        if self.cleared > 0 {
-            self.cleared -= 1;
-            how.add(1);
-        }
-    }
-}
-
-/// Removed nodes, in the order of their removal.
+/// Inodes of removed nodes, in the order of the removal.
 ///
 /// # Invariants
 ///
-/// `first` and what follows from it through `rb.rb_left`, up to null, are unlinked nodes; the batch
-/// owns a reference of each. `last` is the last of them, or null if there is none.
+/// `first` and what follows from it, up to 0, are addresses of [`HeldInode`]s, which the batch owns.
+/// `last` is the last of them; both are 0 if there is none.
 pub(super) struct Batch {
-    first: *mut bindings::kernfs_node,
-    last: *mut bindings::kernfs_node,
+    first: usize,
+    last: usize,
+    /// Who is to be woken, also of nodes that have no inode in the batch.
+    pollers: Pollers,
     /// Private data of all removed nodes, also of those that are not in the batch.
     retired: Retired,
 }
@@ -106,10 +58,17 @@ impl Batch {
     pub(super) fn new() -> Self {
         // INVARIANT: There is none.
         Self {
-            first: ptr::null_mut(),
-            last: ptr::null_mut(),
+            first: 0,
+            last: 0,
+            pollers: Pollers::new(),
             retired: Retired::new(),
         }
+    }
+
+    /// Has those woken who poll a file that was just unlinked.
+    pub(super) fn wake_pollers<'id>(&mut self, file: &Member<'id>, _tree: &Tree<'id>) {
+        // SAFETY: The caller says so; `_tree` keeps it.
+        unsafe { self.pollers.push(file) };
     }
 
     /// Takes the private data of a node that was just unlinked, to drop it without locks.
@@ -118,170 +77,99 @@ impl Batch {
         unsafe { self.retired.push(node.as_ptr(), tree.root()) };
     }
 
-    /// Adds a node that was just unlinked, with its creation reference, if there is more to do.
-    pub(super) fn push(&mut self, node: ARef<Node>, todo: Todo) {
-        if todo.is_done() || cfg!(omit_release) {
-            return;
-        }
-        stats::NODES_QUEUED.add(1);
-        let kn: *mut bindings::kernfs_node = ARef::into_raw(node).as_ptr().cast();
-        // SAFETY: The reference keeps the node; nobody else uses the fields of an unlinked one.
-        unsafe {
-            (*kn).rb.rb_left = ptr::null_mut();
-            (*kn).hash = todo.to_bits();
-        }
-        if self.last.is_null() {
-            self.first = kn;
+    /// Whether there are any inodes.
+    pub(super) fn has_inodes(&self) -> bool {
+        self.first != 0
+    }
+
+    pub(super) fn push(&mut self, inode: HeldInode) {
+        stats::INODES_QUEUED.add(1);
+        let (address, link) = inode.into_address();
+        link.store(0, Relaxed);
+        if self.last == 0 {
+            self.first = address;
         } else {
-            // SAFETY: The type's invariant keeps the last node.
-            unsafe { (*self.last).rb.rb_left = kn.cast() };
+            // SAFETY: By the type's invariant it is an inode, whose place nobody else uses.
+            unsafe { HeldInode::link_at(self.last) }.store(address, Relaxed);
         }
-        // INVARIANT: `kn` follows what was last, or is the only one; its reference is the batch's.
-        self.last = kn;
+        // INVARIANT: It follows what was last, or is the only one.
+        self.last = address;
     }
 
-    pub(super) fn pop(&mut self) -> Option<(ARef<Node>, Todo)> {
-        let kn = NonNull::new(self.first)?;
-        // SAFETY: The type's invariant keeps the node, and says what the fields are.
-        let (next, bits) = unsafe { ((*kn.as_ptr()).rb.rb_left, (*kn.as_ptr()).hash) };
-        // INVARIANT: What follows is a batch still, with the same last node or none; the reference
-        // of `kn` goes to the caller.
-        self.first = next.cast();
-        if self.first.is_null() {
-            self.last = ptr::null_mut();
+    pub(super) fn pop(&mut self) -> Option<HeldInode> {
+        if self.first == 0 {
+            return None;
         }
-        // SAFETY: The type's invariant owned a reference, which becomes the value's.
-        let node = unsafe { ARef::from_raw(kn.cast()) };
-        Some((node, Todo::from_bits(bits & !OTHERS)))
+        // SAFETY: By the type's invariant it is an inode that the batch owns.
+        let (inode, next) = unsafe { HeldInode::from_address(self.first) };
+        // INVARIANT: What follows is a batch still.
+        self.first = next;
+        if next == 0 {
+            self.last = 0;
+        }
+        Some(inode)
     }
 
-    /// Hands the batch over to the release stage. Private data is dropped here. Not to be called
-    /// with locks.
+    /// Wakes pollers and hands the batch over to the release stage. Private data is dropped here.
+    /// Not to be called with locks.
     #[inline(always)]
-    pub(super) fn submit(self) {
+    pub(super) fn submit(mut self) {
+        // The nodes lend the same field for both.
+        self.pollers = Pollers::new();
         // Most removals leave nothing to do.
-        if let Some(first) = NonNull::new(self.first) {
-            deferral::defer(self.into_head(first));
+        if self.has_inodes() {
+            deferral::defer(self);
         }
     }
 
-    /// The batch as its first node, `kn`, for [`Batch::claim`].
-    #[cold]
-    fn into_head(self, kn: NonNull<bindings::kernfs_node>) -> Head {
-        // SAFETY: The type's invariant keeps the node until it is claimed, and after that `Head`'s
-        // own reference.
-        let node = unsafe { Node::from_raw(kn.as_ptr()) };
-        // SAFETY: It is unlinked, and `node` keeps it.
-        unsafe { word(kn.as_ptr()) }.add(HEAD, Relaxed);
-        // INVARIANT: It is the first of a batch, which nobody has claimed, and counted.
+    /// The batch as the node of its first inode, for [`Batch::claim`].
+    pub(super) fn into_head(self) -> Head {
+        // SAFETY: By the type's invariant it is an inode.
+        let node = unsafe { HeldInode::node_at(self.first) };
+        let kn = node.as_ptr();
+        // SAFETY: The inode keeps the node; nobody else uses the fields of a removed one, which has
+        // one inode at most in each superblock, all of them in this batch.
+        unsafe {
+            (*kn).hash = now_ms() & SINCE;
+            (*kn).rb.rb_left = self.first as *mut bindings::rb_node;
+        }
+        // SAFETY: By the type's invariant it is an inode.
+        unsafe { HeldInode::second_link_at(self.first) }.store(self.last, Relaxed);
+        // INVARIANT: It is the first of a batch, which nobody has claimed.
         Head(node.into())
     }
 
-    /// Takes the batch that begins with `head`, unless somebody took it before.
+    /// Takes the batch that begins with `head`. `None` if somebody took it before, or if its remover
+    /// is adding to it.
     pub(super) fn claim(head: &Head) -> Option<Self> {
-        let kn = head.as_ptr();
-        // SAFETY: It is unlinked, and `head` keeps it.
-        let word = unsafe { word(kn) };
-        let mut bits = word.load(Relaxed);
-        loop {
-            if bits & CLAIMED != 0 {
-                return None;
-            }
-            match word.cmpxchg(bits, bits | CLAIMED, Full) {
-                Ok(_) => break,
-                Err(now) => bits = now,
-            }
+        if !head.begin(CLAIMED) {
+            return None;
         }
-        // SAFETY: By `head`'s invariant it begins a batch, which is ours now.
-        Some(unsafe { Self::from_first(kn) })
-    }
-
-    /// # Safety
-    ///
-    /// `first` must be null or an unlinked node, and so on through `rb.rb_left`; a reference of each
-    /// must be the caller's to give away.
-    unsafe fn from_first(first: *mut bindings::kernfs_node) -> Self {
-        let (mut last, mut next) = (ptr::null_mut(), first);
-        while !next.is_null() {
-            last = next;
-            // SAFETY: The caller promises a node.
-            next = unsafe { (*last).rb.rb_left }.cast();
-        }
-        // INVARIANT: The caller promises the nodes and their references.
-        Self {
+        let first = head.first();
+        // SAFETY: By `head`'s invariant it is the first of a batch, which is ours now.
+        let last = unsafe { HeldInode::second_link_at(first) }.load(Relaxed);
+        // INVARIANT: By `head`'s invariant.
+        Some(Self {
             first,
             last,
+            pollers: Pollers::new(),
             retired: Retired::new(),
-        }
+        })
     }
 }
 
-/// Nodes that are to be looked at again, in no order.
+/// The node of the first inode of a batch that may be claimed once.
 ///
 /// # Invariants
 ///
-/// The number is the address of a node, or 0. It, and what follows from it through `rb.rb_left`, is
-/// unlinked and claimed; a reference of each is owned.
-pub(super) struct Retries(Atomic<usize>);
-
-impl Retries {
-    pub(super) const fn new() -> Self {
-        // INVARIANT: There is none.
-        Self(Atomic::new(0))
-    }
-
-    /// Adds a node that was taken from a batch.
-    pub(super) fn push(&self, node: ARef<Node>, todo: Todo) {
-        let kn: *mut bindings::kernfs_node = ARef::into_raw(node).as_ptr().cast();
-        // SAFETY: It is unlinked, and the reference keeps it.
-        let word = unsafe { word(kn) };
-        // It stays claimed, and its heads are counted: somebody may have one yet.
-        let mut bits = word.load(Relaxed);
-        while let Err(now) = word.cmpxchg(bits, bits & OTHERS | CLAIMED | todo.to_bits(), Full) {
-            bits = now;
-        }
-        let mut next = self.0.load(Relaxed);
-        loop {
-            // SAFETY: The reference keeps the node; nobody else uses the field of a claimed one.
-            unsafe { (*kn).rb.rb_left = next as *mut bindings::rb_node };
-            // INVARIANT: The reference of `node` is owned now.
-            match self.0.cmpxchg(next, kn as usize, Full) {
-                Ok(_) => return,
-                Err(now) => next = now,
-            }
-        }
-    }
-
-    /// Takes all that there are.
-    pub(super) fn take(&self) -> Batch {
-        // INVARIANT: There is none any more.
-        let first = self.0.xchg(0, Full);
-        // SAFETY: The type's invariant says what it is; what was owned is the batch's now.
-        unsafe { Batch::from_first(first as *mut bindings::kernfs_node) }
-    }
-}
-
-/// The first node of a batch that may be claimed once.
-///
-/// # Invariants
-///
-/// The node was the first of a [`Batch`]; until that is claimed, it owns its nodes as it did. The
-/// value is one of the [`HEAD`]s that are counted.
+/// The node is removed, and `rb.rb_left` of it the address of its inode, with which a [`Batch`]
+/// begins; until that is claimed, it owns its inodes as it did.
 pub(super) struct Head(ARef<Node>);
 
 impl Clone for Head {
     fn clone(&self) -> Self {
-        // SAFETY: The type's invariant has an unlinked node, and `self` keeps it.
-        unsafe { word(self.as_ptr()) }.add(HEAD, Relaxed);
-        // INVARIANT: Just counted.
+        // INVARIANT: The same node.
         Self(self.0.clone())
-    }
-}
-
-impl Drop for Head {
-    fn drop(&mut self) {
-        // SAFETY: The type's invariant has an unlinked node, and `self` keeps it.
-        unsafe { word(self.as_ptr()) }.fetch_sub(HEAD, Full);
     }
 }
 
@@ -290,12 +178,85 @@ impl Head {
         self.0.as_ptr()
     }
 
+    /// What `hash` of the node carries.
+    fn word(&self) -> &Atomic<u32> {
+        // SAFETY: The reference keeps the node; nobody else uses the field of a removed one.
+        unsafe { Atomic::from_ptr(ptr::addr_of_mut!((*self.as_ptr()).hash)) }
+    }
+
+    /// The address of the first inode.
+    fn first(&self) -> usize {
+        // SAFETY: The reference keeps the node; the field does not change any more.
+        unsafe { (*self.as_ptr()).rb.rb_left as usize }
+    }
+
+    /// Sets `state`, unless the batch is claimed or busy.
+    fn begin(&self, state: u32) -> bool {
+        let word = self.word();
+        let mut bits = word.load(Relaxed);
+        while bits & (CLAIMED | BUSY) == 0 {
+            match word.cmpxchg(bits, bits | state, Full) {
+                Ok(_) => return true,
+                Err(now) => bits = now,
+            }
+        }
+        false
+    }
+
+    /// Adds what follows from `batch` to the batch, for the one who made that, or gives it back if
+    /// somebody took that before.
+    pub(super) fn append(&self, batch: Batch) -> Result<(), Batch> {
+        if !self.begin(BUSY) {
+            return Err(batch);
+        }
+        // SAFETY: By the type's invariant it is an inode, which nobody takes meanwhile.
+        let last = unsafe { HeldInode::second_link_at(self.first()) };
+        // SAFETY: The same is the last of its batch.
+        unsafe { HeldInode::link_at(last.load(Relaxed)) }.store(batch.first, Relaxed);
+        // INVARIANT: What followed from `batch.first` follows from what was the last one.
+        last.store(batch.last, Relaxed);
+        self.word().fetch_sub(BUSY, Full);
+        Ok(())
+    }
+
+    pub(super) fn is_claimed(&self) -> bool {
+        self.word().load(Relaxed) & CLAIMED != 0
+    }
+
+    /// For how long the batch has been waiting.
+    pub(super) fn age_ms(&self) -> u32 {
+        now_ms().wrapping_sub(self.word().load(Relaxed)) & SINCE
+    }
+
+    /// Says that the release stage is through with the batch.
+    pub(super) fn set_done(&self) {
+        self.word().fetch_add(DONE, Full);
+        // SAFETY: The address is that of a field of a node that is kept; nothing is read through it.
+        unsafe { bindings::wake_up_var(ptr::from_ref(self.word()).cast_mut().cast()) };
+    }
+
+    /// Returns when it is, for the one who could not claim it.
+    pub(super) fn wait_done(&self) {
+        // SAFETY: The reference keeps the node meanwhile.
+        unsafe { shim::rkernfs_wait_var_bits(ptr::addr_of_mut!((*self.as_ptr()).hash), DONE) };
+    }
+
     /// Where the task work is, whose user gets the reference back by [`Head::from_work`].
     pub(super) fn into_work(self) -> *mut bindings::callback_head {
         let kn = self.as_ptr();
         core::mem::forget(self);
         // SAFETY: The reference, which is given away, keeps the node.
         unsafe { ptr::addr_of_mut!((*kn).rcu) }
+    }
+
+    /// The value, without the reference.
+    ///
+    /// # Safety
+    ///
+    /// `work` must come from [`Head::into_work`], and its reference not be used meanwhile.
+    pub(super) unsafe fn at_work(work: NonNull<bindings::callback_head>) -> ManuallyDrop<Self> {
+        // SAFETY: The caller promises that it is used after the value is gone, if ever.
+        ManuallyDrop::new(unsafe { Self::from_work(work.as_ptr()) })
     }
 
     /// # Safety
@@ -313,7 +274,7 @@ impl Head {
         let kn = self.as_ptr();
         core::mem::forget(self);
         // SAFETY: The reference keeps the node until `from_address()` gives it back, and who uses
-        // the place does not longer. Nobody else uses the field of an unlinked node.
+        // the place does not longer. Nobody else uses the field of a removed node.
         let link = unsafe { Atomic::from_ptr(ptr::addr_of_mut!((*kn).rb.rb_right).cast()) };
         (kn as usize, link)
     }
@@ -330,7 +291,7 @@ impl Head {
 
     /// The number that is kept in the place that [`Head::into_address`] told.
     pub(super) fn link(&self) -> usize {
-        // SAFETY: The reference keeps the node; nobody else uses the field of an unlinked one.
+        // SAFETY: The reference keeps the node; nobody else uses the field of a removed one.
         unsafe { (*self.as_ptr()).rb.rb_right as usize }
     }
 }

@@ -48,46 +48,60 @@ impl Alias {
         self.0.as_ptr()
     }
 
-    pub(super) fn is_unhashed(&self) -> bool {
-        // SAFETY: The reference keeps the dentry.
-        unsafe { shim::rkernfs_dentry_unhashed(self.as_ptr()) }
-    }
-
-    /// Of a directory: drops what it has of names that were not found, which would keep its own
-    /// dentry; in use, with the last reference. And what nobody uses: `shrink_dcache_parent()`. May
-    /// sleep.
-    pub(super) fn drop_children(&self) {
-        self.unhash_negative_children();
-        // SAFETY: The reference keeps the dentry.
-        unsafe { bindings::shrink_dcache_parent(self.as_ptr()) };
-    }
-
-    fn unhash_negative_children(&self) {
-        let lock = |dentry| {
-            // SAFETY: Only called with a dentry that a reference, or its parent's lock, keeps.
-            unsafe { lock_of(dentry) }
-        };
-        let mut child = ptr::null_mut();
-        // SAFETY: The lock is that of a dentry that the reference keeps.
-        unsafe { shim::rkernfs_spin_lock(lock(self.as_ptr())) };
-        loop {
-            // SAFETY: The parent's lock keeps the list; `child` is null or on it.
-            child = unsafe { shim::rkernfs_next_child(self.as_ptr(), child) };
+    /// Of a directory: has the dentries in it go, which would keep its own. Those that nobody uses
+    /// at once; the others with their last reference, also those that a lookup has yet to complete.
+    /// `false` if more than `few` would have to go, or `steps` are not enough.
+    ///
+    /// As many as users like may be there, also of names that were not found. So no lock is held
+    /// for longer than one takes.
+    pub(super) fn drop_children(&self, few: usize, steps: usize) -> bool {
+        let (mut last, mut dropped) = (ptr::null_mut(), 0);
+        for n in 1.. {
+            let mut used = false;
+            // SAFETY: The reference keeps the directory, and that of `last` it.
+            let child =
+                unsafe { shim::rkernfs_uncache_child_after(self.as_ptr(), last, &mut used) };
+            // With its reference it goes, unless somebody uses it.
+            Self::put(last);
+            last = child;
+            dropped += usize::from(!used);
             if child.is_null() {
+                return true;
+            }
+            if dropped > few || n > steps {
                 break;
             }
-            // SAFETY: A child stays while its parent is locked, whose lock comes first.
-            unsafe { shim::rkernfs_spin_lock_nested(lock(child)) };
-            // SAFETY: The lock of `child` is held.
-            if unsafe { shim::rkernfs_dentry_is_negative(child) } {
-                // SAFETY: `child` is kept, and its lock held.
-                unsafe { bindings::__d_drop(child) };
-            }
-            // SAFETY: This task took the lock above.
-            unsafe { shim::rkernfs_spin_unlock(lock(child)) };
+            shim::resched_every(n);
         }
-        // SAFETY: This task took the lock above.
-        unsafe { shim::rkernfs_spin_unlock(lock(self.as_ptr())) };
+        Self::put(last);
+        false
+    }
+
+    /// Of a directory: whether nobody uses it, nor what is in it, however much that is. Who still
+    /// has something in it could come up from there; who has nothing, cannot come any more.
+    pub(super) fn is_unused(&self) -> bool {
+        let (mut nr, mut used) = (0, 0);
+        let mut last = ptr::null_mut();
+        loop {
+            // SAFETY: The reference keeps the directory, and that of `last` it.
+            let next = unsafe {
+                shim::rkernfs_count_children_after(self.as_ptr(), last, &mut nr, &mut used)
+            };
+            Self::put(last);
+            last = next;
+            if next.is_null() {
+                break;
+            }
+            shim::resched_every(0);
+        }
+        // SAFETY: The reference keeps the directory. Each child has one of it, and this is another.
+        used == 0 && unsafe { count(self.as_ptr()) } as usize == nr + 1
+    }
+
+    /// Puts a reference that C took, if it did.
+    fn put(dentry: *mut bindings::dentry) {
+        // INVARIANT: C took one.
+        drop(NonNull::new(dentry).map(Self::from_referenced));
     }
 }
 

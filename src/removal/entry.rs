@@ -12,15 +12,10 @@ use super::{
     supers::Notes,
     walk::{remove_subtree, remove_unused_file},
 };
-use crate::{
-    btf,
-    compat::ARef,
-    node::{get_unless_zero, Node, Root},
-    shim,
-};
+use crate::{btf, compat::ARef, node::Node, shim};
 use core::{
     ffi::{c_void, CStr},
-    ptr::{self, NonNull},
+    ptr,
     sync::atomic::{compiler_fence, Ordering},
 };
 use kernel::{
@@ -88,21 +83,6 @@ pub(crate) unsafe extern "C" fn kernfs_remove_by_name_ns(
         Ok(0)
     };
     on_its_stack(|| from_result(removed))
-}
-
-/// Finds a node by its number. Before 7.3, so that
-/// [`may_have_inode`](super::nlink::may_have_inode) holds.
-///
-/// # Safety
-///
-/// `root` must be a hierarchy that is not freed before this returns.
-pub(crate) unsafe extern "C" fn kernfs_find_and_get_node_by_id(
-    root: *mut bindings::kernfs_root,
-    id: u64,
-) -> *mut bindings::kernfs_node {
-    // SAFETY: The caller keeps the hierarchy.
-    let node = on_its_stack(|| find_by_id(unsafe { Root::from_raw(root) }, id));
-    node.map_or(ptr::null_mut(), |node| ARef::into_raw(node).as_ptr().cast())
 }
 
 /// Removes `node` and what is below it. Does nothing if it is removed already.
@@ -181,22 +161,6 @@ unsafe fn remove_by_name_ns(parent: &Node, name: Name<'_>, ns: *const c_void) ->
     Ok(())
 }
 
-/// The active node with the number `id`. The reference is taken before the last look at whether the
-/// node is active: a remover, which deactivates and then looks at the references, sees either.
-fn find_by_id(root: &Root, id: u64) -> Option<ARef<Node>> {
-    // SAFETY: The read-side section ends below, and nothing in it sleeps.
-    unsafe { shim::rkernfs_rcu_read_lock() };
-    // The lower half is the key, the upper one tells nodes that had the same.
-    let key = id as u32 as kernel::ffi::c_ulong;
-    // SAFETY: The invariant of `Root` keeps it.
-    let found = unsafe { bindings::idr_find(root.ino_idr(), key) };
-    // SAFETY: Nodes on the list are freed a grace period after they were taken off it.
-    let node = NonNull::new(found.cast()).and_then(|kn| unsafe { get_unless_zero(kn) });
-    // SAFETY: The section was entered above.
-    unsafe { shim::rkernfs_rcu_read_unlock() };
-    node.filter(|node| node.id() == id && node.is_active())
-}
-
 /// What the removal path needs, from loading the module to unloading it. livepatch holds the module
 /// until no task is in a replacement any more; then what they deferred is finished, and the notes
 /// go.
@@ -216,6 +180,8 @@ impl Removal {
     pub(crate) fn new() -> Result<Self> {
         // SAFETY: Called once, before anything that uses it.
         to_result(unsafe { shim::rkernfs_resolve_unexported() })?;
+        // SAFETY: The same; unexported symbols can be found now.
+        to_result(unsafe { shim::rkernfs_final_init() })?;
         btf::check_layouts()?;
         let notes = Notes::new()?;
         Ok(Self {

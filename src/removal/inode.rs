@@ -5,6 +5,7 @@
 //! C headers: `include/linux/fs.h`, `include/linux/dcache.h`, `include/linux/fsnotify.h`.
 
 use super::{
+    deferral,
     dentry::{count, lock_of, Alias},
     locks::{Iattr, Tree},
     supers::Super,
@@ -13,9 +14,8 @@ use crate::{compat::Atomic, node::Node, shim};
 use core::{
     marker::PhantomData,
     ptr::{self, NonNull},
-    sync::atomic::{fence, Ordering},
 };
-use kernel::{bindings, error::from_err_ptr};
+use kernel::bindings;
 
 /// A reference to the inode of a node in one superblock. Dropping it is `iput()`.
 ///
@@ -76,114 +76,7 @@ impl<'s> Inode<'s> {
     /// Takes `i_lock`, under which VFS decides what the end of the last dentry means.
     pub(super) fn lock(&self) -> LockedInode<'_> {
         // SAFETY: The reference keeps the inode, and `'_` the reference.
-        unsafe { LockedInode::lock(self.ptr, 1) }
-    }
-
-    /// Has the dentries of the inode go with their last reference, rather than stay in the cache
-    /// until memory is short. They can be looked up until then. Wraps `d_mark_dontcache()`.
-    pub(super) fn mark_dontcache(&self) {
-        // SAFETY: The reference keeps the inode.
-        unsafe { bindings::d_mark_dontcache(self.as_ptr()) };
-    }
-
-    /// Finds a dentry by which the inode can be looked up; of a directory, also one that is
-    /// unhashed. Wraps `d_find_alias()`.
-    pub(super) fn find_alias(&self) -> Option<Alias> {
-        // SAFETY: The reference keeps the inode.
-        let ptr = NonNull::new(unsafe { bindings::d_find_alias(self.as_ptr()) })?;
-        // INVARIANT: `d_find_alias()` took a reference.
-        Some(Alias::from_referenced(ptr))
-    }
-
-    /// Gives the inode a dentry, as one who opens a file handle of it would, or finds the one that
-    /// it has. Being in no directory, it goes with its last reference. `None` if there is no memory
-    /// for it. Wraps `d_obtain_alias()`; may sleep.
-    pub(super) fn obtain_alias(&self) -> Option<Alias> {
-        // SAFETY: The reference keeps the inode, so its count is not 0.
-        unsafe { bindings::ihold(self.as_ptr()) };
-        // SAFETY: The reference just taken is consumed.
-        let dentry = unsafe { bindings::d_obtain_alias(self.as_ptr()) };
-        // INVARIANT: `d_obtain_alias()` took a reference.
-        from_err_ptr(dentry)
-            .ok()
-            .and_then(NonNull::new)
-            .map(Alias::from_referenced)
-    }
-
-    /// Of a removed directory: has lookups in it make no dentry any more. `false` while a lookup
-    /// that began before may be under way. What rmdir(2) does with `S_DEAD`.
-    pub(super) fn mark_dead(&self) -> bool {
-        // SAFETY: The reference keeps the inode.
-        unsafe { shim::rkernfs_set_dead(self.as_ptr()) };
-        // A lookup locks the directory, then looks at the flag.
-        fence(Ordering::SeqCst);
-        // SAFETY: The reference keeps the inode, whose lock is only looked at.
-        !unsafe { shim::rkernfs_inode_is_locked(self.as_ptr()) }
-    }
-
-    /// Reports the inode as deleted and drops its marks. Wraps `fsnotify_inoderemove()`.
-    pub(super) fn report_removed(&self) {
-        // SAFETY: The reference keeps the inode.
-        unsafe { shim::rkernfs_inoderemove(self.as_ptr()) };
-    }
-
-    /// Keeps the inode, and its superblock, beyond `'s`. `None` if the superblock is being
-    /// unmounted, which ends its watches.
-    pub(super) fn hold(self) -> Option<HeldInode> {
-        // SAFETY: The reference keeps the inode, and `'s` its superblock.
-        let sb = unsafe { (*self.as_ptr()).i_sb };
-        // SAFETY: `'s` keeps the superblock alive.
-        let active = unsafe { shim::rkernfs_get_active_super(sb) };
-        // INVARIANT: Just taken; it is what keeps the superblock from here on.
-        active.then(|| HeldInode {
-            inode: Inode::from_ptr(self),
-            _super: ActiveSuper(sb),
-        })
-    }
-
-    /// The same reference, for another lifetime.
-    // INVARIANT: The caller sees to the superblock.
-    fn from_ptr(inode: Inode<'s>) -> Inode<'static> {
-        let ptr = inode.ptr;
-        core::mem::forget(inode);
-        Inode {
-            ptr,
-            _super: PhantomData,
-        }
-    }
-
-    /// `i_devices`, which only inodes of devices use. It is empty, or tells a pinned inode.
-    fn pin_mark(&self) -> *mut bindings::list_head {
-        // SAFETY: The reference keeps the inode.
-        unsafe { pin_mark(self.as_ptr()) }
-    }
-
-    /// Whether the inode is pinned: see [`HeldInode::pin`].
-    pub(super) fn is_pinned(&self) -> bool {
-        is_pinned(self.pin_mark())
-    }
-
-    /// Takes what [`HeldInode::pin`] left.
-    pub(super) fn unpin(&self) -> Option<HeldInode> {
-        if !self.is_pinned() {
-            return None;
-        }
-        let list = self.pin_mark();
-        // SAFETY: As `INIT_LIST_HEAD()`; only the one who removes the node has to do with the pin.
-        unsafe {
-            (*list).prev = list;
-            (*list).next = list;
-        }
-        // SAFETY: The reference keeps the inode; an inode's superblock is constant.
-        let sb = unsafe { (*self.as_ptr()).i_sb };
-        // INVARIANT: The pin had a reference of both.
-        Some(HeldInode {
-            inode: Inode {
-                ptr: self.ptr,
-                _super: PhantomData,
-            },
-            _super: ActiveSuper(sb),
-        })
+        unsafe { LockedInode::lock(self.ptr) }
     }
 }
 
@@ -196,19 +89,6 @@ unsafe fn is_of(inode: *mut bindings::inode, node: &Node) -> bool {
     owner.cast() == node.as_ptr()
 }
 
-/// # Safety
-///
-/// `inode` must be one that is kept.
-unsafe fn pin_mark(inode: *mut bindings::inode) -> *mut bindings::list_head {
-    // SAFETY: The caller keeps the inode.
-    unsafe { shim::member(inode, shim::RKERNFS_INODE_DEVICES) }
-}
-
-fn is_pinned(list: *mut bindings::list_head) -> bool {
-    // SAFETY: Callers have a reference of the inode that embeds it.
-    !ptr::eq(unsafe { (*list).next }, list)
-}
-
 impl Drop for Inode<'_> {
     fn drop(&mut self) {
         // SAFETY: The type's invariant has a reference, which goes.
@@ -216,49 +96,162 @@ impl Drop for Inode<'_> {
     }
 }
 
-/// An inode with a reference that keeps its superblock mounted. Not to be dropped under locks: the
-/// last reference of a superblock unmounts it, which takes `kernfs_supers_rwsem`.
+/// An inode with a reference that keeps its superblock mounted. Not to be dropped under locks.
 ///
 /// # Invariants
 ///
-/// `_super` is that of `inode`, and is dropped after it.
-pub(super) struct HeldInode {
-    inode: Inode<'static>,
-    _super: ActiveSuper,
-}
+/// Holds a reference of the inode of a removed node, and one of `s_active` of its superblock.
+/// Nobody else has one of the same inode, as its node is removed once.
+pub(super) struct HeldInode(NonNull<bindings::inode>);
 
 impl HeldInode {
-    /// Leaves both references at the inode, for [`Inode::unpin`]: a watch on the whole superblock
-    /// keeps no inode.
-    pub(super) fn pin(self) {
-        let list = self.inode.pin_mark();
-        let mark: *mut bindings::list_head = ptr::addr_of!(PINNED).cast_mut().cast();
-        // SAFETY: Nobody uses `i_devices` of kernfs's inodes; only the one who removes the node has
-        // to do with the pin. The mark is never followed.
-        unsafe { (*list).next = mark };
-        core::mem::forget(self);
+    fn as_ptr(&self) -> *mut bindings::inode {
+        self.0.as_ptr()
     }
 
-    pub(super) fn inode(&self) -> &Inode<'static> {
-        &self.inode
+    /// The removed node, of which the inode has a reference.
+    pub(super) fn node(&self) -> &Node {
+        // SAFETY: The type's invariant keeps the inode.
+        unsafe { Node::from_raw((*self.as_ptr()).i_private.cast()) }
+    }
+
+    pub(super) fn lock(&self) -> LockedInode<'_> {
+        // SAFETY: The type's invariant keeps the inode, and `'_` the value.
+        unsafe { LockedInode::lock(self.0) }
+    }
+
+    /// Finds a dentry by which the inode can be looked up; of a directory, also one that is
+    /// unhashed. Wraps `d_find_alias()`.
+    pub(super) fn find_alias(&self) -> Option<Alias> {
+        // SAFETY: The type's invariant keeps the inode.
+        let ptr = NonNull::new(unsafe { bindings::d_find_alias(self.as_ptr()) })?;
+        // INVARIANT: `d_find_alias()` took a reference.
+        Some(Alias::from_referenced(ptr))
+    }
+
+    /// Has all dentries go that nobody uses: with the last one, VFS reports an inode without links.
+    /// Wraps `d_prune_aliases()`; may sleep.
+    pub(super) fn prune_aliases(&self) {
+        // SAFETY: The type's invariant keeps the inode.
+        unsafe { bindings::d_prune_aliases(self.as_ptr()) };
+    }
+
+    /// Of a removed directory: lookups, readdir(3) and so on fail, as rmdir(2) has them fail.
+    pub(super) fn mark_dead(&self) {
+        // SAFETY: The type's invariant keeps the inode; the flags are changed atomically.
+        unsafe { shim::rkernfs_set_dead(self.as_ptr()) };
+    }
+
+    /// Reports the inode as deleted and drops its marks. Wraps `fsnotify_inoderemove()`.
+    pub(super) fn report_removed(&self) {
+        // SAFETY: The type's invariant keeps the inode.
+        unsafe { shim::rkernfs_inoderemove(self.as_ptr()) };
+    }
+
+    /// Gives the references away, for a list: its address, and where that of another may be kept.
+    pub(super) fn into_address(self) -> (usize, &'static Atomic<usize>) {
+        let address = self.as_ptr() as usize;
+        core::mem::forget(self);
+        // SAFETY: The references were just given away.
+        (address, unsafe { Self::link_at(address) })
+    }
+
+    /// # Safety
+    ///
+    /// `address` must be one that [`HeldInode::into_address`] told, until
+    /// [`HeldInode::from_address`].
+    pub(super) unsafe fn link_at<'a>(address: usize) -> &'a Atomic<usize> {
+        let inode: *mut bindings::inode = address as *mut bindings::inode;
+        // SAFETY: The references that were given away keep the inode.
+        let list = unsafe { devices(inode) };
+        // SAFETY: The same; inodes of devices alone use `i_devices`.
+        unsafe { Atomic::from_ptr(ptr::addr_of_mut!((*list).next).cast()) }
+    }
+
+    /// Another such place.
+    ///
+    /// # Safety
+    ///
+    /// As for [`HeldInode::link_at`].
+    pub(super) unsafe fn second_link_at<'a>(address: usize) -> &'a Atomic<usize> {
+        let inode: *mut bindings::inode = address as *mut bindings::inode;
+        // SAFETY: The references that were given away keep the inode.
+        let list = unsafe { devices(inode) };
+        // SAFETY: The same; inodes of devices alone use `i_devices`.
+        unsafe { Atomic::from_ptr(ptr::addr_of_mut!((*list).prev).cast()) }
+    }
+
+    /// The removed node.
+    ///
+    /// # Safety
+    ///
+    /// As for [`HeldInode::link_at`].
+    pub(super) unsafe fn node_at<'a>(address: usize) -> &'a Node {
+        let inode = address as *const bindings::inode;
+        // SAFETY: The references that were given away keep the inode, which has one of its node.
+        unsafe { Node::from_raw((*inode).i_private.cast()) }
+    }
+
+    /// The value, and what is kept in the place.
+    ///
+    /// # Safety
+    ///
+    /// `address` must come from [`HeldInode::into_address`], once for each.
+    pub(super) unsafe fn from_address(address: usize) -> (Self, usize) {
+        // SAFETY: It is that of an inode.
+        let inode = unsafe { NonNull::new_unchecked(address as *mut bindings::inode) };
+        // SAFETY: The references that were given away keep it.
+        let list = unsafe { devices(inode.as_ptr()) };
+        // SAFETY: The same. Who gets the memory next takes the list to be empty.
+        let link = unsafe { ptr::addr_of_mut!((*list).next).replace(list) };
+        // SAFETY: The same.
+        unsafe { (*list).prev = list };
+        // INVARIANT: As it was in `into_address()`.
+        (Self(inode), link as usize)
+    }
+
+    /// Lets it go, also if that unmounts the superblock, which may take long.
+    pub(super) fn put(self) {
+        // SAFETY: The type's invariant keeps the inode, whose superblock is constant.
+        let sb = unsafe { (*self.as_ptr()).i_sb };
+        // SAFETY: The reference goes.
+        unsafe { bindings::iput(self.as_ptr()) };
+        core::mem::forget(self);
+        // SAFETY: The reference of the superblock goes, too.
+        unsafe { bindings::deactivate_super(sb) };
     }
 }
 
-/// What `i_devices.next` of a pinned inode points to. Nothing is stored there.
-static PINNED: Atomic<usize> = Atomic::new(0);
-
-/// A reference that keeps a superblock mounted. Dropping it is `deactivate_super()`.
-///
-/// # Invariants
-///
-/// Holds a reference of `s_active`.
-struct ActiveSuper(*mut bindings::super_block);
-
-impl Drop for ActiveSuper {
+impl Drop for HeldInode {
     fn drop(&mut self) {
+        // SAFETY: The type's invariant keeps the inode, whose superblock is constant.
+        let sb = unsafe { (*self.as_ptr()).i_sb };
+        // SAFETY: The type's invariant keeps the superblock.
+        let last = unsafe { ptr::addr_of!((*sb).s_active.counter).read_volatile() } == 1;
+        // Whose superblock it is, has just unmounted it, and does not wait; nor is anybody else to.
+        let held = Self(self.0);
+        if last {
+            return deferral::put_later(held);
+        }
+        core::mem::forget(held);
         // SAFETY: The type's invariant has a reference, which goes.
-        unsafe { bindings::deactivate_super(self.0) };
+        unsafe { bindings::iput(self.as_ptr()) };
+        // SAFETY: The type's invariant has a reference of the superblock, which goes.
+        if !unsafe { shim::rkernfs_put_active_super(sb) } {
+            // SAFETY: The same.
+            unsafe { bindings::deactivate_super(sb) };
+        }
     }
+}
+
+/// `i_devices`.
+///
+/// # Safety
+///
+/// `inode` must be one that is kept.
+unsafe fn devices(inode: *mut bindings::inode) -> *mut bindings::list_head {
+    // SAFETY: The caller keeps the inode.
+    unsafe { shim::member(inode, shim::RKERNFS_INODE_DEVICES) }
 }
 
 /// `i_lock` of an inode held: its dentries neither come nor go, and VFS does not decide whether to
@@ -269,8 +262,6 @@ impl Drop for ActiveSuper {
 /// The current task holds the lock. `inode` is alive for `'i`.
 pub(super) struct LockedInode<'i> {
     inode: NonNull<bindings::inode>,
-    /// References that the one who asks has.
-    own: i32,
     _inode: PhantomData<(&'i (), *mut ())>,
 }
 
@@ -287,7 +278,7 @@ impl<'s> LockedInode<'s> {
         let locked = inode
             // SAFETY: RCU keeps the inode until it is known to have a reference, without which
             // kernfs's are freed (`drop_inode()`), and whose end then waits for the lock.
-            .map(|inode| unsafe { Self::lock(inode, 0) })
+            .map(|inode| unsafe { Self::lock(inode) })
             .filter(|locked| locked.references() > 0);
         // SAFETY: The section was entered above.
         unsafe { shim::rkernfs_rcu_read_unlock() };
@@ -299,13 +290,12 @@ impl LockedInode<'_> {
     /// # Safety
     ///
     /// `inode` must be alive for the value's lifetime.
-    unsafe fn lock(inode: NonNull<bindings::inode>, own: i32) -> Self {
+    unsafe fn lock(inode: NonNull<bindings::inode>) -> Self {
         // SAFETY: The caller keeps the inode.
         unsafe { shim::rkernfs_spin_lock(ptr::addr_of_mut!((*inode.as_ptr()).i_lock).cast()) };
         // INVARIANT: Just taken; the caller promises the rest.
         Self {
             inode,
-            own,
             _inode: PhantomData,
         }
     }
@@ -326,23 +316,49 @@ impl LockedInode<'_> {
         self.inode.as_ptr()
     }
 
+    /// Takes references of the inode and its superblock. `None` if that is being unmounted, which
+    /// ends its watches.
+    pub(super) fn hold(&self) -> Option<HeldInode> {
+        // SAFETY: The type's invariant keeps the inode, whose superblock is constant.
+        let sb = unsafe { (*self.as_ptr()).i_sb };
+        // SAFETY: An inode that is alive keeps the memory of its superblock.
+        if !unsafe { shim::rkernfs_get_active_super(sb) } {
+            return None;
+        }
+        // SAFETY: The inode has a reference, as it was found or is referenced.
+        unsafe { bindings::ihold(self.as_ptr()) };
+        // INVARIANT: Both were just taken.
+        Some(HeldInode(self.inode))
+    }
+
     /// Whether a link to the inode is left.
     pub(super) fn is_linked(&self) -> bool {
         // SAFETY: The type's invariant keeps the inode.
         unsafe { (*self.as_ptr()).__bindgen_anon_1.i_nlink != 0 }
     }
 
-    /// Says that no link to the inode is left, and that nobody gets the inode any more who does not
-    /// have it: with another dentry, he could have VFS report it twice. Wraps `clear_nlink()`.
+    /// Says that no link to the inode is left. Wraps `clear_nlink()`.
     ///
     /// `_iattr` keeps `kernfs_refresh_inode()` away.
     pub(super) fn clear_nlink(&self, _iattr: &Iattr<'_, '_>) {
         // SAFETY: The type's invariant keeps the inode and has `i_lock`; link counts of kernfs's
         // change under `kernfs_iattr_rwsem`, and are read under `i_lock`.
-        unsafe {
-            bindings::clear_nlink(self.as_ptr());
-            shim::rkernfs_refuse_lookups(self.as_ptr());
-        }
+        unsafe { bindings::clear_nlink(self.as_ptr()) };
+    }
+
+    /// The same of an inode that was reported without a dentry, and gets none: with none, nobody
+    /// has it refreshed.
+    pub(super) fn end(&self) {
+        debug_assert!(self.lacks_dentry());
+        // SAFETY: The type's invariant keeps the inode and has `i_lock`.
+        unsafe { bindings::clear_nlink(self.as_ptr()) };
+    }
+
+    /// Has nobody get the inode any more who does not have it: with another dentry, he could have
+    /// VFS report it twice.
+    pub(super) fn refuse_lookups(&self) {
+        // SAFETY: The type's invariant keeps the inode and has `i_lock`.
+        unsafe { shim::rkernfs_refuse_lookups(self.as_ptr()) };
     }
 
     fn aliases(&self) -> impl Iterator<Item = *mut bindings::dentry> + '_ {
@@ -367,43 +383,37 @@ impl LockedInode<'_> {
     /// that stays so: `kernfs_dop_revalidate()`, which a walk calls with a reference of the dentry,
     /// refuses.
     pub(super) fn is_idle(&self) -> bool {
-        let mut known = self.own;
         !self.is_watched()
             && self.aliases().all(|dentry| {
-                known += 1;
                 // SAFETY: `i_lock` keeps the dentry on the list.
                 unsafe { count(dentry) == 0 }
             })
-            && self.references() == known
     }
 
     /// Whether the inode itself carries marks of inotify or fanotify.
-    fn is_watched(&self) -> bool {
+    pub(super) fn is_watched(&self) -> bool {
         // SAFETY: The type's invariant keeps the inode; the pointer is not followed.
         unsafe { !(*self.as_ptr()).i_fsnotify_marks.is_null() }
     }
 
-    /// Who keeps the inode, besides the one who asks.
-    pub(super) fn holders(&self) -> Holders {
-        let (mut dentries, mut unused) = (0, 0);
+    /// Whether the inode has no dentry, with whose end VFS would report it.
+    pub(super) fn lacks_dentry(&self) -> bool {
+        self.aliases().next().is_none()
+    }
+
+    /// Has each dentry go with its last reference, rather than stay in the cache until memory is
+    /// short. They can be looked up until then. Returns whether any has none, so that none goes.
+    ///
+    /// `is_file`: what somebody uses is unhashed as well, as by unlink(2), so that an open file is
+    /// told from one that is still there (`"(deleted)"`, `IN_EXCL_UNLINK`). Not what something is
+    /// mounted on: a lookup by name is to find it, and have that detached.
+    pub(super) fn uncache(&self, is_file: bool) -> bool {
+        let mut unused = false;
         for dentry in self.aliases() {
-            dentries += 1;
-            // SAFETY: `i_lock` keeps the dentry on the list.
-            unused += i32::from(unsafe { count(dentry) } == 0);
+            // SAFETY: `i_lock` keeps the dentry, and comes before its lock.
+            unused |= unsafe { shim::rkernfs_uncache_dentry(dentry, is_file) } == 0;
         }
-        let inode = self.as_ptr();
-        let watched = self.is_watched();
-        // SAFETY: The type's invariant keeps the inode.
-        let pinned = is_pinned(unsafe { pin_mark(inode) });
-        // That of the pin, one for each dentry, one for all marks together.
-        let known = self.own + i32::from(pinned) + dentries + i32::from(watched);
-        Holders {
-            dentries,
-            unused,
-            watched,
-            pinned,
-            others: self.references() > known,
-        }
+        unused
     }
 
     /// Whether the current task is in vfs_rmdir(), for the directory of which this is the inode, or
@@ -433,36 +443,5 @@ impl Drop for LockedInode<'_> {
     fn drop(&mut self) {
         // SAFETY: By the type's invariant this task holds it.
         unsafe { shim::rkernfs_spin_unlock(ptr::addr_of_mut!((*self.as_ptr()).i_lock).cast()) };
-    }
-}
-
-/// Who keeps an inode, besides the one who asks.
-pub(super) struct Holders {
-    /// Number of dentries.
-    dentries: i32,
-    /// Number of those that nobody has a reference of: no open file, no walk, no mount.
-    unused: i32,
-    /// The inode itself carries marks of inotify or fanotify.
-    watched: bool,
-    /// It is kept for a mark on the whole superblock.
-    pinned: bool,
-    /// Somebody has a reference of the inode without a dentry.
-    pub(super) others: bool,
-}
-
-impl Holders {
-    /// Whether the inode has no dentry, with whose end VFS would report it.
-    pub(super) fn lacks_dentry(&self) -> bool {
-        self.dentries == 0
-    }
-
-    /// Whether there is a dentry that nobody has a reference of, so that none goes.
-    pub(super) fn has_unused_dentry(&self) -> bool {
-        self.unused > 0
-    }
-
-    /// Whether VFS would never report the inode, though somebody waits for it.
-    pub(super) fn is_orphan(&self) -> bool {
-        self.lacks_dentry() && (self.watched || self.pinned)
     }
 }

@@ -21,7 +21,7 @@ use crate::{
     node::{Node, Root},
     shim,
 };
-use core::marker::PhantomData;
+use core::{marker::PhantomData, ops::Deref};
 use kernel::bindings;
 
 /// A lifetime that is equal to none but itself.
@@ -104,7 +104,63 @@ impl Drop for RemovalsExcluded<'_> {
     }
 }
 
-/// `kernfs_rwsem` held exclusively, under [`Supers`]: the tree's shape does not change.
+/// `kernfs_rwsem` held, shared or exclusively: children, parents and names stay as they are while
+/// the value is borrowed.
+///
+/// # Invariants
+///
+/// The current task holds the lock, and each [`Member`] with this `'id` is a node of its hierarchy.
+pub(super) struct Shape<'id>(Brand<'id>, NotSend);
+
+/// `kernfs_rwsem` held shared: nobody removes anything. Below none of the others; only
+/// `kernfs_iattr_rwsem` (shared) and `i_lock` may follow.
+///
+/// # Invariants
+///
+/// The current task holds the lock of `root`, whose nodes each [`Member`] with this `'id` is one of.
+pub(super) struct Shared<'id> {
+    root: &'id Root,
+    shape: Shape<'id>,
+}
+
+impl Shared<'_> {
+    /// Takes the lock of the hierarchy of `node`, sleeping until it is free, and has `f` work on
+    /// it. The reference of `node` keeps the hierarchy.
+    pub(super) fn lock<R>(
+        node: &Node,
+        f: impl for<'new, 'm> FnOnce(&'m Shared<'new>, &'m Member<'new>) -> R,
+    ) -> R {
+        let root = node.root();
+        // SAFETY: The invariant of `Root` keeps it while it is borrowed.
+        unsafe { bindings::down_read(root.kernfs_rwsem()) };
+        // `f` takes any lifetime, so it cannot know that this one is that of the reference.
+        // INVARIANT: Just taken; `f` gets the only brand of its kind.
+        let lock = Shared {
+            root,
+            shape: Shape(PhantomData, PhantomData),
+        };
+        // SAFETY: `lock` locks the hierarchy of `node`, and has the only brand of its kind.
+        f(&lock, unsafe { Member::new(node) })
+    }
+}
+
+impl<'id> Deref for Shared<'id> {
+    type Target = Shape<'id>;
+
+    fn deref(&self) -> &Shape<'id> {
+        &self.shape
+    }
+}
+
+impl Drop for Shared<'_> {
+    fn drop(&mut self) {
+        // SAFETY: By the type's invariant this task holds it, as the value cannot be sent.
+        unsafe { bindings::up_read(self.root.kernfs_rwsem()) };
+    }
+}
+
+/// `kernfs_rwsem` held exclusively, under [`Supers`]: the tree's shape does not change, but by the
+/// one who has the value.
 ///
 /// # Invariants
 ///
@@ -112,7 +168,15 @@ impl Drop for RemovalsExcluded<'_> {
 /// a node of that hierarchy.
 pub(super) struct Tree<'id> {
     supers: Supers<'id>,
-    _brand: Brand<'id>,
+    shape: Shape<'id>,
+}
+
+impl<'id> Deref for Tree<'id> {
+    type Target = Shape<'id>;
+
+    fn deref(&self) -> &Shape<'id> {
+        &self.shape
+    }
 }
 
 impl<'id> Tree<'id> {
@@ -135,7 +199,7 @@ impl<'id> Tree<'id> {
         // INVARIANT: Just taken; `lock()` and `unlocked()` see to the brand.
         Self {
             supers,
-            _brand: PhantomData,
+            shape: Shape(PhantomData, PhantomData),
         }
     }
 

@@ -14,6 +14,9 @@
 //! 4. [`release`]: ends what VFS would not end by itself. Not under the caller's locks:
 //!    [`deferral`] says when.
 //!
+//! Beside it, [`lookup`]: who gives an inode a dentry, and so could have VFS report it, does that
+//! while nothing is removed.
+//!
 //! Nothing here allocates where that can fail, but for an inode that only a mark on the whole
 //! superblock asks for.
 
@@ -21,11 +24,14 @@ mod batch;
 mod deferral;
 mod dentry;
 pub(crate) mod entry;
+mod final_text;
 pub(crate) mod inode;
 pub(crate) mod locks;
+pub(crate) mod lookup;
 mod names;
 mod nlink;
 mod node;
+mod pollers;
 mod release;
 pub(crate) mod stats;
 pub(crate) mod supers;

@@ -5,7 +5,7 @@
 //! C headers: `include/linux/kernfs.h`, `include/linux/stringhash.h`.
 
 use super::{
-    locks::Tree,
+    locks::{Shape, Tree},
     node::{is_linked, Member},
 };
 use crate::{
@@ -18,10 +18,11 @@ use core::{
     ffi::{c_void, CStr},
     marker::PhantomData,
     ptr,
+    sync::atomic::{fence, Ordering::Acquire},
 };
 use kernel::{bindings, ffi::c_char};
 
-const NS: u16 = bindings::kernfs_node_flag_KERNFS_NS as u16;
+pub(super) const NS: u16 = bindings::kernfs_node_flag_KERNFS_NS as u16;
 
 /// The directory in which a child was last found, and that one's number. Hints: those who remove a
 /// group of files, as cgroup and sysfs do, go in the order in which they made them, and numbers are
@@ -70,28 +71,40 @@ impl<'id> Member<'id> {
             return None;
         }
         let number = LAST_NUMBER.load(Relaxed).wrapping_add(1) as u32;
-        // SAFETY: The read-side section ends below, and nothing in it sleeps.
-        unsafe { shim::rkernfs_rcu_read_lock() };
+        // SAFETY: The lock of `tree` keeps the root.
+        let lock = unsafe { shim::rkernfs_idr_lock(tree.root().as_ptr()) };
+        // SAFETY: The lock of a hierarchy that is kept.
+        unsafe { shim::rkernfs_spin_lock(lock) };
         // SAFETY: The lock of `tree` keeps the root.
         let kn =
             unsafe { bindings::idr_find(tree.root().ino_idr(), number as kernel::ffi::c_ulong) };
         let is_child = |kn: &*mut bindings::kernfs_node| {
-            !kn.is_null()
-                // SAFETY: Nodes in the list are freed a grace period after they were taken off it.
-                && unsafe { parent_of(*kn) } == self.as_ptr()
-                // SAFETY: The same. A node gets a parent after `rb` says that it is not linked.
-                && unsafe { is_linked(*kn, tree) }
+            if kn.is_null() {
+                return false;
+            }
+            // SAFETY: Nodes are taken off the list before they are freed, without a grace period if
+            // they could not be made; that takes the lock.
+            let parent = unsafe { parent_of(*kn) };
+            // A node gets a parent after `rb` says that it is not linked.
+            fence(Acquire);
+            // SAFETY: The same.
+            parent == self.as_ptr() && unsafe { is_linked(*kn, tree) }
         };
         let kn = Some(kn.cast()).filter(is_child);
-        // SAFETY: The section was entered above.
-        unsafe { shim::rkernfs_rcu_read_unlock() };
+        // SAFETY: This task took the lock above.
+        unsafe { shim::rkernfs_spin_unlock(lock) };
         // SAFETY: It is linked, and stays while `tree` is borrowed.
         let child = unsafe { Self::from_rb(ptr::addr_of_mut!((*kn?).rb)) };
         child.has_name(name, tree).then_some(child)
     }
 
     /// Finds a child by its hash, name and namespace's key.
-    fn search<'t>(&'t self, name: Name<'_>, key: u64, tree: &'t Tree<'id>) -> Option<&'t Self> {
+    pub(super) fn search<'t>(
+        &'t self,
+        name: Name<'_>,
+        key: u64,
+        tree: &'t Shape<'id>,
+    ) -> Option<&'t Self> {
         let hash = name.hash(key);
         // SAFETY: `tree` keeps the children as they are.
         let mut rb = unsafe { (*self.children()).rb_node };
@@ -118,7 +131,7 @@ impl<'id> Member<'id> {
 
     /// Compares a namespace's key and a name with those of the node. With the hash before them,
     /// this is what siblings are ordered by: `kernfs_name_compare()`.
-    fn compare(&self, ns: u64, name: Name<'_>, tree: &Tree<'id>) -> Ordering {
+    fn compare(&self, ns: u64, name: Name<'_>, tree: &Shape<'id>) -> Ordering {
         let kn = self.as_ptr();
         // SAFETY: A node's tag is null or one of the root's namespace type.
         let own_ns = unsafe { ns_key((*kn).ns.cast()) };
@@ -132,7 +145,7 @@ impl<'id> Member<'id> {
             .then_with(|| unsafe { bindings::strcmp(name.ptr, own_name) }.cmp(&0))
     }
 
-    fn has_name(&self, name: Name<'_>, _tree: &Tree<'id>) -> bool {
+    fn has_name(&self, name: Name<'_>, _tree: &Shape<'id>) -> bool {
         // SAFETY: The invariant of `Node` keeps it; the name does not change under `_tree`.
         let own_name = unsafe { name_of(self.as_ptr()) };
         // SAFETY: Both names are terminated.
@@ -145,7 +158,7 @@ impl<'id> Member<'id> {
 /// # Safety
 ///
 /// `ns` must be null or a tag of the root's namespace type.
-unsafe fn ns_key(ns: *const c_void) -> u64 {
+pub(super) unsafe fn ns_key(ns: *const c_void) -> u64 {
     if ns.is_null() {
         return 0;
     }

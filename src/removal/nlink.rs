@@ -3,33 +3,31 @@
 //! Clearing the link count of a removed node's inodes: `kernfs_clear_inode_nlink()` of the series.
 //!
 //! VFS reports an inode (`fsnotify_inoderemove()`) when its last dentry goes and its link count is
-//! 0; both are read together, under `i_lock`. So what an inode looks like at that moment says what
-//! follows:
+//! 0; `dentry_unlink_inode()` reads both together, under `i_lock`. Nobody gets a dentry of the inode
+//! any more who has none ([`lookup`](super::lookup)). So what it looks like as its node is removed
+//! says what follows, whoever keeps it without a dentry, and for however long. (Before 6.12.117, and
+//! in 7.2, the count is read when the lock was let go: who dropped the last dentry before the removal
+//! may report the inode once more, when it has no marks any more.)
 //!
 //! | it has | its link count | then |
 //! |---|---|---|
 //! | no mark, and nobody who could add one | cleared | nothing: VFS ends it, now or when memory is short |
-//! | dentries that somebody uses, or that rmdir(2) is about to drop | cleared | VFS reports it with the last one, as `d_mark_dontcache()` has that go with its last reference |
-//! | a dentry that nobody uses, or a directory's that rmdir(2) does not remove | cleared | the same, but the release stage has the dentry go |
-//! | somebody who has it without a dentry, and so may make one | kept | the release stage looks again |
-//! | no dentry, but a mark | kept | the release stage clears, gives it a dentry, and has that go |
-//!
-//! Without a dentry the count is kept, so that nobody but the release stage ever reports the inode:
-//! also a dentry that somebody makes of a file handle, and lets go meanwhile, does not.
+//! | dentries that somebody uses, or that rmdir(2) is about to drop | cleared | VFS reports it with the last one, as none stays in the cache |
+//! | a dentry that nobody uses | cleared | the same, but the release stage has the dentry go |
+//! | no dentry, but a mark, or a mark on the whole superblock asks | kept | the release stage reports it |
+//! | the same, of a directory that rmdir(2) does not remove: its dentry is kept by those in it, too | kept | the release stage looks who does |
+//! | what rmdir(2) removes, and files in it have yet to be reported | kept | the release stage ends it, after its files |
 
 use super::{
-    batch::Todo,
+    batch::Batch,
     deferral,
-    inode::{Inode, LockedInode},
+    inode::{HeldInode, Inode, LockedInode},
     locks::{Iattr, Tree},
     node::Member,
     stats,
     supers::Super,
 };
-use crate::{
-    node::{Kind, Node},
-    shim,
-};
+use crate::node::{Kind, Node};
 
 /// Whether any superblock may have an inode of `node`, which has just been unlinked: each inode
 /// holds a reference of its node, from `kernfs_init_inode()` to `kernfs_evict_inode()`, when nobody
@@ -40,9 +38,7 @@ use crate::{
 ///
 /// | who | excluded from a removal by |
 /// |---|---|
-/// | `kernfs_iop_lookup()`, `kernfs_fill_super()` | `kernfs_rwsem` (shared) |
-/// | `kernfs_fh_to_dentry()`, `kernfs_fh_to_parent()`, `kernfs_get_parent_dentry()` since 7.3 | `kernfs_rwsem` (shared) |
-/// | the same before 7.3 | nothing; but they have a reference meanwhile, which they got while the node was active ([`find_by_id`](super::entry)), or an inode of a child |
+/// | [`lookup`](super::lookup), `kernfs_fill_super()` | `kernfs_rwsem` (shared) |
 /// | `cgroup_may_write()`, of `cgroup.procs` | `cgroup_mutex`, under which that file is removed |
 /// | [`notify`](crate::notify), to report a change | `kernfs_rwsem` (shared) |
 /// | [`make`] | it is the removal |
@@ -56,103 +52,41 @@ pub(super) fn may_have_inode(node: &Node, known: i32) -> bool {
     node.references() > known
 }
 
-/// Whether inodes of `node` may be made of file handles without `kernfs_rwsem`.
-fn bypasses_rwsem(node: &Node) -> bool {
-    // SAFETY: A node's root lives as long as it.
-    unsafe { shim::rkernfs_handles_bypass_rwsem(node.root().as_ptr()) }
-}
-
-/// Whether the file `node` may get another inode yet, from a file handle: somebody has a reference
-/// besides the `known` ones.
-fn may_get_inode(node: &Node, known: i32) -> bool {
-    may_have_inode(node, known) && bypasses_rwsem(node)
-}
-
-/// When [`clear`] is called.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum Pass {
-    /// As the node is removed. Where a mark on the whole superblock wants to hear of that, the inode
-    /// is made if there is none.
-    Removal,
-    /// From the release stage.
-    Again,
-}
-
-/// Clears the link count of the inode that `node` has in each superblock, and returns what that
-/// leaves to do.
+/// Clears the link count of the inode that `node` has in each superblock. Where a mark on the whole
+/// superblock wants to hear of the removal, the inode is made if there is none. What that leaves to
+/// do goes to `batch`.
 #[inline(always)]
-pub(super) fn clear<'id>(
-    iattr: &Iattr<'_, 'id>,
-    node: &Member<'id>,
-    known: i32,
-    pass: Pass,
-) -> Todo {
-    let mut todo = Todo::default();
+pub(super) fn clear<'id>(iattr: &Iattr<'_, 'id>, node: &Member<'id>, batch: &mut Batch) {
     if cfg!(omit_clear_nlink) {
-        return todo;
+        return;
     }
-    let mut known = known;
     for sb in iattr.tree().supers().may_know(node) {
         stats::LOOKUPS.add(1);
-        let report = pass == Pass::Removal && sb.reports_removal_of(node);
-        let outcome = if report {
-            Outcome::InUse
-        } else {
-            clear_idle(iattr, node, &sb, known + 1)
-        };
-        let outcome = match outcome {
-            Outcome::InUse => clear_in_use(iattr, node, &sb, report, pass, &mut todo),
-            done => done,
-        };
-        known += i32::from(outcome != Outcome::NoInode);
-        match outcome {
-            Outcome::EndedByVfs => stats::LEFT_TO_VFS.add(1),
-            Outcome::Cleared => todo.cleared = todo.cleared.saturating_add(1),
-            _ => {}
+        let report = sb.reports_removal_of(node);
+        match LockedInode::find(&sb, node) {
+            Some(inode) if inode.is_of(node) => {
+                if !report && inode.is_idle() {
+                    clear_idle(iattr, &inode);
+                } else {
+                    clear_in_use(iattr, node, &inode, report, batch);
+                }
+            }
+            None if !report => {}
+            found => {
+                drop(found);
+                clear_new(iattr, node, &sb, report, batch);
+            }
         }
     }
-    if todo.cleared > 0 {
-        stats::INODES_CLEARED.add(u64::from(todo.cleared));
-    }
-    // A directory's new inode comes with a cleared link count; see `keep_nlink_clear()`.
-    todo.late = may_get_inode(node, known) && node.kind() == Kind::File;
-    todo
 }
 
-/// What was done with the inode in one superblock.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Outcome {
-    /// There is none.
-    NoInode,
-    /// Nothing yet: it has to be looked at with a reference.
-    InUse,
-    /// Cleared before.
-    Unchanged,
-    /// Cleared. VFS does the rest.
-    EndedByVfs,
-    /// Cleared. The release stage has its dentry go.
-    Cleared,
-    /// Not cleared: see [`Holders::is_orphan`](super::inode::Holders::is_orphan), or somebody may
-    /// make a dentry of it.
-    Orphan,
-}
-
-/// The inode that nobody watches, nor could: most are, and need no reference. `known` includes the
-/// inode's own reference of the node.
-#[inline(always)]
-fn clear_idle(iattr: &Iattr<'_, '_>, node: &Node, sb: &Super<'_>, known: i32) -> Outcome {
-    let Some(inode) = LockedInode::find(sb, node) else {
-        return Outcome::NoInode;
-    };
-    // Before the look at who holds the inode: who comes by file handle has the node first.
-    if may_get_inode(node, known) || !inode.is_of(node) || !inode.is_idle() {
-        return Outcome::InUse;
+/// The inode that nobody watches, nor could: most are.
+fn clear_idle(iattr: &Iattr<'_, '_>, inode: &LockedInode<'_>) {
+    if inode.is_linked() {
+        inode.refuse_lookups();
+        inode.clear_nlink(iattr);
+        stats::LEFT_TO_VFS.add(1);
     }
-    if !inode.is_linked() {
-        return Outcome::Unchanged;
-    }
-    inode.clear_nlink(iattr);
-    Outcome::EndedByVfs
 }
 
 /// Any other. `report`: a mark on the whole superblock wants to hear of it.
@@ -160,59 +94,83 @@ fn clear_idle(iattr: &Iattr<'_, '_>, node: &Node, sb: &Super<'_>, known: i32) ->
 fn clear_in_use(
     iattr: &Iattr<'_, '_>,
     node: &Node,
+    inode: &LockedInode<'_>,
+    report: bool,
+    batch: &mut Batch,
+) {
+    if !inode.is_linked() {
+        return;
+    }
+    inode.refuse_lookups();
+    let is_told = report || inode.is_watched();
+    let is_dir = node.kind() == Kind::Dir;
+    let in_rmdir = inode.is_in_rmdir();
+    // Before the link count is cleared: whoever is not seen to use a dentry let it go before that,
+    // and it stays in the cache.
+    let unused = inode.uncache(!is_dir);
+    let is_kept = if in_rmdir { waits(batch) } else { is_dir };
+    if is_told && (is_kept || inode.lacks_dentry()) {
+        push(batch, inode.hold());
+        return;
+    }
+    inode.clear_nlink(iattr);
+    let is_left = is_dir || unused;
+    let held = if is_left && !in_rmdir && (report || !inode.is_idle()) {
+        inode.hold()
+    } else {
+        None
+    };
+    if held.is_some() {
+        stats::INODES_CLEARED.add(1);
+        stats::DENTRIES_UNCACHED.add(1);
+    } else {
+        stats::LEFT_TO_VFS.add(1);
+    }
+    push(batch, held);
+}
+
+/// Whether files that the current task removed are not told yet, by rmdir(2) one by one.
+fn waits(batch: &Batch) -> bool {
+    batch.has_inodes() || deferral::has_own()
+}
+
+fn push(batch: &mut Batch, inode: Option<HeldInode>) {
+    if let Some(inode) = inode {
+        if !cfg!(omit_release) {
+            batch.push(inode);
+        }
+    }
+}
+
+/// Clears the link count of an inode for which it was kept, if it has a dentry: somebody uses that,
+/// and VFS reports the inode when he does not any more.
+pub(super) fn clear_kept(inode: &HeldInode) {
+    Tree::lock(inode.node(), |tree, _node| {
+        let iattr = tree.iattr();
+        let locked = inode.lock();
+        if locked.is_linked() && !locked.lacks_dentry() {
+            locked.clear_nlink(&iattr);
+            stats::LEFT_TO_VFS.add(1);
+        }
+    });
+}
+
+/// An inode that is made for a mark on the whole superblock; or that somebody else is making, while
+/// livepatch has tasks run the kernel's functions yet.
+#[cold]
+fn clear_new<'id>(
+    iattr: &Iattr<'_, 'id>,
+    node: &Member<'id>,
     sb: &Super<'_>,
     report: bool,
-    pass: Pass,
-    todo: &mut Todo,
-) -> Outcome {
+    batch: &mut Batch,
+) {
     let inode = match Inode::lookup(sb, node) {
         None if report => make(sb, node, iattr.tree()),
         found => found,
     };
-    let Some(inode) = inode else {
-        return Outcome::NoInode;
-    };
-    // It may have got a dentry since; the release stage takes what pins it.
-    todo.orphans |= pass == Pass::Again && inode.is_pinned();
-    let outcome = clear_held(iattr, node, &inode, report);
-    if outcome == Outcome::Orphan {
-        todo.orphans = true;
-        pin_for_report(inode, report);
-    }
-    outcome
-}
-
-fn clear_held(iattr: &Iattr<'_, '_>, node: &Node, inode: &Inode<'_>, report: bool) -> Outcome {
-    // Before the look at who uses a dentry: who is seen to, lets it go by this.
-    inode.mark_dontcache();
-    let locked = inode.lock();
-    let holders = locked.holders();
-    if holders.is_orphan() || report && holders.lacks_dentry() {
-        return Outcome::Orphan;
-    }
-    if !locked.is_linked() {
-        return Outcome::Unchanged;
-    }
-    // He may make a dentry as the one that there is goes, and VFS would report both.
-    if holders.others && !deferral::is_exiting() {
-        return Outcome::Orphan;
-    }
-    locked.clear_nlink(iattr);
-    if locked.is_idle() && !report || locked.is_in_rmdir() {
-        return Outcome::EndedByVfs;
-    }
-    if node.kind() == Kind::Dir || holders.has_unused_dentry() {
-        return Outcome::Cleared;
-    }
-    Outcome::EndedByVfs
-}
-
-/// A mark on the whole superblock keeps no inode.
-fn pin_for_report(inode: Inode<'_>, report: bool) {
-    if report && !inode.is_pinned() {
-        if let Some(held) = inode.hold() {
-            held.pin();
-        }
+    if let Some(inode) = inode {
+        clear_in_use(iattr, node, &inode.lock(), report, batch);
     }
 }
 

@@ -4,9 +4,12 @@
 //!
 //! C header: `include/linux/kernfs.h` (`struct kernfs_node`).
 
-use super::locks::{Brand, Iattr, Tree};
+use super::{
+    final_text,
+    locks::{Brand, Iattr, Tree},
+};
 use crate::{
-    compat::{AlwaysRefCounted, Atomic, Full},
+    compat::{AlwaysRefCounted, Atomic, Full, Relaxed, Release},
     node::{parent_of, Kind, Node},
     shim,
 };
@@ -175,28 +178,46 @@ impl<'id> Member<'id> {
         self.active() == DEACTIVATED
     }
 
+    /// Whether it is a file that somebody holds open. Nobody opens it any more once it is
+    /// deactivated.
+    pub(super) fn is_open(&self) -> bool {
+        // SAFETY: The invariant of `Node` keeps it. The pointer, which a file has, is not followed.
+        let open = unsafe { ptr::addr_of!((*self.as_ptr()).__bindgen_anon_1.attr.open) };
+        // SAFETY: The same; the last close clears it meanwhile.
+        self.kind() == Kind::File && unsafe { !open.read_volatile().is_null() }
+    }
+
     fn should_drain_open_files(&self) -> bool {
-        self.kind() == Kind::File
-            // SAFETY: The invariant of `Node` keeps it, and it is a file. The pointer is not
-            // followed.
-            && unsafe { !(*self.as_ptr()).__bindgen_anon_1.attr.open.is_null() }
+        self.is_open()
             // SAFETY: The invariant of `Node` keeps it; it is deactivated, as callers see to.
             && unsafe { shim::rkernfs_should_drain_open_files(self.as_ptr()) }
     }
 
-    /// Waits for the users to leave, then unmaps and releases open files.
+    /// Waits for the users to leave, then unmaps and releases open files. Returns whether those
+    /// who poll the file were woken with that, as the release of a PSI trigger does, and so found
+    /// it gone.
     ///
     /// Not to be called with the locks of the hierarchy: users may need them to leave.
-    pub(super) fn wait_drained(&self) {
+    pub(super) fn wait_drained(&self) -> bool {
         // SAFETY: The invariant of `Node` keeps it.
         unsafe { shim::rkernfs_drain_acquire(self.as_ptr()) };
         self.wait_until(|| self.is_deactivated());
         // SAFETY: The invariant of `Node` keeps it; it was acquired above.
         unsafe { shim::rkernfs_drain_release(self.as_ptr()) };
-        if self.should_drain_open_files() {
-            // SAFETY: The invariant of `Node` keeps it; it is deactivated and has no users.
-            unsafe { shim::rkernfs_drain_open_files(self.as_ptr()) };
+        if !self.should_drain_open_files() {
+            return false;
         }
+        final_text::keep(self);
+        let notified = self.notified();
+        // SAFETY: The invariant of `Node` keeps it; it is deactivated and has no users.
+        unsafe { shim::rkernfs_drain_open_files(self.as_ptr()) };
+        notified != self.notified()
+    }
+
+    /// How often those were woken who poll the file.
+    fn notified(&self) -> i32 {
+        // SAFETY: The invariant of `Node` keeps it; callers see to it being a file.
+        unsafe { shim::rkernfs_notified(self.as_ptr()) }
     }
 
     /// Sleeps until `done`, which users that leave the node make true: they wake
@@ -243,11 +264,15 @@ impl<'id> Member<'id> {
         unsafe { (*kn).rb.__rb_parent_color = ptr::addr_of!((*kn).rb) as usize };
     }
 
-    /// Counts a change of the directory's children. As `kernfs_inc_rev()`.
+    /// Counts a change of the directory's children, which was made. As `kernfs_inc_rev()`, but for
+    /// those, too, who read the number without `kernfs_rwsem`: who sees it, sees the change.
     pub(super) fn inc_rev(&self, _tree: &Tree<'id>) {
-        // SAFETY: The invariant of `Node` keeps it, a directory; others read it under
-        // `kernfs_rwsem`, shared.
-        unsafe { (*self.as_ptr()).__bindgen_anon_1.dir.rev += 1 };
+        // SAFETY: The invariant of `Node` keeps it, a directory; others change the number under
+        // `kernfs_rwsem`, exclusive, and read it as a whole.
+        let rev: &Atomic<usize> = unsafe {
+            Atomic::from_ptr(ptr::addr_of_mut!((*self.as_ptr()).__bindgen_anon_1.dir.rev).cast())
+        };
+        rev.store(rev.load(Relaxed).wrapping_add(1), Release);
     }
 
     /// Takes a directory that was removed from this one off the link count.

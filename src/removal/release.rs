@@ -4,180 +4,112 @@
 //!
 //! VFS reports an inode without links when its last dentry goes. For what rmdir(2) removes, VFS
 //! sees to that at once. It does not when a write or the kernel itself removed the node, or when
-//! memory was reclaimed. What is done for an inode:
+//! memory was reclaimed. [`nlink`] hands over what that is about. What is done for an
+//! inode:
 //!
-//! | it has | done | counted as |
-//! |---|---|---|
-//! | a dentry that can be looked up | `d_mark_dontcache()`: it goes with its last reference, not with memory pressure | `dentries_uncached` |
-//! | of a directory, also | `S_DEAD`, and dentries in it that nobody uses go, as they keep its own | |
-//! | dentries that cannot be looked up, or none and no mark | nothing: they go with their last reference, or went | `ended_by_vfs` |
-//! | a dentry, and somebody who has a reference of the inode without one | looked at again: he may make another | `retries` |
-//! | no dentry, but a mark | `clear_nlink()`, `d_obtain_alias()`, `dput()` | `events_sent` |
-//! | the same, and somebody has a reference of the inode | looked at again: he may be about to make a dentry, or to report it | `retries` |
-//! | (it may get one, from a file handle, before 7.3) | looked at again, until nobody can | `retries` |
+//! | it has | its link count | done | counted as |
+//! |---|---|---|---|
+//! | dentries, some of which nobody uses | cleared | `d_prune_aliases()`: these go at once, the others with their last reference | `dentries_uncached` |
+//! | no dentry, but a mark | kept | `fsnotify_inoderemove()` | `events_sent` |
+//! | a directory's dentry | kept | `S_DEAD`; the dentries in it go, as they keep its own; then it is as the others | |
+//! | the same, and nobody uses it | | it goes, unreported: as without one | `events_sent` |
+//! | the same, and somebody does | | cleared: it goes with its last reference | `ended_by_vfs` |
 //!
-//! No dentry is unhashed and nothing is unmounted, as `d_invalidate()` would: what is mounted on a
-//! removed directory stays, until a lookup by name finds it gone, as without this module.
+//! Each is reported once: an inode whose link count is not cleared is not reported by VFS, whatever
+//! becomes of its dentries; and one without a dentry gets none any more ([`lookup`](super::lookup)).
+//! So nobody's reference is waited for, and nothing is looked at again for it.
 //!
-//! Nothing depends on memory: without any for a dentry, the inode is reported directly. Nothing
-//! depends on time either, but for the moment when the module is unloaded: who still has a reference
-//! then is not waited for.
+//! No lock is held: what is told here, or dropped, is as much as others made it. Nothing is
+//! unmounted, as `d_invalidate()` would, and no dentry unhashed that something may be mounted on or
+//! below: that stays, until a lookup by name finds it gone, as without this module. Nothing is
+//! allocated.
+//!
+//! A directory may have as many dentries in it as users looked for names that are not there. To drop
+//! them all takes long, and what is dropped is freed by RCU, which others then wait for. So what is
+//! more than a [`FEW`] stays, as without this module; that nobody uses the directory is then seen by
+//! a look at each. If somebody does, they go a few at a time.
 
-use super::{
-    batch::{self, Todo},
-    deferral,
-    inode::{HeldInode, Inode},
-    locks::{Supers, Tree},
-    nlink::{self, Pass},
-    stats,
-    supers::Super,
-};
-use crate::node::{Kind, Node};
+use super::{inode::HeldInode, nlink, stats};
+use crate::node::Kind;
 
-/// Ends the inodes of `node`. Returns what is left to do.
-pub(super) fn release(node: &Node, mut todo: Todo) -> Todo {
-    if todo.late || todo.orphans {
-        look_again(node, &mut todo);
+/// So many dentries in a directory are dropped at a time.
+const FEW: usize = 256;
+/// So many are looked at before others are told.
+const STEPS: usize = 4 * FEW;
+
+/// Ends an inode. Returns it if there is more to do than others should wait for: [`resume`].
+pub(super) fn release(inode: HeldInode) -> Option<HeldInode> {
+    if !drop_children(&inode, FEW, STEPS) {
+        return Some(inode);
     }
-    if todo.orphans {
-        todo.orphans = report_orphans(node);
-    }
-    uncache_cleared(node, &mut todo);
-    todo
+    end(&inode);
+    None
 }
 
-/// Looks for inodes that were made when the node was removed already, and at those that had no
-/// dentry then.
-fn look_again(node: &Node, todo: &mut Todo) {
-    // The stage's own, one of which is that of the batch.
-    let known = 1 + batch::head_references(node);
-    let found = Tree::lock(node, |tree, node| {
-        nlink::clear(&tree.iattr(), node, known, Pass::Again)
-    });
-    todo.cleared = todo.cleared.saturating_add(found.cleared);
-    todo.orphans = found.orphans;
-    todo.late = found.late && !deferral::is_exiting();
-}
+/// How often it is seen whether somebody uses such a directory: who is on his way to something in it
+/// does, and nobody sets out any more.
+pub(super) const LOOKS: usize = 2;
 
-/// Reports the inodes that have no dentry, but marks. Returns whether there are any left.
-fn report_orphans(node: &Node) -> bool {
-    loop {
-        match next_orphan(node) {
-            Next::None => return false,
-            Next::Busy => return true,
-            Next::Taken(orphan) => orphan.report(),
-            Next::Adopted(inode) => drop(inode),
-        }
-    }
-}
-
-/// What [`next_orphan`] finds.
-enum Next {
-    /// There is none any more.
-    None,
-    /// Somebody has to do with each that there is.
-    Busy,
-    Taken(Orphan),
-    /// One that was pinned, but has got a dentry, by file handle: VFS reports it with that.
-    Adopted(HeldInode),
-}
-
-/// An inode whose link count was cleared, and that VFS reports when the dentry goes that it is
-/// given. Nobody else can give it one.
-struct Orphan(HeldInode);
-
-impl Orphan {
-    fn report(self) {
-        stats::INODES_CLEARED.add(1);
-        stats::EVENTS_SENT.add(1);
-        let inode = self.0.inode();
-        match inode.obtain_alias() {
-            Some(alias) => drop(alias),
-            None => inode.report_removed(),
-        }
-    }
-}
-
-/// Takes one inode of `node` that has no dentry, but marks.
-fn next_orphan(node: &Node) -> Next {
-    Tree::lock(node, |tree, member| {
-        let iattr = tree.iattr();
-        let mut next = Next::None;
-        for sb in tree.supers().may_know(member) {
-            let Some(inode) = lookup(&sb, member) else {
-                continue;
-            };
-            let locked = inode.lock();
-            let holders = locked.holders();
-            if !holders.is_orphan() {
-                // `look_again()` clears it, once nobody can make another dentry.
-                if locked.is_linked() {
-                    next = Next::Busy;
-                    continue;
-                }
-                drop(locked);
-                match inode.unpin() {
-                    Some(inode) => return Next::Adopted(inode),
-                    None => continue,
-                }
+/// Goes on with what [`release`] returned; with all that is left, if it is `now` or never. `false` if
+/// others should have a chance before the rest; then it is to be called again, after one more of
+/// [`LOOKS`]. Does nothing if it is ended.
+pub(super) fn resume(inode: &HeldInode, looks_left: usize, now: bool) -> bool {
+    let locked = inode.lock();
+    let (is_kept, is_watched) = (locked.is_linked(), locked.is_watched());
+    drop(locked);
+    // Else VFS reports it, once its dentry goes.
+    let stays_fine = is_kept || !is_watched;
+    let is_unused = || inode.find_alias().is_some_and(|alias| alias.is_unused());
+    if looks_left > 0 && stays_fine {
+        if is_unused() {
+            if is_kept {
+                report(inode);
             }
-            if holders.others && !deferral::is_exiting() {
-                next = Next::Busy;
-                continue;
-            }
-            locked.clear_nlink(&iattr);
-            drop(locked);
-            let held = inode.unpin().or_else(|| inode.hold());
-            // Else it is being unmounted, which reports it.
-            if let Some(inode) = held {
-                return Next::Taken(Orphan(inode));
-            }
+            return true;
         }
-        next
-    })
-}
-
-fn lookup<'s>(sb: &Super<'s>, node: &Node) -> Option<Inode<'s>> {
-    stats::LOOKUPS.add(1);
-    Inode::lookup(sb, node)
-}
-
-/// Has the dentries go of the inodes whose link count was cleared.
-fn uncache_cleared(node: &Node, todo: &mut Todo) {
-    let supers = Supers::lock(node.root());
-    let mut busy = 0;
-    for sb in supers.may_know(node) {
-        let Some(inode) = lookup(&sb, node) else {
-            continue;
-        };
-        if inode.lock().holders().is_orphan() {
-            continue;
-        }
-        match uncache(node, &inode) {
-            Some(how) => todo.count(how),
-            None => busy += 1,
+        if looks_left > 1 && !now {
+            return false;
         }
     }
-    // VFS ended the rest.
-    while todo.cleared > busy {
-        todo.count(&stats::ENDED_BY_VFS);
+    clear_kept(inode);
+    let is_last = drop_children(inode, if now { usize::MAX } else { FEW }, usize::MAX);
+    if is_last {
+        end(inode);
+    }
+    is_last
+}
+
+/// Has the dentries in a directory go. `false` if not all did.
+fn drop_children(inode: &HeldInode, few: usize, steps: usize) -> bool {
+    if inode.node().kind() != Kind::Dir {
+        return true;
+    }
+    inode.mark_dead();
+    inode
+        .find_alias()
+        .is_none_or(|alias| alias.drop_children(few, steps))
+}
+
+fn end(inode: &HeldInode) {
+    inode.prune_aliases();
+    clear_kept(inode);
+    if inode.lock().is_linked() {
+        report(inode);
+        inode.lock().end();
     }
 }
 
-/// Has the dentries of one inode go with their last reference, and says how it ends. `None`:
-/// somebody may be about to make another one in it.
-fn uncache(node: &Node, inode: &Inode<'_>) -> Option<&'static stats::Counter> {
-    inode.mark_dontcache();
-    let is_dir = node.kind() == Kind::Dir;
-    let unsearched = !is_dir || inode.mark_dead() || deferral::is_exiting();
-    let alias = inode.find_alias();
-    let hashed = alias.as_ref().is_some_and(|alias| !alias.is_unhashed());
-    if let (true, Some(alias)) = (is_dir, &alias) {
-        alias.drop_children();
+/// Leaves an inode that was kept to VFS, if somebody uses a dentry of it.
+fn clear_kept(inode: &HeldInode) {
+    let locked = inode.lock();
+    if locked.is_linked() && !locked.lacks_dentry() {
+        drop(locked);
+        nlink::clear_kept(inode);
     }
-    unsearched.then_some(if hashed {
-        &stats::DENTRIES_UNCACHED
-    } else {
-        &stats::ENDED_BY_VFS
-    })
+}
+
+fn report(inode: &HeldInode) {
+    stats::INODES_CLEARED.add(1);
+    stats::EVENTS_SENT.add(1);
+    inode.report_removed();
 }

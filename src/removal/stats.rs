@@ -43,18 +43,16 @@ counters! {
     NOTIFY_INODES_MADE = c"notify_inodes_made",
     /// Inodes that could not be made, for lack of memory; `FAN_Q_OVERFLOW` was sent.
     OVERFLOWS = c"overflows",
-    /// Inodes that VFS ended before the release stage came to them.
+    /// Inodes that VFS ends by itself.
     ENDED_BY_VFS = c"ended_by_vfs" + LEFT_TO_VFS,
     /// Inodes whose dentries the release stage had go with their last reference.
     DENTRIES_UNCACHED = c"dentries_uncached",
-    /// Inodes without a dentry that the release stage had reported.
+    /// Inodes without a dentry that the release stage reported.
     EVENTS_SENT = c"events_sent",
-    /// Looks at an inode that somebody else was still busy with.
-    RETRIES = c"retries",
-    /// Nodes handed to the release stage.
-    NODES_QUEUED = c"nodes_queued",
-    /// Nodes that the release stage is done with.
-    NODES_RELEASED = c"nodes_released",
+    /// Inodes handed to the release stage.
+    INODES_QUEUED = c"inodes_queued",
+    /// Inodes that the release stage is done with.
+    INODES_RELEASED = c"inodes_released",
 }
 
 /// Inodes whose link count was cleared, and whose end was left to VFS in the same moment. One for
@@ -67,7 +65,7 @@ pub(crate) fn all() -> impl Iterator<Item = (&'static CStr, u64)> {
         .map(|(name, counters)| (*name, counters.iter().map(|counter| counter.get()).sum()))
 }
 
-/// Nodes that the release stage has yet to do.
+/// Inodes that the release stage has yet to do.
 pub(crate) fn work_pending() -> u64 {
-    NODES_QUEUED.get().saturating_sub(NODES_RELEASED.get())
+    INODES_QUEUED.get().saturating_sub(INODES_RELEASED.get())
 }

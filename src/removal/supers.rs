@@ -105,7 +105,23 @@ impl Supers<'_> {
 
     /// Whether any superblock has a mark that asks for `FAN_DELETE_SELF` of all it shows.
     pub(super) fn any_reports_removal(&self) -> bool {
-        self.hints() & SUPER_MARKS != 0 && self.iter().any(|sb| sb.reports_removal())
+        (self.root().may_have_super_marks() || self.hints() & UNNOTED != 0)
+            && self.look_for_super_marks()
+    }
+
+    #[cold]
+    fn look_for_super_marks(&self) -> bool {
+        let any = || self.iter().any(|sb| sb.reports_removal());
+        if any() {
+            return true;
+        }
+        // Who adds one meanwhile notes it after it is there.
+        self.root().note_super_marks(false);
+        let any = any();
+        if any {
+            self.root().note_super_marks(true);
+        }
+        any
     }
 
     /// The superblocks that may have an inode of a node: all of them, unless it is, and always
@@ -150,8 +166,8 @@ const FAR: u32 = 16;
 
 /// What there is to know before a removal, in one word that is read once: bits of what follows.
 static HINTS: Atomic<u32> = Atomic::new(0);
-/// There may be a mark on a whole superblock (`FAN_MARK_FILESYSTEM`).
-const SUPER_MARKS: u32 = 1;
+/// Nobody notes marks on whole superblocks (`FAN_MARK_FILESYSTEM`).
+const UNNOTED: u32 = 1;
 /// [`WANTED`] is set.
 const IS_WANTED: u32 = 2;
 
@@ -250,6 +266,16 @@ unsafe fn namespace_of(info: *mut shim::kernfs_super_info) -> *const c_void {
     unsafe { *shim::member(info, shim::RKERNFS_SUPER_INFO_NS) }
 }
 
+/// The namespace whose nodes `sb` shows, as an opaque tag.
+///
+/// # Safety
+///
+/// `sb` must be alive, and one of kernfs.
+pub(super) unsafe fn namespace_shown(sb: *mut bindings::super_block) -> *const c_void {
+    // SAFETY: Such a superblock has its information as long as it is alive.
+    unsafe { namespace_of(shim::rkernfs_info(sb)) }
+}
+
 /// Which superblocks show a node.
 struct ShownIn {
     /// The namespace, as an opaque tag that is only compared; null if all do.
@@ -318,13 +344,22 @@ fn moved(id: u64) -> &'static Atomic<bool> {
 
 /// Calls that change what is noted.
 static PROBES: shim::rkernfs_probes = shim::rkernfs_probes {
-    super_mark_added: Some(super_mark_added),
+    super_marked: Some(super_marked),
     renamed: Some(renamed),
 };
 
-/// A mark on a whole superblock is about to be added.
-extern "C" fn super_mark_added() {
-    set_hint(SUPER_MARKS, true);
+/// There may be a mark on the whole of `sb` now.
+///
+/// # Safety
+///
+/// `sb` must be alive.
+unsafe extern "C" fn super_marked(sb: *mut bindings::super_block) {
+    // SAFETY: The caller keeps the superblock.
+    let root = unsafe { shim::rkernfs_root_from_sb(sb) };
+    if !root.is_null() {
+        // SAFETY: A superblock of kernfs keeps its hierarchy.
+        unsafe { Root::from_raw(root) }.note_super_marks(true);
+    }
 }
 
 /// `kernfs_rename_ns()` is about to run.
@@ -367,7 +402,9 @@ impl Notes {
     /// log names it.
     pub(super) fn new() -> Result<Self> {
         // SAFETY: Called once, after unexported functions were found; the table is static.
-        to_result(unsafe { shim::rkernfs_probes_start(&PROBES) })?;
+        let error = unsafe { shim::rkernfs_probes_start(&PROBES) };
+        to_result(error.min(0))?;
+        set_hint(UNNOTED, error > 0);
         // SAFETY: Unexported functions were found before.
         unsafe { shim::rkernfs_iterate_supers(Some(note)) };
         // INVARIANT: Just started.
@@ -389,15 +426,13 @@ impl Drop for Notes {
 /// `sb` must be alive: `iterate_supers()` has it locked.
 unsafe extern "C" fn note(sb: *mut bindings::super_block, _arg: *mut kernel::ffi::c_void) {
     // SAFETY: The caller keeps the superblock.
-    if unsafe { ptr::addr_of!((*sb).s_fsnotify_mask).read_volatile() } != 0 {
-        set_hint(SUPER_MARKS, true);
-    }
-    // SAFETY: The caller keeps the superblock.
-    if !unsafe { shim::rkernfs_is_kernfs(sb) } {
+    if unsafe { shim::rkernfs_root_from_sb(sb) }.is_null() {
         return;
     }
-    // SAFETY: Such a superblock has its information as long as it is alive.
-    let ns: *const c_void = unsafe { namespace_of(shim::rkernfs_info(sb)) };
+    // SAFETY: The caller keeps the superblock.
+    unsafe { super_marked(sb) };
+    // SAFETY: The caller keeps it, and it is one of kernfs.
+    let ns = unsafe { namespace_shown(sb) };
     if !ns.is_null() {
         // SAFETY: The caller keeps it, and it is one of kernfs.
         unsafe { note_moved(sb, ns) };

@@ -2,13 +2,7 @@
 
 //! Removing a subtree: as the kernel's static `__kernfs_remove()` and `kernfs_drain()`.
 
-use super::{
-    batch::{Batch, Todo},
-    locks::Tree,
-    nlink::{self, Pass},
-    node::Member,
-    stats,
-};
+use super::{batch::Batch, locks::Tree, nlink, node::Member, stats};
 use crate::{
     compat::ARef,
     node::{Kind, Node},
@@ -36,12 +30,13 @@ pub(super) fn remove_subtree<'id>(
         // The creation reference, and that of `top`.
         let known = 1 + i32::from(is_top);
         if pos.is_drained(&tree) {
-            take_out(&tree, pos, known, batch);
+            take_out(&tree, pos, known, false, batch);
         } else {
             // Somebody else may put the creation reference while the locks are given up.
             let pos: ARef<Member<'id>> = pos.into();
-            tree = drain(tree, &pos);
-            take_out(&tree, &pos, known + 1, batch);
+            let woken;
+            (tree, woken) = drain(tree, &pos);
+            take_out(&tree, &pos, known + 1, woken, batch);
         }
         if is_top {
             break;
@@ -66,7 +61,7 @@ pub(super) fn remove_unused_file<'id>(
     mark_one(tree, file);
     let drained = file.is_drained(tree);
     if drained {
-        take_out(tree, file, 1, batch);
+        take_out(tree, file, 1, false, batch);
     }
     drained
 }
@@ -96,21 +91,26 @@ fn mark_one<'id>(tree: &Tree<'id>, node: &Member<'id>) {
     node.mark_removing(tree);
 }
 
-/// Waits until nobody uses `node`.
+/// Waits until nobody uses `node`, and returns whether its pollers were woken with that.
 ///
 /// Neither outer lock is held across the wait: who uses the node may need one to finish.
-fn drain<'id>(tree: Tree<'id>, node: &Member<'id>) -> Tree<'id> {
+fn drain<'id>(tree: Tree<'id>, node: &Member<'id>) -> (Tree<'id>, bool) {
     if node.is_active() {
         // SAFETY: It warns, and does nothing else.
         unsafe { shim::rkernfs_warn_active() };
     }
-    tree.unlocked(|| node.wait_drained())
+    let mut woken = false;
+    let tree = tree.unlocked(|| woken = node.wait_drained());
+    (tree, woken)
 }
 
-/// Unlinks `node`, which is drained, and clears what leads to it.
-fn take_out<'id>(tree: &Tree<'id>, node: &Member<'id>, known: i32, batch: &mut Batch) {
+/// Unlinks `node`, which is drained, and clears what leads to it. `woken`: its pollers know.
+fn take_out<'id>(tree: &Tree<'id>, node: &Member<'id>, known: i32, woken: bool, batch: &mut Batch) {
     let parent = node.parent(tree);
     if unlink(tree, node, parent) {
+        if !woken && node.is_open() {
+            batch.wake_pollers(node, tree);
+        }
         clean_up(tree, node, parent, known, batch);
     }
 }
@@ -125,8 +125,8 @@ fn unlink<'id>(tree: &Tree<'id>, node: &Member<'id>, parent: Option<&Member<'id>
     if !node.is_linked(tree) {
         return false;
     }
-    parent.inc_rev(tree);
     node.erase(parent, tree);
+    parent.inc_rev(tree);
     true
 }
 
@@ -147,20 +147,20 @@ fn clean_up<'id>(
     let look_up = nlink::may_have_inode(node, known) || tree.supers().any_reports_removal();
     // Most removals are of a file that nobody looked up, in a directory with default times.
     if look_up || node.kind() == Kind::Dir || parent.is_some_and(Member::has_iattr) {
-        let todo = clean_up_attributes(tree, node, parent, look_up.then_some(known));
-        batch.push(creation, todo);
+        clean_up_attributes(tree, node, parent, look_up, batch);
     }
+    drop(creation);
 }
 
-/// What of that is done under `kernfs_iattr_rwsem`. `look_up` is the number of references that are
-/// accounted for, if inodes are to be looked for. Returns what is left to do.
+/// What of that is done under `kernfs_iattr_rwsem`. `look_up`: there may be inodes.
 #[inline(always)]
 fn clean_up_attributes<'id>(
     tree: &Tree<'id>,
     node: &Member<'id>,
     parent: Option<&Member<'id>>,
-    look_up: Option<i32>,
-) -> Todo {
+    look_up: bool,
+    batch: &mut Batch,
+) {
     let is_dir = node.kind() == Kind::Dir;
     let iattr = tree.iattr();
     if let Some(parent) = parent {
@@ -169,12 +169,12 @@ fn clean_up_attributes<'id>(
         }
         parent.touch(&iattr);
     }
+    if look_up {
+        stats::NODES_LOOKED_UP.add(1);
+        nlink::clear(&iattr, node, batch);
+    }
+    // An inode that is made is to have a link first.
     if is_dir {
         node.keep_nlink_clear(&iattr);
     }
-    let Some(known) = look_up else {
-        return Todo::default();
-    };
-    stats::NODES_LOOKED_UP.add(1);
-    nlink::clear(&iattr, node, known, Pass::Removal)
 }

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * The only place that knows kernel versions. What differs between the kernels
- * that rkernfs supports is given one name here; nothing else asks for
- * LINUX_VERSION_CODE.
+ * The only place that knows how kernels differ. What differs between those that
+ * rkernfs supports is given one name here. RKERNFS_HAS_ is what Kbuild found in
+ * the kernel's source (src/compared): a vendor's version says little of that.
+ * In comments, the version that brought it upstream.
  */
 #ifndef _RKERNFS_COMPAT_H
 #define _RKERNFS_COMPAT_H
@@ -10,6 +11,7 @@
 #include <linux/fs.h>
 #include <linux/version.h>
 #include <linux/wait.h>
+#include "compared_generated.h"
 #include "kernfs-internal.h"
 
 #if LINUX_VERSION_CODE < KERNEL_VERSION(6, 12, 0)
@@ -17,7 +19,7 @@
 #endif
 
 /* Since 6.15 a node's parent and name are RCU pointers. */
-#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 15, 0)
+#if RKERNFS_HAS_RCU_PARENT
 #define compat_parent_member	__parent
 
 static inline struct kernfs_node *compat_parent_rcu(struct kernfs_node *kn)
@@ -57,8 +59,27 @@ static inline struct kernfs_root *compat_root(struct kernfs_node *kn)
 	return root;
 }
 
+/* Since 6.16 each root has a lock for its nodes' numbers. */
+#if RKERNFS_HAS_ROOT_IDR_LOCK
+#define COMPAT_GLOBAL_IDR_LOCK	0
+
+static inline spinlock_t *compat_idr_lock(struct kernfs_root *root,
+					  spinlock_t *global)
+{
+	return &root->kernfs_idr_lock;
+}
+#else
+#define COMPAT_GLOBAL_IDR_LOCK	1
+
+static inline spinlock_t *compat_idr_lock(struct kernfs_root *root,
+					  spinlock_t *global)
+{
+	return global;
+}
+#endif
+
 /* Since 7.1 names are hashed and compared by the namespace's id. */
-#if LINUX_VERSION_CODE >= KERNEL_VERSION(7, 1, 0)
+#if RKERNFS_HAS_NS_ID
 #include <linux/ns_common.h>
 
 typedef const struct ns_common *compat_ns;
@@ -78,12 +99,13 @@ static inline u64 compat_ns_key(compat_ns ns)
 
 /*
  * Private to fs/kernfs/file.c: what an open file's node has, as far as its
- * pollers need it.
+ * pollers and its last text need it.
  */
 struct kernfs_open_node {
 	struct rcu_head rcu_head;
 	atomic_t event;
 	wait_queue_head_t poll;
+	struct list_head files;
 };
 
 /* What links the dentries of an inode; a newer kernel has a macro for all. */
@@ -94,7 +116,7 @@ struct kernfs_open_node {
 #endif
 
 /* Since 6.19 i_state has accessors. */
-#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 19, 0)
+#if RKERNFS_HAS_INODE_STATE_SET
 static inline void compat_set_creating(struct inode *inode)
 {
 	inode_state_set(inode, I_CREATING);
@@ -126,26 +148,8 @@ static inline bool compat_is_creating(struct inode *inode)
  */
 static inline void compat_keep_nlink_clear(struct kernfs_node *kn)
 {
-#if LINUX_VERSION_CODE < KERNEL_VERSION(7, 1, 0)
-	kn->dir.subdirs = -2UL;
-#endif
+	if (!RKERNFS_HAS_STABLE_NLINK)
+		kn->dir.subdirs = -2UL;
 }
-
-/*
- * Since 7.3 a file handle is decoded under kernfs_rwsem. Before, an inode may
- * be made while, and after, its node is removed.
- */
-static inline bool compat_handles_bypass_rwsem(struct kernfs_root *root)
-{
-	return LINUX_VERSION_CODE < KERNEL_VERSION(7, 3, 0) &&
-	       (root->flags & KERNFS_ROOT_SUPPORT_EXPORTOP);
-}
-
-#if LINUX_VERSION_CODE < KERNEL_VERSION(7, 3, 0)
-#define COMPAT_KLP_FIND_BY_ID						\
-	{ .old_name = "kernfs_find_and_get_node_by_id" },
-#else
-#define COMPAT_KLP_FIND_BY_ID
-#endif
 
 #endif /* _RKERNFS_COMPAT_H */

@@ -64,11 +64,6 @@ void rkernfs_keep_nlink_clear(struct kernfs_node *kn)
 	compat_keep_nlink_clear(kn);
 }
 
-bool rkernfs_handles_bypass_rwsem(struct kernfs_root *root)
-{
-	return compat_handles_bypass_rwsem(root);
-}
-
 /* --- locks --- */
 
 bool rkernfs_rwsem_is_contended(struct rw_semaphore *sem)

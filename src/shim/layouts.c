@@ -3,7 +3,18 @@
  * The layouts of structures that this module was compiled with, for src/btf.rs
  * to compare with those of the running kernel.
  */
+#include <linux/cred.h>
 #include <linux/dcache.h>
+#include <linux/fs_context.h>
+#include <linux/fsnotify_backend.h>
+#include <linux/ftrace.h>
+#include <linux/kprobes.h>
+#include <linux/livepatch.h>
+#include <linux/mm_types.h>
+#include <linux/module.h>
+#include <linux/sched.h>
+#include <linux/wait.h>
+#include <linux/workqueue.h>
 
 #include "compat.h"
 #include "shim.h"
@@ -49,6 +60,14 @@ static const struct rkernfs_layout layouts[] = {
 	MEMBER(kernfs_elem_attr, notify_next),
 	MEMBER(kernfs_open_node, event),
 	MEMBER(kernfs_open_node, poll),
+	MEMBER(kernfs_open_node, files),
+	WHOLE(kernfs_open_file),
+	MEMBER(kernfs_open_file, kn),
+	MEMBER(kernfs_open_file, file),
+	MEMBER(kernfs_open_file, list),
+	MEMBER(kernfs_open_file, prealloc_buf),
+	MEMBER(kernfs_ops, seq_show),
+	MEMBER(kernfs_ops, seq_start),
 	WHOLE(inode),
 	MEMBER(inode, i_flags),
 	MEMBER(inode, i_sb),
@@ -73,6 +92,41 @@ static const struct rkernfs_layout layouts[] = {
 	MEMBER(dentry, d_sib),
 	MEMBER(dentry, d_children),
 	MEMBER(dentry, d_lockref),
+	MEMBER(fs_context, ops),
+	MEMBER(fs_context, fs_type),
+	MEMBER(fs_context, fs_private),
+	WHOLE(kernfs_fs_context),
+	WHOLE(file_system_type),
+	WHOLE(kernfs_syscall_ops),
+	WHOLE(kernfs_ops),
+	MEMBER(fsnotify_mark_connector, list),
+	MEMBER(fsnotify_mark, mask),
+	MEMBER(fsnotify_mark, group),
+	MEMBER(fsnotify_mark, obj_list),
+	MEMBER(fsnotify_group, overflow_event),
+	WHOLE(delayed_work),
+	WHOLE(wait_queue_entry),
+	WHOLE(rw_semaphore),
+#ifndef CONFIG_PREEMPT_RT
+	MEMBER(rw_semaphore, owner),
+#endif
+	WHOLE(spinlock),
+	/* Helpers of the kernel crate that the module carries look into these, too. */
+	MEMBER(task_struct, usage),
+	MEMBER(task_struct, flags),
+	MEMBER(task_struct, cred),
+	MEMBER(cred, fsuid),
+	MEMBER(cred, fsgid),
+	WHOLE(page),
+	/* What the kernel gets of the module as a whole */
+	WHOLE(module),
+	WHOLE(kprobe),
+	WHOLE(ftrace_ops),
+#ifdef CONFIG_LIVEPATCH
+	WHOLE(klp_func),
+	WHOLE(klp_object),
+	WHOLE(klp_patch),
+#endif
 };
 
 const struct rkernfs_layout *rkernfs_layouts(size_t *n)

@@ -12,6 +12,7 @@
 #include "shim.h"
 
 MODULE_AUTHOR("The rkernfs authors");
+MODULE_VERSION(RKERNFS_VERSION);
 
 static char *cover = "all";
 module_param(cover, charp, 0444);
@@ -25,7 +26,10 @@ static struct klp_func funcs[] = {
 	{ .old_name = "kernfs_remove_self" },
 	{ .old_name = "kernfs_remove_by_name_ns" },
 	{ .old_name = "kernfs_notify" },
-	COMPAT_KLP_FIND_BY_ID
+	{ .old_name = "kernfs_iop_lookup" },
+	{ .old_name = "kernfs_fh_to_dentry" },
+	{ .old_name = "kernfs_fh_to_parent" },
+	{ .old_name = "kernfs_get_parent_dentry" },
 	{ }
 };
 
@@ -47,7 +51,10 @@ static int enable(const struct rkernfs_replacements *by)
 		by->remove_self,
 		by->remove_by_name_ns,
 		by->notify,
-		by->find_and_get_node_by_id,
+		by->iop_lookup,
+		by->fh_to_dentry,
+		by->fh_to_parent,
+		by->get_parent_dentry,
 	};
 
 	for (int i = 0; funcs[i].old_name; i++)
@@ -64,6 +71,9 @@ static int enable(const struct rkernfs_replacements *by)
 
 int rkernfs_livepatch_enable(const struct rkernfs_replacements *by)
 {
+#ifdef RKERNFS_UNREVIEWED
+	pr_warn(RKERNFS_UNREVIEWED "; built with RKERNFS_UNREVIEWED=1\n");
+#endif
 	if (!strcmp(cover, "own"))
 		return 0;
 	if (!strcmp(cover, "all"))

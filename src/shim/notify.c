@@ -88,6 +88,36 @@ void rkernfs_wake_pollers(struct kernfs_node *kn)
 	rcu_read_unlock();
 }
 
+/*
+ * Wakes everybody who polls the file, also where several wait exclusively: it
+ * is gone for each of them.
+ */
+void rkernfs_wake_all_pollers(struct kernfs_node *kn)
+{
+	struct kernfs_open_node *on;
+
+	rcu_read_lock();
+	on = rcu_dereference(kn->attr.open);
+	if (on) {
+		atomic_inc(&on->event);
+		wake_up_interruptible_all(&on->poll);
+	}
+	rcu_read_unlock();
+}
+
+/* Changes whenever pollers of the file are woken; 0 if nobody holds it open. */
+int rkernfs_notified(struct kernfs_node *kn)
+{
+	struct kernfs_open_node *on;
+	int event;
+
+	rcu_read_lock();
+	on = rcu_dereference(kn->attr.open);
+	event = on ? atomic_read(&on->event) : 0;
+	rcu_read_unlock();
+	return event;
+}
+
 bool rkernfs_sb_has_watchers(struct super_block *sb)
 {
 	return fsnotify_sb_has_watchers(sb);

@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * Where members are that bindgen does not see, as they are private to
- * fs/kernfs, or that kernels name differently. Kbuild makes numbers of it for
+ * fs/kernfs, or that kernels name differently, and enumerators that it does not
+ * see. Kbuild makes numbers of it for
  * Rust, as for assembly: offsets_generated.h.
  */
 #include <linux/dcache.h>
+#include <linux/exportfs.h>
 #include <linux/kbuild.h>
 
 #include "compat.h"
@@ -32,4 +34,8 @@ void rkernfs_offsets(void)
 	OFFSET(RKERNFS_INODE_DENTRY, inode, i_dentry);
 	OFFSET(RKERNFS_INODE_DEVICES, inode, i_devices);
 	OFFSET(RKERNFS_DENTRY_ALIAS, dentry, compat_alias);
+
+	DEFINE(RKERNFS_FILEID_INO32_GEN, FILEID_INO32_GEN);
+	DEFINE(RKERNFS_FILEID_INO32_GEN_PARENT, FILEID_INO32_GEN_PARENT);
+	DEFINE(RKERNFS_FILEID_KERNFS, FILEID_KERNFS);
 }

@@ -13,13 +13,19 @@
 #ifdef CONFIG_DYNAMIC_FTRACE_WITH_ARGS
 static const struct rkernfs_probes *to;
 
-static void notrace mark_added(unsigned long ip, unsigned long parent_ip,
-			       struct ftrace_ops *ops,
-			       struct ftrace_regs *fregs)
+/*
+ * Who adds a mark or changes what it asks for has a reference of it, and puts that
+ * before the system call returns.
+ */
+static void notrace mark_put(unsigned long ip, unsigned long parent_ip,
+			     struct ftrace_ops *ops, struct ftrace_regs *fregs)
 {
-	/* mark, object, object's type, flags */
-	if ((u32)ftrace_regs_get_argument(fregs, 2) == FSNOTIFY_OBJ_TYPE_SB)
-		to->super_mark_added();
+	struct fsnotify_mark *mark = (void *)ftrace_regs_get_argument(fregs, 0);
+	struct fsnotify_mark_connector *conn = READ_ONCE(mark->connector);
+
+	/* It is not detached from what it is on as long as a mark is. */
+	if (conn && conn->type == FSNOTIFY_OBJ_TYPE_SB)
+		to->super_marked(conn->obj);
 }
 
 static void notrace renamed(unsigned long ip, unsigned long parent_ip,
@@ -36,9 +42,9 @@ static struct probe {
 	struct ftrace_ops ops;
 } probes[] = {
 	{
-		.name = "fsnotify_add_mark_locked",
+		.name = "fsnotify_put_mark",
 		.ops = {
-			.func = mark_added,
+			.func = mark_put,
 			.flags = FTRACE_OPS_FL_PERMANENT,
 		},
 	},
@@ -94,13 +100,12 @@ void rkernfs_probes_stop(void)
 }
 #else
 /*
- * Without livepatch's means, which only cover=own can do without: there may be
- * a mark then. The module's own hierarchy has no namespaces.
+ * Without livepatch's means, which only cover=own can do without. The module's
+ * own hierarchy has no namespaces.
  */
 int rkernfs_probes_start(const struct rkernfs_probes *callbacks)
 {
-	callbacks->super_mark_added();
-	return 0;
+	return 1;
 }
 
 void rkernfs_probes_stop(void) { }

@@ -22,6 +22,7 @@
 
 struct callback_head;
 struct dentry;
+struct fid;
 struct file_system_type;
 struct fs_context;
 struct inode;
@@ -46,8 +47,8 @@ u64 rkernfs_ns_key(const void *ns);
 bool rkernfs_same_name(const char *a, const char *b);
 void rkernfs_set_times(struct kernfs_node *kn);
 void rkernfs_keep_nlink_clear(struct kernfs_node *kn);
-bool rkernfs_handles_bypass_rwsem(struct kernfs_root *root);
 
+struct spinlock *rkernfs_idr_lock(struct kernfs_root *root);
 bool rkernfs_rwsem_is_contended(struct rw_semaphore *sem);
 void rkernfs_rwsem_assert_held_read(struct rw_semaphore *sem);
 void rkernfs_rwsem_assert_held_write(struct rw_semaphore *sem);
@@ -60,14 +61,18 @@ struct kernfs_super_info *rkernfs_info(struct super_block *sb);
 void rkernfs_rcu_read_lock(void);
 void rkernfs_rcu_read_unlock(void);
 void rkernfs_spin_lock(struct spinlock *lock);
-void rkernfs_spin_lock_nested(struct spinlock *lock);
 void rkernfs_spin_unlock(struct spinlock *lock);
 void rkernfs_cond_resched(void);
 void rkernfs_synchronize_rcu_tasks(void);
 void rkernfs_wait_var_zero(size_t *var);
+void rkernfs_wait_var_bits(u32 *var, u32 bits);
+bool rkernfs_module_get(void);
+void rkernfs_module_put(void);
 bool rkernfs_returns_to_user(void);
 int rkernfs_task_work_add(struct callback_head *head,
 			  void (*func)(struct callback_head *head));
+struct callback_head *
+rkernfs_task_work_find(void (*func)(struct callback_head *head));
 u32 rkernfs_current_fsuid(void);
 u32 rkernfs_current_fsgid(void);
 
@@ -81,18 +86,25 @@ struct inode *rkernfs_ilookup(struct super_block *sb, u64 ino);
 void rkernfs_refuse_lookups(struct inode *inode);
 struct inode *rkernfs_peek_inode(struct super_block *sb, u64 ino);
 bool rkernfs_get_active_super(struct super_block *sb);
-bool rkernfs_inode_is_locked(struct inode *inode);
+bool rkernfs_put_active_super(struct super_block *sb);
 bool rkernfs_is_locked_by_current(struct inode *inode);
 void rkernfs_set_dead(struct inode *dir);
-struct dentry *rkernfs_next_child(struct dentry *dir, struct dentry *child);
-bool rkernfs_dentry_unhashed(struct dentry *dentry);
-bool rkernfs_dentry_is_negative(struct dentry *dentry);
+int rkernfs_uncache_dentry(struct dentry *dentry, bool unhash);
+struct dentry *rkernfs_uncache_child_after(struct dentry *dir,
+					   struct dentry *child, bool *used);
+struct dentry *rkernfs_count_children_after(struct dentry *dir,
+					    struct dentry *child,
+					    unsigned long *nr,
+					    unsigned long *used);
+const char *rkernfs_dentry_name(struct dentry *dentry);
+void rkernfs_set_rev(struct kernfs_node *parent, struct dentry *dentry);
 void rkernfs_inoderemove(struct inode *inode);
 
-/* work.c: two delayed works on a queue of the module's own */
+/* work.c: delayed works on a queue of the module's own */
 enum rkernfs_work {
-	RKERNFS_WORK_RELEASE,
-	RKERNFS_WORK_RETRY,
+	RKERNFS_WORK_NOW,
+	RKERNFS_WORK_OVERDUE,
+	RKERNFS_WORK_LATER,
 	RKERNFS_WORKS,
 };
 
@@ -100,12 +112,15 @@ enum rkernfs_work {
 int rkernfs_work_init(void (*run)(unsigned int which));
 void rkernfs_work_exit(void);
 void rkernfs_work_queue(enum rkernfs_work which, unsigned int delay_ms);
+void rkernfs_work_requeue(enum rkernfs_work which, unsigned int delay_ms);
+u32 rkernfs_now_ms(void);
 
 /* unexported.c: functions that the kernel does not export */
 int rkernfs_resolve_unexported(void);
 unsigned long rkernfs_address_of(const char *name);
 void rkernfs_iterate_supers(void (*f)(struct super_block *sb, void *arg));
-bool rkernfs_is_kernfs(struct super_block *sb);
+struct kernfs_root *rkernfs_root_from_sb(struct super_block *sb);
+struct kernfs_node *rkernfs_find_by_id(struct kernfs_root *root, u64 id);
 struct inode *rkernfs_get_inode(struct super_block *sb, struct kernfs_node *kn);
 void rkernfs_queue_overflow(struct super_block *sb);
 void rkernfs_queue_modify_overflow(struct super_block *sb, struct inode *dir);
@@ -120,6 +135,8 @@ void rkernfs_unbreak_active_protection(struct kernfs_node *kn);
  * no use for.
  */
 #define RKERNFS_OWNS_DATA	(1U << 31)
+/* Any hierarchy's: there may be a mark on the whole of a superblock. */
+#define RKERNFS_SUPER_MARKS	(1U << 30)
 
 struct rkernfs_data {
 	/* gives a reference up */
@@ -160,13 +177,14 @@ int rkernfs_fs_init_context(struct fs_context *fc, struct kernfs_node *root,
 
 /* probes.c: functions of the kernel whose calls are noted */
 struct rkernfs_probes {
-	/* fsnotify_add_mark_locked(), for a mark on a whole superblock */
-	void (*super_mark_added)(void);
+	/* fsnotify_put_mark(), of a mark on a whole superblock */
+	void (*super_marked)(struct super_block *sb);
 	/* kernfs_rename_ns() */
 	void (*renamed)(struct kernfs_node *kn, struct kernfs_node *new_parent,
 			const void *new_ns);
 };
 
+/* 1: there can be none */
 int rkernfs_probes_start(const struct rkernfs_probes *probes);
 void rkernfs_probes_stop(void);
 
@@ -178,9 +196,23 @@ unsigned long rkernfs_notify_lock(void);
 void rkernfs_notify_unlock(unsigned long flags);
 void rkernfs_warn_not_file(struct kernfs_node *kn);
 void rkernfs_wake_pollers(struct kernfs_node *kn);
+void rkernfs_wake_all_pollers(struct kernfs_node *kn);
+int rkernfs_notified(struct kernfs_node *kn);
 bool rkernfs_sb_has_watchers(struct super_block *sb);
 void rkernfs_fsnotify_modify(struct inode *inode, struct inode *dir,
 			     const char *name);
+
+/* final.c: the last text of removed files */
+bool rkernfs_keeps_final_events(void);
+int rkernfs_final_init(void);
+void rkernfs_open_files_lock(struct kernfs_node *kn);
+void rkernfs_open_files_unlock(struct kernfs_node *kn);
+struct kernfs_open_file *rkernfs_next_open_file(struct kernfs_node *kn,
+						struct kernfs_open_file *of);
+bool rkernfs_may_have_final_text(struct kernfs_open_file *of);
+long rkernfs_show_file(struct kernfs_open_file *of, char *text, size_t size);
+void rkernfs_set_final_text(struct kernfs_open_file *of, const char *last,
+			    size_t len);
 
 /* livepatch.c: what is replaced in the running kernel, by what */
 struct rkernfs_replacements {
@@ -189,8 +221,13 @@ struct rkernfs_replacements {
 	int (*remove_by_name_ns)(struct kernfs_node *parent, const char *name,
 				 const void *ns);
 	void (*notify)(struct kernfs_node *kn);
-	struct kernfs_node *(*find_and_get_node_by_id)(struct kernfs_root *root,
-						       u64 id);
+	struct dentry *(*iop_lookup)(struct inode *dir, struct dentry *dentry,
+				     unsigned int flags);
+	struct dentry *(*fh_to_dentry)(struct super_block *sb, struct fid *fid,
+				       int len, int type);
+	struct dentry *(*fh_to_parent)(struct super_block *sb, struct fid *fid,
+				       int len, int type);
+	struct dentry *(*get_parent_dentry)(struct dentry *child);
 };
 
 int rkernfs_livepatch_enable(const struct rkernfs_replacements *by);

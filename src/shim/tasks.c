@@ -3,7 +3,7 @@
  * Macros and inline functions of locks and tasks.
  */
 #include <linux/cred.h>
-#include <linux/dcache.h>
+#include <linux/module.h>
 #include <linux/rcupdate.h>
 #include <linux/sched.h>
 #include <linux/task_work.h>
@@ -29,13 +29,6 @@ void rkernfs_spin_lock(struct spinlock *lock)
 	spin_lock(lock);
 }
 
-/* A child's d_lock, under its parent's */
-void rkernfs_spin_lock_nested(struct spinlock *lock)
-	__acquires(lock)
-{
-	spin_lock_nested(lock, DENTRY_D_LOCK_NESTED);
-}
-
 void rkernfs_spin_unlock(struct spinlock *lock)
 	__releases(lock)
 {
@@ -57,6 +50,24 @@ void rkernfs_wait_var_zero(size_t *var)
 	wait_var_event(var, !READ_ONCE(*var));
 }
 
+/* Until somebody sets one of @bits, and rkernfs_wake_var()s */
+void rkernfs_wait_var_bits(u32 *var, u32 bits)
+{
+	wait_var_event(var, READ_ONCE(*var) & bits);
+}
+
+/* False if the module is going. */
+bool rkernfs_module_get(void)
+{
+	return try_module_get(THIS_MODULE);
+}
+
+/* Whoever unloads the module waits for those who have yet to leave its code. */
+void rkernfs_module_put(void)
+{
+	module_put(THIS_MODULE);
+}
+
 /* Whether the current task runs task work on its way to user space. */
 bool rkernfs_returns_to_user(void)
 {
@@ -69,6 +80,22 @@ int rkernfs_task_work_add(struct callback_head *head,
 {
 	init_task_work(head, func);
 	return task_work_add(current, head, TWA_RESUME);
+}
+
+/* The last one with the function that the current task has yet to run */
+struct callback_head *
+rkernfs_task_work_find(void (*func)(struct callback_head *head))
+{
+	struct callback_head *work;
+	unsigned long flags;
+
+	/* Others may add works, and under the lock take back theirs. */
+	raw_spin_lock_irqsave(&current->pi_lock, flags);
+	work = READ_ONCE(current->task_works);
+	while (work && work->func != func)
+		work = READ_ONCE(work->next);
+	raw_spin_unlock_irqrestore(&current->pi_lock, flags);
+	return work;
 }
 
 u32 rkernfs_current_fsuid(void)

@@ -27,6 +27,7 @@
 	_(kernfs_create_root)			\
 	_(kernfs_drain_open_files)		\
 	_(kernfs_get_inode)			\
+	_(kernfs_find_and_get_node_by_id)	\
 	_(kernfs_free_fs_context)		\
 	_(kernfs_generic_poll)			\
 	_(kernfs_get_parent)			\
@@ -46,6 +47,9 @@ DEFINE_STATIC_CALL_NULL(unexported_lookup, kallsyms_lookup_name);
 
 /* What the marks of an object are read under; private to fs/notify. */
 static struct srcu_struct *mark_srcu;
+
+/* What the nodes by their number are taken off under; NULL: a root has its own. */
+static spinlock_t *global_idr_lock;
 
 /*
  * kallsyms_lookup_name() is not exported either; a kprobe knows where it is.
@@ -97,7 +101,17 @@ int rkernfs_resolve_unexported(void)
 		pr_err("this kernel has no fsnotify_mark_srcu (is CONFIG_KALLSYMS_ALL on?)\n");
 		return -ENOENT;
 	}
+	global_idr_lock = (void *)rkernfs_address_of("kernfs_idr_lock");
+	if (COMPAT_GLOBAL_IDR_LOCK && !global_idr_lock) {
+		pr_err("this kernel has no kernfs_idr_lock (is CONFIG_KALLSYMS_ALL on?)\n");
+		return -ENOENT;
+	}
 	return 0;
+}
+
+struct spinlock *rkernfs_idr_lock(struct kernfs_root *root)
+{
+	return compat_idr_lock(root, global_idr_lock);
 }
 
 void rkernfs_iterate_supers(void (*f)(struct super_block *sb, void *arg))
@@ -105,9 +119,15 @@ void rkernfs_iterate_supers(void (*f)(struct super_block *sb, void *arg))
 	call(iterate_supers)(f, NULL);
 }
 
-bool rkernfs_is_kernfs(struct super_block *sb)
+/* NULL: not one of kernfs */
+struct kernfs_root *rkernfs_root_from_sb(struct super_block *sb)
 {
 	return call(kernfs_root_from_sb)(sb);
+}
+
+struct kernfs_node *rkernfs_find_by_id(struct kernfs_root *root, u64 id)
+{
+	return call(kernfs_find_and_get_node_by_id)(root, id);
 }
 
 struct inode *rkernfs_get_inode(struct super_block *sb, struct kernfs_node *kn)

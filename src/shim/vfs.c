@@ -47,9 +47,10 @@ bool rkernfs_get_active_super(struct super_block *sb)
 	return atomic_inc_not_zero(&sb->s_active);
 }
 
-bool rkernfs_inode_is_locked(struct inode *inode)
+/* Unless it is the last: that one unmounts. */
+bool rkernfs_put_active_super(struct super_block *sb)
 {
-	return inode_is_locked(inode);
+	return atomic_add_unless(&sb->s_active, -1, 1);
 }
 
 /*
@@ -74,20 +75,102 @@ void rkernfs_set_dead(struct inode *dir)
 	inode_set_flags(dir, S_DEAD, S_DEAD);
 }
 
-/* for each of d_children: NULL starts and ends it; under d_lock */
-struct dentry *rkernfs_next_child(struct dentry *dir, struct dentry *child)
+/*
+ * Has the dentry go with its last reference, rather than stay in the cache, and
+ * returns how many there are. If there are any, may @unhash it, unless something
+ * is mounted on it, which comes under d_lock.
+ */
+int rkernfs_uncache_dentry(struct dentry *dentry, bool unhash)
 {
-	return child ? d_next_sibling(child) : d_first_child(dir);
+	int count;
+
+	spin_lock(&dentry->d_lock);
+	dentry->d_flags |= DCACHE_DONTCACHE;
+	count = dentry->d_lockref.count;
+	if (unhash && count > 0 && !d_mountpoint(dentry))
+		__d_drop(dentry);
+	spin_unlock(&dentry->d_lock);
+	return count;
 }
 
-bool rkernfs_dentry_unhashed(struct dentry *dentry)
+/* What follows @child, or is first; it may have been moved. Under d_lock of @dir. */
+static struct dentry *child_after(struct dentry *dir, struct dentry *child)
 {
-	return d_unhashed(dentry);
+	return child && child->d_parent == dir ? d_next_sibling(child) :
+						 d_first_child(dir);
 }
 
-bool rkernfs_dentry_is_negative(struct dentry *dentry)
+/*
+ * The same of the child of @dir that follows @child, of which the caller has a
+ * reference, or NULL: with a reference. One that is going is passed over. @used:
+ * somebody else has one, too.
+ */
+struct dentry *rkernfs_uncache_child_after(struct dentry *dir,
+					   struct dentry *child, bool *used)
 {
-	return d_really_is_negative(dentry);
+	spin_lock(&dir->d_lock);
+	for (child = child_after(dir, child); child;
+	     child = d_next_sibling(child)) {
+		int count;
+
+		spin_lock_nested(&child->d_lock, DENTRY_D_LOCK_NESTED);
+		count = child->d_lockref.count;
+		if (count >= 0) {
+			child->d_flags |= DCACHE_DONTCACHE;
+			child->d_lockref.count++;
+		}
+		spin_unlock(&child->d_lock);
+		*used = count > 0;
+		if (count >= 0)
+			break;
+	}
+	spin_unlock(&dir->d_lock);
+	return child;
+}
+
+/*
+ * Looks at the children of @dir that follow @child, some at a time, and returns
+ * the last of them, with a reference; NULL at the end. Adds to @nr how many there
+ * are, and to @used how many of them somebody uses.
+ */
+struct dentry *rkernfs_count_children_after(struct dentry *dir,
+					    struct dentry *child,
+					    unsigned long *nr,
+					    unsigned long *used)
+{
+	struct dentry *last = NULL;
+	int left = 64;
+
+	spin_lock(&dir->d_lock);
+	for (child = child_after(dir, child); child && left--;
+	     child = d_next_sibling(child)) {
+		++*nr;
+		*used += READ_ONCE(child->d_lockref.count) > 0;
+		last = child;
+	}
+	if (!child)
+		last = NULL;
+	if (last) {
+		spin_lock_nested(&last->d_lock, DENTRY_D_LOCK_NESTED);
+		if (last->d_lockref.count >= 0)
+			last->d_lockref.count++;
+		else
+			last = NULL;
+		spin_unlock(&last->d_lock);
+	}
+	spin_unlock(&dir->d_lock);
+	return last;
+}
+
+const char *rkernfs_dentry_name(struct dentry *dentry)
+{
+	return dentry->d_name.name;
+}
+
+/* Needed to tell whether a negative dentry still holds. */
+void rkernfs_set_rev(struct kernfs_node *parent, struct dentry *dentry)
+{
+	kernfs_set_rev(parent, dentry);
 }
 
 void rkernfs_inoderemove(struct inode *inode)

@@ -1,23 +1,31 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Delayed works, which only macros can make, and their queue. One does not
- * wait for the other.
+ * Delayed works, which only macros can make, and their queues. None waits for
+ * another.
  */
+#include <linux/ktime.h>
 #include <linux/workqueue.h>
 
 #include "shim.h"
 
 static struct workqueue_struct *wq;
+/* Of what may take long: no better than those who wait for a processor. */
+static struct workqueue_struct *wq_later;
 static void (*run)(unsigned int which);
 
-static void release_fn(struct work_struct *work)
+static void now_fn(struct work_struct *work)
 {
-	run(RKERNFS_WORK_RELEASE);
+	run(RKERNFS_WORK_NOW);
 }
 
-static void retry_fn(struct work_struct *work)
+static void overdue_fn(struct work_struct *work)
 {
-	run(RKERNFS_WORK_RETRY);
+	run(RKERNFS_WORK_OVERDUE);
+}
+
+static void later_fn(struct work_struct *work)
+{
+	run(RKERNFS_WORK_LATER);
 }
 
 static struct delayed_work works[RKERNFS_WORKS];
@@ -25,23 +33,45 @@ static struct delayed_work works[RKERNFS_WORKS];
 int rkernfs_work_init(void (*func)(unsigned int which))
 {
 	run = func;
-	INIT_DELAYED_WORK(&works[RKERNFS_WORK_RELEASE], release_fn);
-	INIT_DELAYED_WORK(&works[RKERNFS_WORK_RETRY], retry_fn);
+	INIT_DELAYED_WORK(&works[RKERNFS_WORK_NOW], now_fn);
+	INIT_DELAYED_WORK(&works[RKERNFS_WORK_OVERDUE], overdue_fn);
+	INIT_DELAYED_WORK(&works[RKERNFS_WORK_LATER], later_fn);
 	wq = alloc_workqueue("rkernfs", WQ_UNBOUND | WQ_HIGHPRI, 0);
-	return wq ? 0 : -ENOMEM;
+	wq_later = alloc_workqueue("rkernfs_later", WQ_UNBOUND, 0);
+	if (wq && wq_later)
+		return 0;
+	rkernfs_work_exit();
+	return -ENOMEM;
 }
 
 /* The works that are under way are waited for. */
 void rkernfs_work_exit(void)
 {
-	destroy_workqueue(wq);
+	if (wq)
+		destroy_workqueue(wq);
+	if (wq_later)
+		destroy_workqueue(wq_later);
 }
 
-/* Has @which run in @delay_ms, or sooner if it is due sooner already. */
+static struct workqueue_struct *queue_of(enum rkernfs_work which)
+{
+	return which == RKERNFS_WORK_LATER ? wq_later : wq;
+}
+
+/* Has @which run in @delay_ms, unless it is to run already. */
 void rkernfs_work_queue(enum rkernfs_work which, unsigned int delay_ms)
 {
-	if (delay_ms)
-		queue_delayed_work(wq, &works[which], msecs_to_jiffies(delay_ms));
-	else
-		mod_delayed_work(wq, &works[which], 0);
+	queue_delayed_work(queue_of(which), &works[which], msecs_to_jiffies(delay_ms));
+}
+
+/* Has @which run in @delay_ms, whatever was said before. */
+void rkernfs_work_requeue(enum rkernfs_work which, unsigned int delay_ms)
+{
+	mod_delayed_work(queue_of(which), &works[which], msecs_to_jiffies(delay_ms));
+}
+
+/* The time in ms, of which the lower bits are enough */
+u32 rkernfs_now_ms(void)
+{
+	return ktime_to_ms(ktime_get());
 }

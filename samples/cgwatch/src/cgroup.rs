@@ -15,24 +15,33 @@ pub const SUBTREE_CONTROL: &str = "cgroup.subtree_control";
 /// A cgroup's number, the inode number of its directory. No other cgroup gets it after it.
 pub type Id = u64;
 
+/// Counters of [`MEMORY_EVENTS`] by name: `high`, `max`, `oom`, `oom_kill`…
+pub type Memory = BTreeMap<String, u64>;
+
 /// What a cgroup's files said when they were last read.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct State {
-    /// Are there processes, here or below?
-    pub populated: bool,
+    /// Are there processes, here or below? The root of the hierarchy does not say.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub populated: Option<bool>,
     /// Are all of them frozen?
-    pub frozen: bool,
-    /// Counters by name: `high`, `max`, `oom`, `oom_kill`…
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub frozen: Option<bool>,
+    /// What happened for want of memory
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
-    pub memory: BTreeMap<String, u64>,
+    pub memory: Memory,
 }
 
 impl State {
     /// Takes in the text of [`EVENTS`] and of [`MEMORY_EVENTS`].
     pub fn parse(events: &str, memory: &str) -> Self {
+        let event = |wanted| {
+            let found = values(events).find(|(name, _)| *name == wanted);
+            found.map(|(_, value)| value == 1)
+        };
         Self {
-            populated: values(events).any(|v| v == ("populated", 1)),
-            frozen: values(events).any(|v| v == ("frozen", 1)),
+            populated: event("populated"),
+            frozen: event("frozen"),
             memory: values(memory)
                 .map(|(name, value)| (name.to_owned(), value))
                 .collect(),
@@ -58,7 +67,7 @@ mod tests {
             "populated 1\nfrozen 0\n",
             "low 0\nhigh 12\noom_kill 1\nsock_throttled 0\n",
         );
-        assert!(state.populated && !state.frozen);
+        assert_eq!((state.populated, state.frozen), (Some(true), Some(false)));
         assert_eq!(state.memory["high"], 12);
         assert_eq!(state.memory["oom_kill"], 1);
         assert_eq!(state.memory.len(), 4);

@@ -9,7 +9,7 @@
 //! listed: a child that is made meanwhile is in the list, or in an event, or in both.
 
 use crate::{
-    cgroup::{EVENTS, Id, MEMORY_EVENTS, SUBTREE_CONTROL, State},
+    cgroup::{EVENTS, Id, MEMORY_EVENTS, Memory, SUBTREE_CONTROL, State},
     kernel::{Event, Flags, Kernel, Watch},
     report::{Sink, What},
 };
@@ -23,13 +23,14 @@ use std::{
 
 /// One cgroup that is known.
 #[derive(Debug)]
-struct Cgroup {
+struct Cgroup<L> {
     parent: Option<Id>,
     name: OsString,
     /// `None`: it cannot be watched, or the watch is gone.
     watch: Option<Watch>,
     children: BTreeMap<OsString, Id>,
     state: State,
+    last: Option<L>,
 }
 
 /// What is known of a subtree, and who is told what changes.
@@ -40,7 +41,7 @@ pub struct Follower<K: Kernel, S: Sink> {
     /// Where the top is in the file system, and in the hierarchy.
     top_path: PathBuf,
     top_name: PathBuf,
-    cgroups: HashMap<Id, Cgroup>,
+    cgroups: HashMap<Id, Cgroup<K::Last>>,
     watched: HashMap<Watch, Id>,
 }
 
@@ -177,6 +178,9 @@ impl<K: Kernel, S: Sink> Follower<K, S> {
             }
             Err(e) => return Err(e).with_context(|| self.name(id).display().to_string()),
         };
+        // The controller may have been away meanwhile, and its file be another one.
+        let last = self.kernel.keep(&dir);
+        self.known_mut(id).last = last;
         self.update(id, state);
         Ok(())
     }
@@ -220,7 +224,7 @@ impl<K: Kernel, S: Sink> Follower<K, S> {
             Child::None if created => {
                 let path = self.name(parent).join(name);
                 self.sink.tell(&path, None, &What::Created);
-                self.sink.tell(&path, None, &What::Removed);
+                self.sink.tell(&path, None, &What::Removed(Memory::new()));
             }
             _ => {}
         }
@@ -311,6 +315,8 @@ impl<K: Kernel, S: Sink> Follower<K, S> {
         self.insert(parent, name, id, Some(watch));
         // After watching: what changes later is an event.
         let state = self.kernel.state(&dir).unwrap_or_default();
+        let last = self.kernel.keep(&dir);
+        self.known_mut(id).last = last;
         drop(dir);
         match found {
             Found::Before => {
@@ -356,13 +362,18 @@ impl<K: Kernel, S: Sink> Follower<K, S> {
                 watch,
                 children: BTreeMap::new(),
                 state: State::default(),
+                last: None,
             },
         );
     }
 
     /// Tells the difference between two states.
-    fn update(&mut self, id: Id, state: State) {
-        let old = std::mem::replace(&mut self.known_mut(id).state, state.clone());
+    fn update(&mut self, id: Id, mut state: State) {
+        let old = std::mem::take(&mut self.known_mut(id).state);
+        // A cgroup that is gone says nothing any more.
+        state.frozen = state.frozen.or(old.frozen);
+        state.populated = state.populated.or(old.populated);
+        self.known_mut(id).state = state.clone();
         for (name, total) in state.memory {
             let before = old.memory.get(&name).copied().unwrap_or(0);
             // When the controller was away meanwhile, it counts from zero again.
@@ -371,11 +382,15 @@ impl<K: Kernel, S: Sink> Follower<K, S> {
                 self.tell(id, &What::Memory { name, added, total });
             }
         }
-        if old.frozen != state.frozen {
-            self.tell(id, &What::Frozen(state.frozen));
+        // What begins is empty.
+        if let Some(frozen) = state.frozen.filter(|on| *on != old.frozen.unwrap_or(false)) {
+            self.tell(id, &What::Frozen(frozen));
         }
-        if old.populated != state.populated {
-            self.tell(id, &What::Populated(state.populated));
+        if let Some(populated) = state
+            .populated
+            .filter(|on| *on != old.populated.unwrap_or(false))
+        {
+            self.tell(id, &What::Populated(populated));
         }
     }
 
@@ -388,11 +403,23 @@ impl<K: Kernel, S: Sink> Follower<K, S> {
             next += 1;
         }
         for id in gone.into_iter().rev() {
-            if self.cgroups.contains_key(&id) {
-                self.tell(id, &What::Removed);
+            if let Some(cgroup) = self.cgroups.get(&id) {
+                let last = cgroup.last.as_ref();
+                let memory = last.and_then(|last| self.kernel.last(last));
+                self.end_one(id, memory);
             }
             self.forget(id);
         }
+    }
+
+    /// What happened last is told before the end.
+    fn end_one(&mut self, id: Id, memory: Option<Memory>) {
+        if let Some(memory) = &memory {
+            let mut state = self.known_mut(id).state.clone();
+            state.memory.clone_from(memory);
+            self.update(id, state);
+        }
+        self.tell(id, &What::Removed(memory.unwrap_or_default()));
     }
 
     fn forget(&mut self, id: Id) {
@@ -415,7 +442,7 @@ impl<K: Kernel, S: Sink> Follower<K, S> {
             .unwrap_or_default()
     }
 
-    fn known_mut(&mut self, id: Id) -> &mut Cgroup {
+    fn known_mut(&mut self, id: Id) -> &mut Cgroup<K::Last> {
         self.cgroups
             .get_mut(&id)
             .expect("a cgroup that was just found")

@@ -267,6 +267,7 @@ impl Fake {
 
 impl Kernel for Fake {
     type Dir = FakeDir;
+    type Last = Id;
 
     fn open(&self, path: &Path) -> rustix::io::Result<FakeDir> {
         let mut world = self.later();
@@ -311,6 +312,14 @@ impl Kernel for Fake {
         Ok(state_of(node))
     }
 
+    fn keep(&self, dir: &FakeDir) -> Option<Id> {
+        self.later().manner.has_mark().then_some(dir.id)
+    }
+
+    fn last(&self, last: &Id) -> Option<Memory> {
+        Some(state_of(self.later().node(*last)).memory)
+    }
+
     fn watch(&mut self, dir: &FakeDir) -> rustix::io::Result<Watch> {
         let mut world = self.later();
         if world.manner.has_mark() {
@@ -344,6 +353,7 @@ fn state_of(node: &Node) -> State {
 struct Listener {
     known: BTreeMap<Id, State>,
     over: BTreeSet<Id>,
+    last: BTreeMap<Id, Memory>,
     lines: Vec<String>,
 }
 
@@ -367,23 +377,26 @@ impl Sink for Listener {
                 );
             }
             What::Created => {
-                assert!(
-                    self.known.insert(id, State::default()).is_none(),
-                    "created twice"
-                );
+                let empty = state_of(&Node::default());
+                assert!(self.known.insert(id, empty).is_none(), "created twice");
             }
             What::Populated(populated) => {
                 let state = self.known.get_mut(&id).expect("known");
-                assert_ne!(state.populated, *populated, "nothing changed");
-                state.populated = *populated;
+                assert_ne!(state.populated, Some(*populated), "nothing changed");
+                state.populated = Some(*populated);
             }
             What::Memory { name, added, total } => {
                 let memory = &mut self.known.get_mut(&id).expect("known").memory;
                 let before = memory.insert(name.clone(), *total).unwrap_or(0);
                 assert_eq!(before + added, *total);
             }
-            What::Removed => {
-                self.known.remove(&id).expect("known");
+            What::Removed(memory) => {
+                let state = self.known.remove(&id).expect("known");
+                // Told before, one by one
+                for (name, count) in memory {
+                    assert_eq!(state.memory.get(name).copied().unwrap_or(0), *count);
+                }
+                self.last.insert(id, memory.clone());
                 self.over.insert(id);
             }
             What::Unwatched(_) => {
@@ -444,6 +457,12 @@ fn run(manner: Manner, seed: u64) {
     );
     for (id, node) in &world.nodes {
         if node.removed {
+            if let (true, Some(memory)) = (manner.has_mark(), follower.sink.last.get(id)) {
+                assert!(
+                    memory.is_empty() || *memory == state_of(node).memory,
+                    "seed {seed}, cgroup {id}: {memory:?}"
+                );
+            }
             assert_eq!(node.watch, None, "seed {seed}: a watch is left");
             assert!(
                 !follower.watched.contains_key(id) || !manner.has_mark(),
@@ -554,10 +573,36 @@ fn tells_a_life_in_order() {
             [
                 "/a Some(2) Created",
                 "/a Some(2) Populated(true)",
-                "/a Some(2) Removed"
+                if removals == Told::Mark {
+                    "/a Some(2) Removed({\"high\": 0})"
+                } else {
+                    "/a Some(2) Removed({})"
+                }
             ]
         );
     }
+}
+
+#[test]
+fn tells_what_happened_last_where_the_kernel_keeps_it() {
+    let fake = still_world(Told::Mark);
+    let mut follower = follow(&fake);
+    follower.start().expect("no error");
+    fake.0.borrow_mut().mkdir(TOP, "a");
+    handle_events(&fake, &mut follower);
+    {
+        let mut world = fake.0.borrow_mut();
+        world.node(2).high = 3;
+        world.rmdir(2);
+    }
+    handle_events(&fake, &mut follower);
+    assert_eq!(
+        follower.sink.lines[2..],
+        [
+            "/a Some(2) Memory { name: \"high\", added: 3, total: 3 }",
+            "/a Some(2) Removed({\"high\": 3})"
+        ]
+    );
 }
 
 #[test]
@@ -573,7 +618,7 @@ fn tells_of_those_that_went_before_it_looked() {
     handle_events(&fake, &mut follower);
     assert_eq!(
         follower.sink.lines[1..],
-        ["/a None Created", "/a None Removed"]
+        ["/a None Created", "/a None Removed({})"]
     );
 }
 
@@ -598,8 +643,8 @@ fn ends_children_before_their_parent() {
         follower.sink.lines[3..],
         [
             "/ Some(1) Overflow",
-            "/a/b Some(3) Removed",
-            "/a Some(2) Removed"
+            "/a/b Some(3) Removed({})",
+            "/a Some(2) Removed({})"
         ]
     );
     assert!(!follower.is_finished());

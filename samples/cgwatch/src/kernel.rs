@@ -3,7 +3,7 @@
 //! cgroup2, inotify and fanotify as the kernel offers them.
 
 use crate::{
-    cgroup::{EVENTS, Id, MEMORY_EVENTS, SUBTREE_CONTROL, State},
+    cgroup::{EVENTS, Id, MEMORY_EVENTS, Memory, SUBTREE_CONTROL, State},
     mark::Mark,
 };
 use rustix::{
@@ -13,7 +13,8 @@ use rustix::{
         inotify::{self, CreateFlags, ReadFlags, Reader, WatchFlags},
         openat, statat,
     },
-    io::{Errno, Result, read},
+    io::{Errno, Result, pread, read},
+    process::{Resource, getrlimit},
 };
 use std::{
     ffi::{OsStr, OsString},
@@ -26,6 +27,8 @@ use std::{
 pub trait Kernel {
     /// An open directory. As long as it is open, its end is not told: let it go soon.
     type Dir;
+    /// The memory events of a cgroup, kept open to be read when it is gone.
+    type Last;
 
     /// Opens the directory at an absolute path.
     fn open(&self, path: &Path) -> Result<Self::Dir>;
@@ -39,6 +42,10 @@ pub trait Kernel {
     fn children(&self, dir: &Self::Dir) -> Result<Vec<OsString>>;
     /// What the cgroup's files say. `ENODEV` or `ENOENT`: it is gone.
     fn state(&self, dir: &Self::Dir) -> Result<State>;
+    /// Keeps its memory events open, if they can be read when the cgroup is gone.
+    fn keep(&self, dir: &Self::Dir) -> Option<Self::Last>;
+    /// What they say, or said last. `None`: this kernel didn't keep it.
+    fn last(&self, last: &Self::Last) -> Option<Memory>;
     /// Watches a cgroup.
     fn watch(&mut self, dir: &Self::Dir) -> Result<Watch>;
     /// Gives a watch back.
@@ -70,6 +77,9 @@ pub enum Running {
     /// One fanotify mark for all
     Mark(Mark),
 }
+
+/// Left free by [`Kernel::keep`]
+const SPARE_DESCRIPTORS: u64 = 32;
 
 /// Longer paths are opened in steps.
 const LONGEST_PATH: usize = 4000;
@@ -140,6 +150,7 @@ impl AsFd for Running {
 
 impl Kernel for Running {
     type Dir = OwnedFd;
+    type Last = OwnedFd;
 
     fn open(&self, path: &Path) -> Result<OwnedFd> {
         open(path)
@@ -180,6 +191,28 @@ impl Kernel for Running {
             &events.unwrap_or_default(),
             &memory.unwrap_or_default(),
         ))
+    }
+
+    /// Not where it would put off that the end of the directory is told, as to a watch; and not of
+    /// so many that no descriptor is left for anything else.
+    fn keep(&self, dir: &OwnedFd) -> Option<OwnedFd> {
+        let Self::Mark(mark) = self else {
+            return None;
+        };
+        let file = mark
+            .reads_last()
+            .then(|| open_file(dir, MEMORY_EVENTS).ok())??;
+        let limit = getrlimit(Resource::Nofile).current;
+        let number = u64::try_from(file.as_raw_fd()).ok()?;
+        limit
+            .is_none_or(|limit| number + SPARE_DESCRIPTORS < limit)
+            .then_some(file)
+    }
+
+    fn last(&self, last: &OwnedFd) -> Option<Memory> {
+        let mut text = [0; 4096];
+        let len = pread(last, &mut text, 0).ok()?;
+        Some(State::parse("", &String::from_utf8_lossy(&text[..len])).memory)
     }
 
     fn watch(&mut self, dir: &OwnedFd) -> Result<Watch> {
@@ -230,9 +263,13 @@ fn open_dir(at: BorrowedFd<'_>, path: &Path) -> Result<OwnedFd> {
     openat(at, path, flags, Mode::empty())
 }
 
+fn open_file(dir: &OwnedFd, name: &str) -> Result<OwnedFd> {
+    openat(dir, name, OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty())
+}
+
 /// The text of a file of a cgroup; `None` if it has no such file.
 fn read_file(dir: &OwnedFd, name: &str) -> Result<Option<String>> {
-    let file = match openat(dir, name, OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty()) {
+    let file = match open_file(dir, name) {
         Ok(file) => file,
         Err(Errno::NOENT | Errno::ACCESS) => return Ok(None),
         Err(e) => return Err(e),

@@ -5,6 +5,7 @@
 //! - [`follow`]: what is known of the subtree, kept equal to what is there
 //! - [`kernel`]: cgroup2, inotify and fanotify as the kernel offers them
 //! - [`mark`]: one fanotify mark for all of the hierarchy
+//! - [`patch`]: is rkernfs's patch in force?
 //! - [`cgroup`]: what a cgroup's files say
 //! - [`probe`]: does this kernel tell watchers of a removal?
 //! - [`reclaim`]: when to read files again although no event says so
@@ -16,6 +17,7 @@ mod cgroup;
 mod follow;
 mod kernel;
 mod mark;
+mod patch;
 mod probe;
 mod reclaim;
 mod report;
@@ -24,6 +26,7 @@ use anyhow::{Context, Result, bail, ensure};
 use clap::Parser;
 use follow::Follower;
 use kernel::{Flags, Running, Watch};
+use patch::Patch;
 use reclaim::Reclaim;
 use report::{Format, Means, Printer, Removals, Sink, What};
 use rustix::{
@@ -114,31 +117,33 @@ fn run(args: &Args) -> Result<()> {
         None => find_hierarchy()?,
     };
     let mut watcher = Watcher::new(&top, args).with_context(|| top.display().to_string())?;
-    let check = if tells_all() { 0 } else { args.check };
+    let check = if patch::state() == Patch::InForce {
+        0
+    } else {
+        args.check
+    };
     watcher.run(&stop, check)
 }
 
-/// Does rkernfs see to it that no event is lost for want of an inode?
-fn tells_all() -> bool {
-    let says = |name: &str, what: &str| {
-        fs::read_to_string(Path::new("/sys/kernel/livepatch/rkernfs").join(name))
-            .is_ok_and(|text| text.trim() == what)
-    };
-    says("enabled", "1") && says("transition", "0")
-}
-
-/// How to follow `top`. With a mark, what happens from here on is an event.
-fn choose_means(top: &Path, wanted: &Wanted) -> Result<(Means, Running)> {
-    if wanted.one_mark || !wanted.watches && tells_all() {
-        match Running::with_mark(top) {
-            Ok(kernel) => return Ok((Means::OneMark, kernel)),
-            Err(e) if wanted.one_mark => return Err(e).context("fanotify"),
-            // No right to, or fanotify is not there.
-            Err(_) => {}
+/// How to follow `top`, and why not with a mark, if rkernfs is there. With a mark, what happens
+/// from here on is an event.
+fn choose_means(top: &Path, wanted: &Wanted) -> Result<(Means, Option<String>, Running)> {
+    let mut no_mark = None;
+    if !wanted.watches {
+        let patch = patch::settled();
+        if wanted.one_mark || patch == Patch::InForce {
+            match Running::with_mark(top) {
+                Ok(kernel) => return Ok((Means::OneMark, None, kernel)),
+                Err(e) if wanted.one_mark => return Err(e).context("fanotify"),
+                // No right to, or fanotify is not there.
+                Err(e) => no_mark = Some(format!("fanotify: {e}")),
+            }
+        } else if patch == Patch::InTransition {
+            no_mark = Some("rkernfs is in transition".to_owned());
         }
     }
     let kernel = Running::with_watches().context("inotify_init1")?;
-    Ok((Means::Watches, kernel))
+    Ok((Means::Watches, no_mark, kernel))
 }
 
 /// Where cgroup2 is mounted.
@@ -167,7 +172,7 @@ impl Watcher {
         let dir = kernel::open(top)?;
         ensure!(kernel::is_cgroup(&dir)?, "not a directory of cgroup2");
         // First of all: nothing that happens during the walk is missed.
-        let (means, kernel) = choose_means(top, &args.wanted)?;
+        let (means, no_mark, kernel) = choose_means(top, &args.wanted)?;
 
         let removals = if means == Means::OneMark {
             // By rmdir(2), on every kernel.
@@ -194,7 +199,7 @@ impl Watcher {
         let mut out = Printer::new(BufWriter::new(io::stdout()), format);
         let name = Path::new("/").join(top.strip_prefix(&root)?);
         let id = stat(top)?.st_ino;
-        out.tell(&name, Some(id), &What::Watching(means, removals));
+        out.tell(&name, Some(id), &What::Watching(means, no_mark, removals));
         Ok(Self {
             reclaim: Reclaim::new(),
             follower: Follower::new(kernel, out, top, &name)?,

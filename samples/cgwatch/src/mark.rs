@@ -20,7 +20,7 @@ use rustix::{
 };
 use std::{
     ffi::{OsStr, OsString},
-    fmt,
+    fmt, fs,
     os::unix::ffi::OsStrExt,
     path::Path,
 };
@@ -42,6 +42,7 @@ const NAME_IN: u8 = 2;
 /// A fanotify group with a mark on all of the file system that a cgroup is in.
 pub struct Mark {
     group: Fanotify,
+    reads_last: bool,
 }
 
 impl fmt::Debug for Mark {
@@ -70,7 +71,15 @@ impl Mark {
             | MaskFlags::FAN_ONDIR;
         let flags = MarkFlags::FAN_MARK_ADD | MarkFlags::FAN_MARK_FILESYSTEM;
         group.mark(flags, events, CWD, Some(top)).map_err(errno)?;
-        Ok(Self { group })
+        Ok(Self {
+            group,
+            reads_last: reads_last(),
+        })
+    }
+
+    /// Can a cgroup's counters be read when it is gone, by who has their file open?
+    pub fn reads_last(&self) -> bool {
+        self.reads_last
     }
 
     /// The events that are queued, up to a buffer full of them; none: the queue is empty.
@@ -88,6 +97,12 @@ impl AsFd for Mark {
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.group.as_fd()
     }
+}
+
+/// That is up to whoever loads rkernfs.
+fn reads_last() -> bool {
+    fs::read_to_string("/sys/module/rkernfs/parameters/final_events")
+        .is_ok_and(|text| text.trim() == "Y")
 }
 
 fn errno(error: nix::Error) -> Errno {

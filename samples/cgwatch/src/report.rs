@@ -2,7 +2,7 @@
 
 //! The lines that are printed.
 
-use crate::cgroup::{Id, State};
+use crate::cgroup::{Id, Memory, State};
 use serde::Serialize;
 use std::{
     ffi::OsStr,
@@ -72,8 +72,8 @@ impl fmt::Display for Means {
 /// What happened to a cgroup.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum What {
-    /// The first line: what is followed
-    Watching(Means, Removals),
+    /// The first line: what is followed, by which means, and why not by one mark
+    Watching(Means, Option<String>, Removals),
     /// It was there before
     Present(State),
     /// It was made
@@ -93,8 +93,8 @@ pub enum What {
     },
     /// It cannot be watched; its end is told, what happens in it is not
     Unwatched(String),
-    /// It is gone
-    Removed,
+    /// It is gone; what its memory events said last, if that can be known
+    Removed(Memory),
     /// The kernel dropped events; what is there now is looked for
     Overflow,
 }
@@ -123,6 +123,8 @@ enum Details<'a> {
     None {},
     Watching {
         means: Means,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        no_mark: Option<&'a str>,
         removals_told: Option<bool>,
         #[serde(skip_serializing_if = "Option::is_none")]
         reason: Option<&'a str>,
@@ -141,6 +143,10 @@ enum Details<'a> {
     Reason {
         reason: &'a str,
     },
+    Removed {
+        #[serde(skip_serializing_if = "Memory::is_empty")]
+        memory: &'a Memory,
+    },
 }
 
 impl What {
@@ -153,7 +159,7 @@ impl What {
             Self::Frozen(_) => "frozen",
             Self::Memory { name, .. } => return format!("memory.{name}"),
             Self::Unwatched(_) => "unwatched",
-            Self::Removed => "removed",
+            Self::Removed(_) => "removed",
             Self::Overflow => "overflow",
         }
         .to_owned()
@@ -161,8 +167,9 @@ impl What {
 
     fn details(&self) -> Details<'_> {
         match self {
-            Self::Watching(means, removals) => Details::Watching {
+            Self::Watching(means, no_mark, removals) => Details::Watching {
                 means: *means,
+                no_mark: no_mark.as_deref(),
                 removals_told: removals.told(),
                 reason: removals.reason(),
             },
@@ -176,29 +183,46 @@ impl What {
                 total: *total,
             },
             Self::Unwatched(reason) => Details::Reason { reason },
-            Self::Created | Self::Removed | Self::Overflow => Details::None {},
+            Self::Removed(memory) => Details::Removed { memory },
+            Self::Created | Self::Overflow => Details::None {},
         }
     }
 
     /// What a line of text says after the path.
     fn remark(&self) -> String {
         match self {
-            Self::Watching(means, removals) => format!("{means}, removal events: {removals}"),
+            Self::Watching(means, None, removals) => {
+                format!("{means}, removal events: {removals}")
+            }
+            Self::Watching(means, Some(no_mark), removals) => {
+                format!("{means} (no mark: {no_mark}), removal events: {removals}")
+            }
             Self::Present(state) => describe(state),
             Self::Populated(on) | Self::Frozen(on) => u8::from(*on).to_string(),
             Self::Memory { added, total, .. } => format!("+{added} ({total})"),
             Self::Unwatched(reason) => reason.clone(),
-            Self::Created | Self::Removed | Self::Overflow => String::new(),
+            Self::Removed(memory) => describe_memory(memory).trim_start().to_owned(),
+            Self::Created | Self::Overflow => String::new(),
         }
     }
 }
 
 fn describe(state: &State) -> String {
-    let mut text = format!("populated={}", u8::from(state.populated));
-    if state.frozen {
+    let mut text = String::new();
+    // Writing to a String does not fail.
+    if let Some(populated) = state.populated {
+        let _ = write!(text, " populated={}", u8::from(populated));
+    }
+    if state.frozen == Some(true) {
         text += " frozen=1";
     }
-    for (name, count) in state.memory.iter().filter(|(_, count)| **count > 0) {
+    text += &describe_memory(&state.memory);
+    text.trim_start().to_owned()
+}
+
+fn describe_memory(memory: &Memory) -> String {
+    let mut text = String::new();
+    for (name, count) in memory.iter().filter(|(_, count)| **count > 0) {
         // Writing to a String does not fail.
         let _ = write!(text, " {name}={count}");
     }
@@ -315,8 +339,13 @@ mod tests {
             "T memory.high      /a\\u{1b}[2J/b +2 (5)\n"
         );
         assert_eq!(
-            print(Format::Text, &What::Removed),
+            print(Format::Text, &What::Removed(Memory::new())),
             "T removed          /a\\u{1b}[2J/b\n"
+        );
+        let last = [("oom_kill".to_owned(), 1), ("high".to_owned(), 0)];
+        assert_eq!(
+            print(Format::Text, &What::Removed(last.into())),
+            "T removed          /a\\u{1b}[2J/b oom_kill=1\n"
         );
     }
 
@@ -328,12 +357,40 @@ mod tests {
             "{\"time\":\"T\",\"event\":\"present\",\"cgroup\":\"/a\\u001b[2J/b\",\"id\":7,\
              \"populated\":true,\"frozen\":false}\n"
         );
-        let unknown = What::Watching(Means::Watches, Removals::Unknown("no right".to_owned()));
+        let unknown = What::Watching(
+            Means::Watches,
+            None,
+            Removals::Unknown("no right".to_owned()),
+        );
         let line: serde_json::Value =
             serde_json::from_str(&print(Format::Json, &unknown)).expect("JSON");
         assert_eq!(line["means"], "watches");
         assert_eq!(line["removals_told"], serde_json::Value::Null);
         assert_eq!(line["reason"], "no right");
+    }
+
+    #[test]
+    fn leaves_out_what_the_root_does_not_say() {
+        let root = What::Present(State::parse("", "high 0\noom 2\n"));
+        assert_eq!(
+            print(Format::Text, &root),
+            "T present          /a\\u{1b}[2J/b oom=2\n"
+        );
+        assert!(!print(Format::Json, &root).contains("populated"));
+    }
+
+    #[test]
+    fn says_why_there_is_no_mark() {
+        let why = Some("rkernfs is in transition".to_owned());
+        let watching = What::Watching(Means::Watches, why, Removals::Told);
+        assert_eq!(
+            print(Format::Text, &watching),
+            "T watching         /a\\u{1b}[2J/b a watch for each \
+             (no mark: rkernfs is in transition), removal events: delivered\n"
+        );
+        assert!(
+            print(Format::Json, &watching).contains("\"no_mark\":\"rkernfs is in transition\"")
+        );
     }
 
     #[test]

@@ -347,6 +347,39 @@ fn tells_memory_events() {
     );
 }
 
+/// Only one mark does: a watch of the directory would wait for the file to be closed.
+#[test]
+fn tells_how_a_cgroup_ended_where_the_kernel_keeps_it() {
+    let Some(base) = base("ended") else { return };
+    let parameter = "/sys/module/rkernfs/parameters/final_events";
+    if !Path::new(parameter).exists()
+        || fs::write(base.path.join("cgroup.subtree_control"), "+memory").is_err()
+    {
+        println!("ended: skipped, no final_events or no memory controller");
+        return;
+    }
+    let _setting = Setting::new(parameter.to_owned(), "1");
+    let mut cgwatch = Cgwatch::start(&base.path);
+    let (path, name) = (base.make("a"), base.named("a"));
+    cgwatch.wait_for("created", &name);
+
+    // It is all over before cgwatch can look.
+    cgwatch.signal(Signal::STOP);
+    fs::write(path.join("memory.max"), "4M").expect("memory.max");
+    let mut process = run_in(&path, "exec tail /dev/zero");
+    process.wait().expect("our child");
+    rmdir(&path);
+    cgwatch.signal(Signal::CONT);
+    let removed = cgwatch.wait_for("removed", &name);
+    let oom_kill = removed["memory"]["oom_kill"].as_u64();
+    if cgwatch.has_one_mark() {
+        assert_eq!(oom_kill, Some(1), "{removed}");
+        assert_eq!(cgwatch.wait_for("memory.oom_kill", &name)["added"], 1);
+    } else {
+        assert_eq!(oom_kill, None, "{removed}");
+    }
+}
+
 #[test]
 fn notices_a_controller_that_comes_later() {
     let Some(base) = base("later") else { return };
