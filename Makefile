@@ -7,14 +7,14 @@
 # RUN='echo $HOME' is for the guest's shell, not for make.
 settings := ARCH KERNEL DEBUG KCONFIG KSRC KDIR RKERNFS_CARRY INSTALL V \
 	    RUN ADD MODULE MODPARAMS TIMEOUT APPEND QEMU_ARGS ACCEL SMP MEM \
-	    KLOG UNLOAD LOG DISK TESTS LANES CLIENTS SEED NODES ROUNDS SOAK_S FUZZ_S FULL REPORT CLOCKS WITHOUT ON
+	    KLOG UNLOAD LOG DISK TESTS MUTANTS LANES CLIENTS SEED NODES ROUNDS SOAK_S FUZZ_S FULL REPORT CLOCKS WITHOUT ON
 literally = $(if $(filter undefined,$(origin $1)),,$(eval override export $1 := $$(value $1)))
 $(foreach s,$(settings),$(call literally,$s))
 
 qemu := selftests/qemu
 
 .DEFAULT_GOAL := module
-.PHONY: module kernel cgwatch bench hostile lost clean install uninstall deb vm shell demo test test-all stress fuzz coverage test-cgwatch test-package test-debian test-clients test-upstream \
+.PHONY: module kernel cgwatch bench hostile lost clean install uninstall deb vm shell demo test test-all mutants stress fuzz coverage test-cgwatch test-package test-debian test-clients test-upstream \
 	rust-analyzer doc fmt lint help
 
 ##@ Build
@@ -56,6 +56,9 @@ test: ## all programs of selftests on Debian's kernels, in six minutes; KERNEL= 
 
 test-all: ## what a change must pass: that, debug kernels, packages, lint and more, in forty
 	@$(qemu)/test_all.sh
+
+mutants: ## small changes that slip in, one by one: a test fails with each; KERNEL= MUTANTS= narrow
+	@selftests/mutants/run.sh
 
 stress: ## a million removals, a hundred loads, stress-ng on debug kernels; NODES= ROUNDS= SOAK_S= SEED= KERNEL= DEBUG=
 	@$(qemu)/stress.sh

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
 //! A file system of counters: mkdir(2) makes one, a number written to its file `count` is added to
-//! it, rmdir(2) removes it. Those who watch or poll `count` are told.
+//! it, rmdir(2) removes it. Watches and pollers of `count` are notified.
 
 use core::{
     ffi::CStr,

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * watch: follow files and directories with inotify until they are gone.
+ * watch: follow files and directories with inotify until they are removed.
  *
- * A watch that is told of its own end needs no polling and no second channel:
+ * A watch that reports the removal needs no polling and no second channel:
  * IN_MODIFY says that there is something to read, IN_DELETE_SELF that it was
- * removed, IN_IGNORED that the kernel has given the watch back. When the last
- * watch is gone this program ends.
+ * removed, IN_IGNORED that the kernel has removed the watch. When the last
+ * watch is removed this program ends.
  */
 #include <errno.h>
 #include <getopt.h>
@@ -53,7 +53,7 @@ static const struct event_name {
 struct watch {
 	const char *path;
 	int wd;
-	bool gone;
+	bool removed;
 };
 
 static struct watch *watches;
@@ -64,7 +64,7 @@ static void usage(FILE *out)
 {
 	fprintf(out,
 		"Usage: watch [OPTION]... PATH...\n"
-		"Print one line for each inotify event on the PATHs; end when all are gone.\n"
+		"Print one line for each inotify event on the PATHs; end when all are removed.\n"
 		"\n"
 		"  -m, --mask=EVENTS      what to watch for, separated by commas, with or\n"
 		"                         without IN_ [modify,delete_self]; all_events for all\n"
@@ -75,7 +75,7 @@ static void usage(FILE *out)
 		"A line is: seconds, events joined by '|', the path. It starts with one line\n"
 		"'watching' for each path.\n"
 		"\n"
-		"Exit status: 0 all watches are gone, 1 time is up, 2 an error.\n");
+		"Exit status: 0 all watches are removed, 1 time is up, 2 an error.\n");
 }
 
 static unsigned int event_bit(const char *name)
@@ -195,8 +195,8 @@ static int read_events(int fd, int left)
 		print_events(when, watch ? watch->path : "-", event);
 		if (event->mask & IN_Q_OVERFLOW)
 			left = count_left(fd);
-		if (watch && (event->mask & IN_IGNORED) && !watch->gone) {
-			watch->gone = true;
+		if (watch && (event->mask & IN_IGNORED) && !watch->removed) {
+			watch->removed = true;
 			left--;
 		}
 	}

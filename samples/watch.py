@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0
-"""watch.py PATH...: print inotify events on PATHs until all of them are gone."""
+"""watch.py PATH...: print inotify events on PATHs until all of them are removed."""
 
 import ctypes
 import os
@@ -40,8 +40,8 @@ def main(paths):
         watched[check(wd, path)] = path
     while watched:
         for wd, mask, name in events(os.read(fd, 16384)):
-            told = "|".join(text for bit, text in NAMES.items() if mask & bit)
-            print(told, os.path.join(watched.get(wd, "-"), name) if name
+            what = "|".join(text for bit, text in NAMES.items() if mask & bit)
+            print(what, os.path.join(watched.get(wd, "-"), name) if name
                   else watched.get(wd, "-"), flush=True)
             if mask & IN_IGNORED:
                 watched.pop(wd, None)

@@ -23,7 +23,7 @@ rustdoc_of_module() { # OPTION...
 	local args
 	mapfile -t args < <(flags src/rkernfs.o | grep -vE '^(-C|-Zbinary_dep_depinfo=)')
 	enter_folder "${args[-1]}"
-	with_its_rust OBJTREE="$KDIR" RUSTC_BOOTSTRAP=1 RUST_MODFILE=rkernfs rustdoc "${args[@]}" --crate-name rkernfs "$@"
+	with_its_rust RUST_MODFILE=rkernfs rustdoc "${args[@]}" --crate-name rkernfs "$@"
 }
 
 document() {

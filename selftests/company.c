@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * The patch beside others who patch, probe or trace the same functions, and
+ * The patch together with users that patch, probe or trace the same functions, and
  * with a task that sleeps in one of them for ever.
  */
 #include <fcntl.h>
@@ -60,7 +60,7 @@ FIXTURE(company) { };
 
 FIXTURE_SETUP(company)
 {
-	const char *reason = "no modules of the tests";
+	const char *reason = "selftests/modules/*.ko are not installed";
 
 	if (has_test_module("rival"))
 		reason = begin_company();
@@ -76,76 +76,76 @@ FIXTURE_TEARDOWN(company)
 	EXPECT_TRUE(end_company());
 }
 
-/* Another livepatch: who came last has the functions. */
+/* Another livepatch: the later one is in effect. */
 
-TEST_F(company, rival_that_comes_later_has_the_functions_and_gives_them_back)
+TEST_F(company, later_livepatch_overrides_until_disabled)
 {
 	ASSERT_EQ(load_patched(), 0);
-	EXPECT_TOLD();
+	EXPECT_EVENTS();
 	ASSERT_TRUE(insert_rival(""));
-	EXPECT_UNTOLD();
+	EXPECT_NO_EVENTS();
 	EXPECT_GT(module_parameter("rival", "calls"), 0);
 	ASSERT_TRUE(take_rival_out());
-	EXPECT_TOLD();
+	EXPECT_EVENTS();
 }
 
-TEST_F(company, rival_that_came_before_is_overruled)
+TEST_F(company, earlier_livepatch_is_overridden_until_unload)
 {
 	long calls;
 
 	ASSERT_TRUE(insert_rival(""));
-	EXPECT_UNTOLD();
+	EXPECT_NO_EVENTS();
 	calls = module_parameter("rival", "calls");
 	EXPECT_GT(calls, 0);
 	ASSERT_EQ(load_patched(), 0);
 	calls = module_parameter("rival", "calls");
-	EXPECT_TOLD();
+	EXPECT_EVENTS();
 	EXPECT_EQ(module_parameter("rival", "calls"), calls);
 	ASSERT_EQ(unload_patched(), 0);
-	EXPECT_UNTOLD();
+	EXPECT_NO_EVENTS();
 	EXPECT_GT(module_parameter("rival", "calls"), calls);
 }
 
-TEST_F(company, rival_below_can_go)
+TEST_F(company, earlier_livepatch_below_unloads)
 {
 	ASSERT_TRUE(insert_rival(""));
 	ASSERT_EQ(load_patched(), 0);
 	ASSERT_TRUE(take_rival_out());
-	EXPECT_TOLD();
+	EXPECT_EVENTS();
 }
 
-TEST_F(company, can_go_from_below_a_rival)
+TEST_F(company, unloads_below_a_later_livepatch)
 {
 	ASSERT_EQ(load_patched(), 0);
 	ASSERT_TRUE(insert_rival(""));
 	ASSERT_EQ(unload_patched(), 0);
-	EXPECT_UNTOLD();
+	EXPECT_NO_EVENTS();
 	EXPECT_GT(module_parameter("rival", "calls"), 0);
 }
 
-TEST_F(company, cumulative_rival_ends_the_patch_and_the_module_can_go)
+TEST_F(company, later_cumulative_livepatch_disables_patch_and_module_unloads)
 {
 	ASSERT_EQ(load_patched(), 0);
 	ASSERT_TRUE(insert_rival("cumulative=1"));
 	EXPECT_TRUE(await_unpatched());
 	EXPECT_FALSE(exists(PATCH));
-	EXPECT_UNTOLD();
+	EXPECT_NO_EVENTS();
 	EXPECT_EQ(unload_module(), 0);
 	ASSERT_EQ(load_patched(), 0);
-	EXPECT_TOLD();
+	EXPECT_EVENTS();
 }
 
-TEST_F(company, cumulative_rival_that_came_before_is_overruled)
+TEST_F(company, earlier_cumulative_livepatch_is_overridden)
 {
 	ASSERT_TRUE(insert_rival("cumulative=1"));
 	ASSERT_EQ(load_patched(), 0);
-	EXPECT_TOLD();
+	EXPECT_EVENTS();
 	ASSERT_TRUE(take_rival_out());
-	EXPECT_TOLD();
+	EXPECT_EVENTS();
 }
 
 /*
- * Probes: a post handler changes where the function goes on, as a livepatch
+ * Probes: a post handler changes where the function continues, as a livepatch
  * does, if ftrace has both. On arm64 a probe is a breakpoint.
  */
 #ifdef __aarch64__
@@ -154,66 +154,66 @@ TEST_F(company, cumulative_rival_that_came_before_is_overruled)
 #define PROBES_BY_FTRACE	true
 #endif
 
-TEST_F(company, probe_sees_the_calls_while_the_patch_comes_and_goes)
+TEST_F(company, kprobe_fires_while_patch_is_enabled_and_disabled)
 {
 	long hits;
 
 	ASSERT_EQ(insert_test_module("probe", ""), 0);
 	ASSERT_EQ(load_patched(), 0);
 	hits = module_parameter("probe", "hits");
-	EXPECT_TOLD();
+	EXPECT_EVENTS();
 	EXPECT_GT(module_parameter("probe", "hits"), hits);
 	ASSERT_EQ(unload_patched(), 0);
 	hits = module_parameter("probe", "hits");
-	EXPECT_UNTOLD();
+	EXPECT_NO_EVENTS();
 	EXPECT_GT(module_parameter("probe", "hits"), hits);
 }
 
-TEST_F(company, probe_can_come_and_go_while_patched)
+TEST_F(company, kprobe_can_be_added_and_removed_while_patched)
 {
 	ASSERT_EQ(load_patched(), 0);
 	ASSERT_EQ(insert_test_module("probe", ""), 0);
-	EXPECT_TOLD();
+	EXPECT_EVENTS();
 	EXPECT_GT(module_parameter("probe", "hits"), 0);
 	ASSERT_EQ(remove_test_module("probe"), 0);
-	EXPECT_TOLD();
+	EXPECT_EVENTS();
 }
 
 TEST_F(company, loading_under_a_post_handler_fails_and_leaves_nothing)
 {
 	if (!PROBES_BY_FTRACE)
-		SKIP(return, "probes are no business of ftrace here");
+		SKIP(return, "kprobes do not use ftrace on this architecture");
 	ASSERT_EQ(insert_test_module("probe", "post=1"), 0);
 	EXPECT_EQ(load_module(""), EBUSY);
 	EXPECT_FALSE(exists("/sys/module/rkernfs"));
 	EXPECT_FALSE(exists(PATCH));
-	EXPECT_UNTOLD();
+	EXPECT_NO_EVENTS();
 	ASSERT_EQ(remove_test_module("probe"), 0);
 	ASSERT_EQ(load_patched(), 0);
-	EXPECT_TOLD();
+	EXPECT_EVENTS();
 }
 
-TEST_F(company, breakpoint_with_a_post_handler_sees_the_calls)
+TEST_F(company, breakpoint_with_a_post_handler_fires)
 {
 	if (PROBES_BY_FTRACE)
-		SKIP(return, "ftrace has the probes here");
+		SKIP(return, "kprobes use ftrace on this architecture");
 	ASSERT_EQ(insert_test_module("probe", "post=1"), 0);
 	ASSERT_EQ(load_patched(), 0);
-	EXPECT_TOLD();
+	EXPECT_EVENTS();
 	EXPECT_GT(module_parameter("probe", "hits"), 0);
 }
 
-TEST_F(company, post_handler_does_not_get_under_the_patch)
+TEST_F(company, kprobe_with_post_handler_never_fires_on_patched_function)
 {
 	if (!PROBES_BY_FTRACE)
-		SKIP(return, "probes are no business of ftrace here");
+		SKIP(return, "kprobes do not use ftrace on this architecture");
 	ASSERT_EQ(load_patched(), 0);
 	if (!insert_test_module("probe", "post=1")) {
 		/* Some kernels do not say that it could not be armed. */
-		EXPECT_TOLD();
+		EXPECT_EVENTS();
 		EXPECT_EQ(module_parameter("probe", "hits"), 0);
 	}
-	EXPECT_TOLD();
+	EXPECT_EVENTS();
 }
 
 /* Tracing */
@@ -227,7 +227,7 @@ static bool trace(const char *tracefs, const char *tracer)
 	       write_text(format_path(path, "%.3900s/current_tracer", tracefs), tracer);
 }
 
-TEST_F(company, function_is_traced_while_the_patch_comes_and_goes)
+TEST_F(company, function_is_traced_while_patch_is_enabled_and_disabled)
 {
 	char tracefs[PATH_MAX], path[PATH_MAX];
 
@@ -240,12 +240,12 @@ TEST_F(company, function_is_traced_while_the_patch_comes_and_goes)
 	ASSERT_TRUE(trace(tracefs, "function"));
 	ASSERT_EQ(load_patched(), 0);
 	ASSERT_TRUE(write_text(path, "\n"));
-	EXPECT_TOLD();
+	EXPECT_EVENTS();
 	EXPECT_TRUE(file_has_line(path, "kernfs_remove_by_name_ns <-"));
 	ASSERT_EQ(unload_patched(), 0);
 	ASSERT_EQ(load_patched(), 0);
 	ASSERT_TRUE(trace(tracefs, "nop"));
-	EXPECT_TOLD();
+	EXPECT_EVENTS();
 	remove_mount_point(tracefs);
 }
 
@@ -258,17 +258,17 @@ TEST_F(company, loading_without_ftrace_fails_and_leaves_nothing)
 	EXPECT_FALSE(exists(PATCH));
 	ASSERT_TRUE(write_text(FTRACE, "1"));
 	ASSERT_EQ(load_patched(), 0);
-	EXPECT_TOLD();
+	EXPECT_EVENTS();
 }
 
 TEST_F(company, ftrace_cannot_be_turned_off_while_patched)
 {
 	ASSERT_EQ(load_patched(), 0);
 	EXPECT_FALSE(write_text(FTRACE, "0"));
-	EXPECT_TOLD();
+	EXPECT_EVENTS();
 }
 
-/* Who may turn it off */
+/* Which user may disable it */
 
 static int open_as_user(const char *path, int flags)
 {
@@ -305,7 +305,7 @@ TEST_F(company, only_root_may_turn_it_off)
 
 /* A task that sleeps in the function that is to be replaced, or in its replacement */
 
-TEST_F(company, sleeper_in_the_old_function_stalls_the_transition_alone)
+TEST_F(company, task_asleep_in_old_function_stalls_only_the_transition)
 {
 	struct sleepers sleepers;
 
@@ -315,13 +315,13 @@ TEST_F(company, sleeper_in_the_old_function_stalls_the_transition_alone)
 	EXPECT_FALSE(is_patched());
 	EXPECT_TRUE(await_text(PATCH "/transition", "1"));
 	/* All others have moved over. */
-	EXPECT_TOLD();
+	EXPECT_EVENTS();
 	EXPECT_TRUE(wake(&sleepers));
 	EXPECT_TRUE(await_patched());
-	EXPECT_TOLD();
+	EXPECT_EVENTS();
 }
 
-TEST_F(company, stalled_transition_can_be_taken_back)
+TEST_F(company, stalled_transition_can_be_reversed)
 {
 	struct sleepers sleepers;
 
@@ -331,10 +331,10 @@ TEST_F(company, stalled_transition_can_be_taken_back)
 	EXPECT_FALSE(is_patched());
 	EXPECT_EQ(unload_patched(), 0);
 	EXPECT_TRUE(wake(&sleepers));
-	EXPECT_UNTOLD();
+	EXPECT_NO_EVENTS();
 }
 
-TEST_F(company, sleeper_in_the_replacement_keeps_the_module)
+TEST_F(company, task_asleep_in_replacement_pins_the_module)
 {
 	struct sleepers sleepers;
 
@@ -346,7 +346,7 @@ TEST_F(company, sleeper_in_the_replacement_keeps_the_module)
 	EXPECT_NE(unload_module(), 0);
 	EXPECT_TRUE(enable_patch());
 	EXPECT_TRUE(await_patched());
-	EXPECT_TOLD();
+	EXPECT_EVENTS();
 	EXPECT_TRUE(wake(&sleepers));
 	EXPECT_EQ(unload_patched(), 0);
 }

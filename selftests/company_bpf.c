@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * bpf programs at the begin and the end of a function that the patch replaces,
- * attached before it and after it, while it comes and goes: each call is seen
- * once, whoever does it.
+ * attached before it and after it, while it is enabled and disabled: each call is seen
+ * once, whichever function does it.
  */
 #include "lib/harness.h"
 #include "company/bpf.h"
@@ -61,11 +61,11 @@ static long long runs(struct __test_metadata *_metadata, struct _test_data_bpf *
 {
 	long long before = program_runs(self->program);
 
-	EXPECT_EQ(is_told(patched ? EVENT_TIMEOUT_MS : NONE_MS), patched);
+	EXPECT_EQ(is_reported(patched ? EVENT_TIMEOUT_MS : NONE_MS), patched);
 	return program_runs(self->program) - before;
 }
 
-TEST_F(bpf, program_that_came_before_sees_each_call)
+TEST_F(bpf, earlier_program_sees_each_call)
 {
 	long long calls;
 
@@ -80,7 +80,7 @@ TEST_F(bpf, program_that_came_before_sees_each_call)
 	}
 }
 
-TEST_F(bpf, program_that_came_later_sees_each_call)
+TEST_F(bpf, later_program_sees_each_call)
 {
 	long long calls;
 
@@ -92,7 +92,7 @@ TEST_F(bpf, program_that_came_later_sees_each_call)
 	EXPECT_EQ(runs(_metadata, self, false), calls);
 }
 
-TEST_F(bpf, program_can_come_and_go_while_patched)
+TEST_F(bpf, program_can_be_attached_and_detached_while_patched)
 {
 	ASSERT_EQ(load_patched(), 0);
 	for (int i = 0; i < 3; i++) {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * The machine suspends while the patch is enabled, and while something is being
- * removed: each watch is told once all the same. The kernel's own tests of
+ * removed: each watch gets its events once all the same. The kernel's own tests of
  * suspend go as far as pm_test says, and a clock wakes a machine that slept.
  */
 #include <sys/prctl.h>
@@ -32,9 +32,9 @@ static const char *begin_suspend(const char *level, const char *mem_sleep)
 	if (!strcmp(level, AWAKE_BY_CLOCK) && !exists(ALARM))
 		return "no " ALARM;
 	if (mem_sleep && !file_has_line(POWER "mem_sleep", mem_sleep))
-		return "this machine only sleeps idle";
+		return POWER "mem_sleep lacks this state";
 	if (!has_test_module("delay"))
-		return "no modules of the tests";
+		return "selftests/modules/delay.ko is not installed";
 	/* What waits without need between falling asleep and waking */
 	write_text(TEST_DELAY, "1");
 	return begin_company();
@@ -141,7 +141,7 @@ static void go_on_removing(void *arg)
 	struct shared *shared = arg;
 
 	while (!__atomic_load_n(&shared->ended, __ATOMIC_ACQUIRE)) {
-		shared->missed += !is_told(EVENT_TIMEOUT_MS);
+		shared->missed += !is_reported(EVENT_TIMEOUT_MS);
 		__atomic_fetch_add(&shared->rounds, 1, __ATOMIC_RELEASE);
 	}
 }
@@ -154,7 +154,7 @@ static bool await_rounds(const struct shared *shared, int more)
 		     2 * EVENT_TIMEOUT_MS);
 }
 
-TEST_F(meanwhile, each_removal_is_told_once)
+TEST_F(meanwhile, each_removal_is_reported_once)
 {
 	int status;
 
@@ -172,7 +172,7 @@ TEST_F(meanwhile, each_removal_is_told_once)
 	waitpid(self->pid, &status, 0);
 	self->pid = 0;
 	EXPECT_EQ(self->shared->missed, 0);
-	EXPECT_TOLD();
+	EXPECT_EVENTS();
 }
 
 /* One removal is under way: a module of the tests keeps it in one place. */
@@ -213,7 +213,7 @@ static pid_t start_delayed(void)
 
 	if (!pid) {
 		prctl(PR_SET_NAME, "delayed");
-		_exit(!is_told(EVENT_TIMEOUT_MS));
+		_exit(!is_reported(EVENT_TIMEOUT_MS));
 	}
 	return pid;
 }
@@ -223,7 +223,7 @@ static bool await_hit(void)
 	return await(module_parameter("delay", "hits") > 0, EVENT_TIMEOUT_MS);
 }
 
-TEST_F(within, removal_is_told_once)
+TEST_F(within, removal_is_reported_once)
 {
 	char parameters[64];
 	int status = 1;
@@ -237,10 +237,10 @@ TEST_F(within, removal_is_told_once)
 		TH_LOG("%s", strerror(errno));
 	waitpid(pid, &status, 0);
 	EXPECT_EQ(status, 0);
-	EXPECT_TOLD();
+	EXPECT_EVENTS();
 }
 
-/* A removal that waits for somebody who cannot be frozen either */
+/* A removal that waits for a task that cannot be frozen either */
 
 #define FREEZE_TIMEOUT	POWER "pm_freeze_timeout"
 
@@ -284,7 +284,7 @@ FIXTURE_TEARDOWN(refused)
 	EXPECT_TRUE(end_suspend());
 }
 
-TEST_F(refused, machine_stays_awake_and_the_removal_is_told_once)
+TEST_F(refused, machine_stays_awake_and_removal_is_reported_once)
 {
 	struct sleepers sleepers;
 	int wd;
@@ -295,11 +295,11 @@ TEST_F(refused, machine_stays_awake_and_the_removal_is_told_once)
 	EXPECT_FALSE(suspend("mem", "freezer"));
 	EXPECT_EQ(errno, EBUSY);
 	if (variant->patched)
-		EXPECT_TOLD();
+		EXPECT_EVENTS();
 	EXPECT_TRUE(wake(&sleepers));
 	EXPECT_TRUE(suspend("mem", "freezer"));
 	if (variant->patched)
-		ASSERT_TOLD(wd);
+		ASSERT_EVENTS(wd);
 }
 
 TEST_HARNESS_MAIN

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * samples/counters.rs, a second module on the kernfs abstractions: what it
- * does, that its watchers are told, that it comes and goes.
+ * does, that its watches get events, that it can be loaded and unloaded.
  */
 #include <fcntl.h>
 #include <sys/mount.h>
@@ -95,7 +95,7 @@ TEST_F(counters, numbers_are_not_cut)
 	EXPECT_STREQ(text, "0\n");
 }
 
-TEST_F(counters, watchers_are_told)
+TEST_F(counters, watchers_get_events)
 {
 	int inotify = open_inotify(), file, dir;
 	struct events events = {};
@@ -103,7 +103,7 @@ TEST_F(counters, watchers_are_told)
 	file = inotify_add_watch(inotify, self->count, IN_DELETE_SELF);
 	dir = inotify_add_watch(inotify, self->counter, IN_DELETE_SELF);
 	ASSERT_EQ(rmdir(self->counter), 0);
-	assert_told(_metadata, inotify, &events, (const int []) { file, dir }, 2);
+	assert_events(_metadata, inotify, &events, (const int []) { file, dir }, 2);
 	close(inotify);
 }
 
@@ -118,7 +118,7 @@ TEST_F(counters, counters_can_be_nested_and_moved)
 	EXPECT_EQ(rmdir(moved), 0);
 }
 
-TEST_F(counters, module_cannot_go_while_mounted)
+TEST_F(counters, module_cannot_be_unloaded_while_mounted)
 {
 	EXPECT_EQ(syscall(SYS_delete_module, "counters", O_NONBLOCK), -1);
 	EXPECT_EQ(errno, EWOULDBLOCK);
@@ -126,7 +126,7 @@ TEST_F(counters, module_cannot_go_while_mounted)
 }
 
 /* Leaves counters behind: the module takes them along. */
-TEST_F(counters, module_takes_its_tree_along)
+TEST_F(counters, unloading_removes_the_tree)
 {
 	char path[PATH_MAX];
 

@@ -3,12 +3,20 @@
  * Memory runs out: each operation is done over and over, with the first, the
  * second, the third... of its slab allocations failing, until it gets through
  * without. Either it is done, or it failed and nothing is: then it works the
- * next time. And watches are told, or told that fsnotify had no memory for it.
+ * next time. And watches get their events, or an overflow as fsnotify had no memory.
  */
+#include <dirent.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <sys/fsuid.h>
+#include <sys/stat.h>
+
 #include "lib/harness.h"
 #include "faults/faults.h"
 #include "lib/counters.h"
 #include "lib/faults.h"
+#include "lib/handle.h"
 #include "lib/module.h"
 #include "lib/pseudofs.h"
 #include "lib/system.h"
@@ -29,9 +37,9 @@ struct operation {
 	int (*run)(void);			/* 0 or the error; or instead: */
 	struct { const char *file, *text; } write;
 	const char * const *makes;		/* files that are there afterwards, */
-	const char * const *removes;		/* or that are gone; or instead: */
+	const char * const *removes;		/* or that were removed; or instead: */
 	enum outcome (*look)(void);
-	const char * const *watched;		/* files that are told of the end */
+	const char * const *watched;		/* files whose removal is reported */
 	bool marked;				/* a mark on the file system is, of each node */
 	bool reclaimed;				/* no dentry is left, so VFS does not report it */
 	bool asks_a_socket;			/* may be done when the answer gets lost */
@@ -209,7 +217,7 @@ static bool is_sane(int error, const struct operation *op)
 static bool run_with_fault(struct __test_metadata *_metadata, struct counts *counts,
 			   const struct operation *op, int nth)
 {
-	struct tally tally;
+	struct tally tally = {};
 	bool injected;
 	int error;
 
@@ -286,8 +294,8 @@ TEST_F_TIMEOUT(faults, each_allocation, 1800)
 }
 
 /*
- * A change of a file that has no inode is told by a worker of the kernel, not
- * by who makes it.
+ * A change of a file that has no inode is reported by a worker of the kernel, not
+ * by the task that makes it.
  */
 FIXTURE(change) {
 	long long inodes_made;
@@ -308,7 +316,7 @@ FIXTURE_VARIANT_ADD(change, under_a_mark) {
 	.marked = true, .inodes = 2, .faults = 2,
 };
 
-/* The file gets its inode, but who asked for its name is not told that. */
+/* The file gets its inode, but a mark that asks for its name does not get that. */
 FIXTURE_VARIANT_ADD(change, under_a_mark_the_directory_only) {
 	.marked = true, .inodes = 2, .faults = 1,
 };
@@ -351,7 +359,7 @@ static void expect_heard(struct __test_metadata *_metadata, int changes, int ove
 	EXPECT_EQ(heard.overflows, overflows);
 }
 
-TEST_F(change, is_told_or_an_overflow)
+TEST_F(change, is_reported_or_overflows)
 {
 	int ways = variant->watched + variant->marked;
 	long long before = self->inodes_made;
@@ -361,7 +369,7 @@ TEST_F(change, is_told_or_an_overflow)
 	expect_heard(_metadata, 0, ways);
 	ASSERT_EQ(faults_left(), 0);
 
-	/* Inodes go when the event is told: if one stayed, it would not be made again. */
+	/* Inodes are evicted after the event: if one stayed, it would not be created again. */
 	before += variant->inodes - variant->faults;
 	EXPECT_EQ(counter("notify_inodes_made"), before);
 	for (int nr = 1; nr <= 3; nr++) {
@@ -369,6 +377,128 @@ TEST_F(change, is_told_or_an_overflow)
 		expect_heard(_metadata, ways, 0);
 		EXPECT_EQ(counter("notify_inodes_made"), before + nr * variant->inodes);
 	}
+}
+
+/*
+ * A node that failed after it got its number is freed at once, without the grace
+ * period that others have. Meanwhile a task looks for it, by a file handle.
+ */
+#define UNBORN		200
+#define OWNER		65534
+
+struct finder {
+	int base;
+	struct handle handle;
+	_Atomic uint64_t number;
+	atomic_bool stop;
+	atomic_int tried, found;
+};
+
+FIXTURE(unborn) {
+	char dir[PATH_MAX];
+	char probe[PATH_MAX];
+	char child[PATH_MAX];
+	struct finder finder;
+	pthread_t thread;
+};
+
+FIXTURE_SETUP(unborn)
+{
+	const char *reason = begin_faults();
+
+	if (reason)
+		SKIP(return, "%s", reason);
+	reason = why_no_cgroup();
+	if (!reason && !get_handle(cgroup_base(), &self->finder.handle))
+		reason = "no file handles on cgroup2";
+	/* Its owner is not root, and is noted after the number was given. */
+	if (!reason && !fail_only_under("__kernfs_iattrs"))
+		reason = "__kernfs_iattrs() is inlined";
+	if (reason) {
+		end_faults();
+		SKIP(return, "%s", reason);
+	}
+	format_path(self->dir, "%.3900s/owned", cgroup_base());
+	format_path(self->probe, "%.4000s/probe", self->dir);
+	format_path(self->child, "%.4000s/child", self->dir);
+	self->finder.base = open(cgroup_base(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	ASSERT_GE(self->finder.base, 0);
+	ASSERT_EQ(mkdir(self->dir, 0755), 0);
+	ASSERT_EQ(chown(self->dir, OWNER, OWNER), 0);
+}
+
+FIXTURE_TEARDOWN(unborn)
+{
+	end_faults();
+	atomic_store(&self->finder.stop, true);
+	if (self->thread)
+		pthread_join(self->thread, NULL);
+	close(self->finder.base);
+	remove_cgroup(self->probe);
+	remove_cgroup(self->child);
+	remove_cgroup(self->dir);
+	cgroup_base_remove();
+}
+
+static void *find_by_number(void *arg)
+{
+	struct finder *finder = arg;
+
+	while (!atomic_load(&finder->stop)) {
+		uint64_t number = atomic_load(&finder->number);
+		int fd;
+
+		if (!number)
+			continue;
+		memcpy(finder->handle.head.f_handle, &number, sizeof(number));
+		fd = open_by_handle_at(finder->base, &finder->handle.head, O_PATH | O_CLOEXEC);
+		atomic_fetch_add(&finder->tried, 1);
+		if (fd < 0)
+			continue;
+		atomic_fetch_add(&finder->found, 1);
+		close(fd);
+	}
+	return NULL;
+}
+
+/* That the next node of the hierarchy gets: numbers are given in turn. */
+static uint64_t next_number(const char *probe)
+{
+	uint64_t last = 0;
+	DIR *dir;
+	struct dirent *entry;
+
+	if (mkdir(probe, 0755))
+		return 0;
+	dir = opendir(probe);
+	while (dir && (entry = readdir(dir)))
+		if (entry->d_ino > last)
+			last = entry->d_ino;
+	if (dir)
+		closedir(dir);
+	return dir && !remove_cgroup(probe) ? last + 1 : 0;
+}
+
+TEST_F_TIMEOUT(unborn, node_is_not_found, 600)
+{
+	ASSERT_EQ(pthread_create(&self->thread, NULL, find_by_number, &self->finder), 0);
+	for (int i = 0; i < UNBORN; i++) {
+		uint64_t number = next_number(self->probe);
+		int error;
+
+		ASSERT_GT(number, 0);
+		atomic_store(&self->finder.number, number);
+		setfsuid(OWNER);
+		fail_nth(1);
+		error = error_of(mkdir(self->child, 0755));
+		ASSERT_TRUE(fault_injected());
+		setfsuid(0);
+		ASSERT_EQ(error, ENOMEM);
+		/* It was given, and to no other. */
+		ASSERT_GT(next_number(self->probe), number + 1);
+	}
+	EXPECT_GT(self->finder.tried, UNBORN);
+	EXPECT_EQ(self->finder.found, 0);
 }
 
 TEST_HARNESS_MAIN

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * The last text of a removed cgroup's *.events, which the parameter final_events
- * keeps for who has such a file open: how the cgroup ended.
+ * keeps for tasks that have such a file open: how the cgroup ended.
  */
 #include <fcntl.h>
 #include <poll.h>
@@ -9,7 +9,7 @@
 #include <sys/stat.h>
 #include <sys/wait.h>
 
-#include "kselftest_harness.h"
+#include "lib/harness.h"
 #include "lib/process.h"
 #include "lib/system.h"
 
@@ -110,7 +110,7 @@ TEST_F(final, each_descriptor_has_it)
 	EXPECT_EQ(reads(self->fd, 0, self->before), 1);
 }
 
-TEST_F(final, poller_is_told_as_without_it)
+TEST_F(final, poller_is_woken_as_without_it)
 {
 	struct pollfd pollfd = { .fd = self->fd, .events = POLLPRI };
 
@@ -119,7 +119,7 @@ TEST_F(final, poller_is_told_as_without_it)
 	EXPECT_EQ(pollfd.revents, POLLERR | POLLPRI);
 }
 
-TEST_F(final, nobody_opens_it_any_more)
+TEST_F(final, removed_file_cannot_be_opened)
 {
 	char path[PATH_MAX];
 
@@ -139,7 +139,7 @@ TEST_F(final, other_files_have_none)
 	EXPECT_EQ(errno, ENODEV);
 }
 
-/* Who may write has the buffer that a text is kept in. */
+/* A writer has the buffer that a text is kept in. */
 TEST_F(final, writer_has_none)
 {
 	int fd;
@@ -163,7 +163,7 @@ TEST_F(final, is_not_kept_without_the_parameter)
 	EXPECT_EQ(error_of(lseek(self->fd, 0, SEEK_SET)), ENODEV);
 }
 
-TEST_F(final, tells_what_happened_last)
+TEST_F(final, shows_what_happened_last)
 {
 	char path[PATH_MAX];
 	int fd, status;
@@ -192,7 +192,7 @@ static long number_in(const char *path)
 	return read_text(path, text, sizeof(text)) < 0 ? -1 : atol(text);
 }
 
-TEST_F(final, module_stays_as_long_as_it_is_open)
+TEST_F(final, module_is_pinned_while_it_is_open)
 {
 	long references = number_in(REFERENCES);
 
@@ -218,7 +218,7 @@ static bool open_many(void *unused)
 	return true;
 }
 
-TEST_F(final, is_charged_to_who_has_the_file_open)
+TEST_F(final, is_charged_to_the_opener)
 {
 	char current[PATH_MAX];
 	long before, after;

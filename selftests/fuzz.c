@@ -7,7 +7,7 @@
  *
  * SEED= repeats a run; -p begins with one of its programs. -v: that program is
  * known to fail, and so are the verdicts on what was left out of it. Ends with 0
- * if nothing was found, 1 if something was, 3 if the kernel must be booted anew
+ * if nothing was found, 1 if something was, 3 if the kernel must be booted again
  * to go on (qemu/fuzz.sh does), 4 if nothing was tried.
  */
 #include "fuzz/fuzz.h"
@@ -21,7 +21,7 @@
 #include "lib/system.h"
 
 #define SECONDS		15
-/* Longer than the module looks again at an inode that somebody has */
+/* Longer than a slow kernel takes to report */
 #define PATIENCE_MS	20000
 
 static void prepare(void)
@@ -66,7 +66,7 @@ static int search(unsigned int seed, unsigned int number, int seconds)
 		printf("#@ program %u\n", program.number);
 		found = run_program(&program, PATIENCE_MS);
 	}
-	ksft_print_msg("%u programs, %ld watches told once\n", nr, watches_told);
+	ksft_print_msg("%u programs, %ld watches got their events once\n", nr, watches_notified);
 	if (found < 0)
 		return 3;
 	if (found)
@@ -74,7 +74,7 @@ static int search(unsigned int seed, unsigned int number, int seconds)
 	/* A mount of its file system has them; without one, there are none. */
 	if (counter("inodes_cleared") >= 0 && !counters_add_up())
 		return 1;
-	return watches_told ? 0 : KSFT_SKIP;
+	return watches_notified ? 0 : KSFT_SKIP;
 }
 
 int main(int argc, char **argv)

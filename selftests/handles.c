@@ -68,7 +68,7 @@ static int watch_fd(int inotify, int fd)
 				 IN_DELETE_SELF);
 }
 
-TEST_F(handles, inode_without_a_name_is_told_on_close)
+TEST_F(handles, inode_without_a_name_is_reported_on_close)
 {
 	int file, dir, file_wd, dir_wd;
 
@@ -85,7 +85,7 @@ TEST_F(handles, inode_without_a_name_is_told_on_close)
 	ASSERT_EQ(remove_cgroup(self->path), 0);
 	close(file);
 	close(dir);
-	ASSERT_TOLD(file_wd, dir_wd);
+	ASSERT_EVENTS(file_wd, dir_wd);
 }
 
 TEST_F(handles, watched_by_handle_and_closed_before_rmdir)
@@ -100,7 +100,7 @@ TEST_F(handles, watched_by_handle_and_closed_before_rmdir)
 	wd = watch_fd(self->inotify, fd);
 	close(fd);
 	ASSERT_EQ(remove_cgroup(self->path), 0);
-	ASSERT_TOLD(wd);
+	ASSERT_EVENTS(wd);
 }
 
 /* Opens by handle and watches, over and over, until the node cannot be found. */
@@ -157,11 +157,11 @@ static void race_removal(struct opener *opener, int (*remove)(const char *path),
 	pthread_barrier_destroy(&opener->start);
 }
 
-static void expect_all_told(struct __test_metadata *_metadata, int inotify,
+static void expect_all_events(struct __test_metadata *_metadata, int inotify,
 			    struct events *events, struct opener *opener)
 {
 	events->nr = 0;
-	assert_told(_metadata, inotify, events, opener->wd, opener->nr_watches);
+	assert_events(_metadata, inotify, events, opener->wd, opener->nr_watches);
 	ASSERT_EQ(count_marks(inotify), 0);
 }
 
@@ -172,11 +172,11 @@ static void race_rmdir(struct __test_metadata *_metadata, struct opener *opener,
 	ASSERT_EQ(mkdir(cgroup, 0755), 0);
 	ASSERT_TRUE(get_handle(opened, opener->handle));
 	if (reclaim)
-		write_text("/proc/sys/vm/drop_caches", "2");
+		drop_dentries();
 	race_removal(opener, remove_cgroup, cgroup, delay_us);
 }
 
-TEST_F(handles, file_opened_by_handle_while_it_goes)
+TEST_F(handles, file_opened_by_handle_while_it_is_removed)
 {
 	for (int i = 0; i < RACES; i++) {
 		struct opener opener = {
@@ -186,11 +186,11 @@ TEST_F(handles, file_opened_by_handle_while_it_goes)
 		};
 
 		race_rmdir(_metadata, &opener, self->path, self->file, i % 2, i);
-		expect_all_told(_metadata, self->inotify, &self->events, &opener);
+		expect_all_events(_metadata, self->inotify, &self->events, &opener);
 	}
 }
 
-TEST_F(handles, directory_opened_by_handle_while_it_goes)
+TEST_F(handles, directory_opened_by_handle_while_it_is_removed)
 {
 	for (int i = 0; i < RACES; i++) {
 		struct opener opener = {
@@ -200,12 +200,12 @@ TEST_F(handles, directory_opened_by_handle_while_it_goes)
 		};
 
 		race_rmdir(_metadata, &opener, self->path, self->path, false, i);
-		expect_all_told(_metadata, self->inotify, &self->events, &opener);
+		expect_all_events(_metadata, self->inotify, &self->events, &opener);
 	}
 }
 
 /*
- * The same, but the opener is in one function as the cgroup goes: a module of
+ * The same, but the opener is in one function as the cgroup is removed: a module of
  * the tests keeps it there.
  */
 struct delayed {
@@ -243,7 +243,7 @@ static void start_delayed(struct __test_metadata *_metadata, struct delayed *del
 		sleep_ms(1);
 }
 
-/* Returns how often somebody came by. */
+/* Returns how often a task came by. */
 static int end_delayed(struct __test_metadata *_metadata, struct delayed *delayed)
 {
 	int hits;
@@ -273,12 +273,12 @@ static void remove_meanwhile(struct __test_metadata *_metadata, struct _test_dat
 	/* A mark that is there already is not added. */
 	if (!is_watched)
 		EXPECT_GE(hits, 1)
-			TH_LOG("nobody was in %s()", function);
+			TH_LOG("the opener never reached %s()", function);
 	/* On the same inode, and before that went, it is the same watch. */
 	if (delayed.wd >= 0 && !(nr && wds[0] == delayed.wd))
 		wds[nr++] = delayed.wd;
 	self->events.nr = 0;
-	assert_told(_metadata, self->inotify, &self->events, wds, nr);
+	assert_events(_metadata, self->inotify, &self->events, wds, nr);
 	ASSERT_EQ(count_marks(self->inotify), 0);
 }
 
@@ -291,7 +291,7 @@ static void remove_in_each(struct __test_metadata *_metadata, struct _test_data_
 			   const char *opened)
 {
 	if (!has_test_module("delay"))
-		SKIP(return, "no modules of the tests");
+		SKIP(return, "selftests/modules/delay.ko is not installed");
 	for (size_t i = 0; i < ARRAY_SIZE(functions); i++) {
 		remove_meanwhile(_metadata, self, functions[i], opened, false);
 		remove_meanwhile(_metadata, self, functions[i], opened, true);
@@ -360,7 +360,7 @@ static int remove_object(const char *path)
 	return write_object(path, "remove", "1") ? 0 : -1;
 }
 
-TEST_F(nested, object_opened_by_handle_while_it_goes)
+TEST_F(nested, object_opened_by_handle_while_it_is_removed)
 {
 	for (int i = 0; i < RACES; i++) {
 		struct opener opener = {
@@ -371,15 +371,15 @@ TEST_F(nested, object_opened_by_handle_while_it_goes)
 
 		make_nested(_metadata, self);
 		note_watch(&opener, self->wd);
-		write_text("/proc/sys/vm/drop_caches", "2");
+		drop_dentries();
 		race_removal(&opener, remove_object, self->parent, i);
-		expect_all_told(_metadata, self->inotify, &self->events, &opener);
+		expect_all_events(_metadata, self->inotify, &self->events, &opener);
 	}
 }
 
 /*
- * The opener is in @function as the only dentry of what is watched goes; and that
- * one's end is still being told as he lets go of another, were he to get one.
+ * The opener is in @function as the only dentry of the watched node is dropped; and its
+ * removal is still being reported as the opener puts another one, were it to get one.
  */
 static void remove_as_opened(struct __test_metadata *_metadata, struct _test_data_nested *self,
 			     const char *function)
@@ -392,7 +392,7 @@ static void remove_as_opened(struct __test_metadata *_metadata, struct _test_dat
 	char functions[64], file[PATH_MAX];
 
 	if (!has_test_module("delay"))
-		SKIP(return, "no modules of the tests");
+		SKIP(return, "selftests/modules/delay.ko is not installed");
 	/* The remover is not to come by there to look its file up. */
 	ASSERT_TRUE(exists(format_path(file, "%.3900s/remove", self->parent)));
 	snprintf(functions, sizeof(functions), "%s,fsnotify_insert_event", function);
@@ -401,23 +401,23 @@ static void remove_as_opened(struct __test_metadata *_metadata, struct _test_dat
 	EXPECT_EQ(remove_object(self->parent), 0);
 	prctl(PR_SET_NAME, "handles");
 	EXPECT_GE(end_delayed(_metadata, &delayed), 1);
-	ASSERT_TOLD(self->wd);
+	ASSERT_EVENTS(self->wd);
 }
 
-TEST_F(nested, dentry_goes_before_the_opener_has_the_inode)
+TEST_F(nested, last_dentry_dropped_before_opener_gets_inode)
 {
 	make_nested(_metadata, self);
 	remove_as_opened(_metadata, self, "kernfs_get_inode");
 }
 
-TEST_F(nested, dentry_goes_before_the_opener_has_one)
+TEST_F(nested, last_dentry_dropped_before_opener_gets_dentry)
 {
 	make_nested(_metadata, self);
 	remove_as_opened(_metadata, self, "d_obtain_alias");
 }
 
 /* What is opened is in it, and VFS asks for the directory to give that a name. */
-TEST_F(nested, dentry_goes_before_the_opener_of_a_child_has_the_inode)
+TEST_F(nested, last_dentry_dropped_before_opener_of_child_gets_inode)
 {
 	make_nested(_metadata, self);
 	ASSERT_EQ(mkdir(self->child, 0755), 0);
@@ -440,7 +440,7 @@ static int count_ends(int fanotify)
 	return nr;
 }
 
-/* A mark that keeps no inode is none of those who do. */
+/* A mark that pins no inode is none of those that do. */
 static void mark_and_remove_as_opened(struct __test_metadata *_metadata,
 				      struct _test_data_nested *self, unsigned int flags)
 {
@@ -454,7 +454,7 @@ static void mark_and_remove_as_opened(struct __test_metadata *_metadata,
 	char file[PATH_MAX];
 
 	if (!has_test_module("delay"))
-		SKIP(return, "no modules of the tests");
+		SKIP(return, "selftests/modules/delay.ko is not installed");
 	ASSERT_GE(fanotify, 0);
 	ASSERT_EQ(mkdir(self->parent, 0755), 0);
 	ASSERT_EQ(mkdir(self->path, 0755), 0);
@@ -472,12 +472,12 @@ static void mark_and_remove_as_opened(struct __test_metadata *_metadata,
 	close(fanotify);
 }
 
-TEST_F(nested, evictable_mark_is_told_once_as_it_is_opened)
+TEST_F(nested, evictable_mark_gets_one_event_during_opening)
 {
 	mark_and_remove_as_opened(_metadata, self, FAN_MARK_EVICTABLE);
 }
 
-TEST_F(nested, mark_is_told_once_as_it_is_opened)
+TEST_F(nested, mark_gets_one_event_during_opening)
 {
 	mark_and_remove_as_opened(_metadata, self, 0);
 }

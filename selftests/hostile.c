@@ -30,7 +30,7 @@
 
 #define MAX_SAMPLES	100000
 #define PAUSE_US	1000
-/* Where the kernel alone tells nothing, nobody waits. */
+/* Where the unpatched kernel sends nothing, nothing is waited for. */
 #define NO_EVENT_MS	5
 #define REST_MS		300
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * Processes that are killed at any moment of what they do: while they remove,
- * and while they watch. Others' watches are told once of what went, and of
+ * and while they watch. Others' watches get their events once for what was removed, and of
  * nothing else. SEED= repeats a run's choices.
  */
 #include <signal.h>
@@ -27,7 +27,7 @@ struct kind {
 	bool (*remove)(const char *path);
 	void (*clean)(const char *path);	/* away with what is left */
 	const char *file[NR_FILES];		/* these go */
-	uint32_t told;
+	uint32_t got;
 };
 
 static char place[PATH_MAX];
@@ -72,7 +72,7 @@ static const struct kind by_rmdir = {
 	.remove = remove_directory,
 	.clean = clean_cgroup,
 	.file = { "", "cgroup.events" },
-	.told = IN_DELETE_SELF,
+	.got = IN_DELETE_SELF,
 };
 
 static const char *no_memory(void)
@@ -101,7 +101,7 @@ static const struct kind by_subtree_control = {
 	.remove = turn_memory_off,
 	.clean = clean_cgroup,
 	.file = { "child/memory.events", "child/memory.max" },
-	.told = IN_DELETE_SELF,
+	.got = IN_DELETE_SELF,
 };
 
 /* Objects */
@@ -127,7 +127,7 @@ static const struct kind by_own_file = {
 	.remove = remove_self,
 	.clean = clean_object,
 	.file = { "", "remove" },
-	.told = IN_DELETE_SELF,
+	.got = IN_DELETE_SELF,
 };
 
 static bool make_aux(const char *path, int nr)
@@ -146,7 +146,7 @@ static const struct kind by_name = {
 	.remove = remove_aux,
 	.clean = clean_object,
 	.file = { "aux", "aux" },
-	.told = IN_DELETE_SELF,
+	.got = IN_DELETE_SELF,
 };
 
 /* Whole hierarchies */
@@ -185,10 +185,10 @@ static const struct kind by_umount = {
 	.remove = unmount_hierarchy,
 	.clean = clean_hierarchy,
 	.file = { "tasks", "release_agent" },
-	.told = IN_UNMOUNT,
+	.got = IN_UNMOUNT,
 };
 
-/* Who lives and watches */
+/* The one that lives and watches */
 struct watcher {
 	int inotify;
 	int wd[NR_NODES][NR_FILES];
@@ -299,7 +299,7 @@ static void end(pid_t pid)
 	waitpid(pid, NULL, 0);
 }
 
-/* How long it takes if nobody kills it */
+/* How long it takes if it is not killed */
 static int whole_time(const struct kind *kind)
 {
 	long long begin = now_us();
@@ -318,7 +318,7 @@ static int count_gone(const struct kind *kind)
 	return gone;
 }
 
-static void expect_gone_told_once(struct __test_metadata *_metadata, struct watcher *watcher,
+static void expect_removed_reported_once(struct __test_metadata *_metadata, struct watcher *watcher,
 				  const struct kind *kind)
 {
 	/* Two names of one file are one watch. */
@@ -336,7 +336,7 @@ static void expect_gone_told_once(struct __test_metadata *_metadata, struct watc
 			int wd = watcher->wd[nr][file];
 
 			ASSERT_EQ(exists(file_path(path, kind, nr, file)), !is_gone);
-			ASSERT_EQ(count_events(&watcher->events, wd, kind->told), is_gone);
+			ASSERT_EQ(count_events(&watcher->events, wd, kind->got), is_gone);
 			ASSERT_EQ(count_events(&watcher->events, wd, IN_IGNORED), is_gone);
 		}
 	}
@@ -344,18 +344,18 @@ static void expect_gone_told_once(struct __test_metadata *_metadata, struct watc
 	watcher->nr_gone += gone;
 }
 
-/* What is left is removed by somebody who lives, and is told, too. */
+/* What is left is removed by a task that lives, and is reported, too. */
 static void remove_rest(struct __test_metadata *_metadata, struct watcher *watcher,
 			const struct kind *kind)
 {
-	int told = watcher->nr_gone;
+	int got = watcher->nr_gone;
 	char path[PATH_MAX];
 
 	for (int nr = 0; nr < NR_NODES; nr++)
 		if (exists(file_path(path, kind, nr, 0)))
 			ASSERT_TRUE(kind->remove(node_path(path, nr)));
-	expect_gone_told_once(_metadata, watcher, kind);
-	watcher->nr_gone = told;
+	expect_removed_reported_once(_metadata, watcher, kind);
+	watcher->nr_gone = got;
 	for (int nr = 0; nr < NR_NODES; nr++)
 		kind->clean(node_path(path, nr));
 	close(watcher->inotify);
@@ -378,7 +378,7 @@ TEST_F_TIMEOUT(killed, while_it_removes, 1800)
 		pid = start(remove_nodes, kind);
 		usleep(choose(&self->random, whole_us));
 		end(pid);
-		expect_gone_told_once(_metadata, &self->watcher, kind);
+		expect_removed_reported_once(_metadata, &self->watcher, kind);
 		/* It may have taken longer the first time, on a busy machine. */
 		if (self->watcher.nr_gone == before + NR_NODES)
 			whole_us -= whole_us / 4;
@@ -410,7 +410,7 @@ TEST_F_TIMEOUT(killed, while_it_watches, 1800)
 			kind->remove(node_path(path, nr));
 		}
 		end(pid);
-		expect_gone_told_once(_metadata, &self->watcher, kind);
+		expect_removed_reported_once(_metadata, &self->watcher, kind);
 		remove_rest(_metadata, &self->watcher, kind);
 	}
 	EXPECT_GT(self->watcher.nr_gone, 0);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* A full queue, and watches by the thousand: each watch goes, none is left. */
+/* A full queue, and watches by the thousand: each watch is freed, none is left. */
 #include <fcntl.h>
 #include <dirent.h>
 #include <sys/stat.h>
@@ -36,7 +36,7 @@ static bool await_marks(int inotify, int nr)
 	return await(count_marks(inotify) == nr, EVENT_TIMEOUT_MS);
 }
 
-TEST_F(limits, full_queue_overflows_and_the_watch_goes)
+TEST_F(limits, removal_with_full_queue_overflows_and_frees_watch)
 {
 	char cgroup[PATH_MAX], dir[PATH_MAX], name[PATH_MAX];
 	struct events events = {};
@@ -88,8 +88,8 @@ static int watch_files(int inotify, const char *path, int at_most)
 	return nr;
 }
 
-/* What each watch was told: bit 0 IN_DELETE_SELF, bit 1 IN_IGNORED after it */
-static int count_told(int inotify, unsigned char *told, int nr_watches)
+/* What each watch got: bit 0 IN_DELETE_SELF, bit 1 IN_IGNORED after it */
+static int count_event(int inotify, unsigned char *got, int nr_watches)
 {
 	_Alignas(struct inotify_event) static char buf[1 << 16];
 	const struct inotify_event *event;
@@ -102,20 +102,20 @@ static int count_told(int inotify, unsigned char *told, int nr_watches)
 			nr_events++;
 			if (event->wd < 1 || event->wd > nr_watches)
 				continue;
-			if (event->mask == IN_DELETE_SELF && !told[event->wd])
-				told[event->wd] = 1;
-			else if (event->mask == IN_IGNORED && told[event->wd] == 1)
-				told[event->wd] = 3;
+			if (event->mask == IN_DELETE_SELF && !got[event->wd])
+				got[event->wd] = 1;
+			else if (event->mask == IN_IGNORED && got[event->wd] == 1)
+				got[event->wd] = 3;
 			else
-				told[event->wd] = 0xff;
+				got[event->wd] = 0xff;
 		}
 	}
 	return nr_events;
 }
 
-TEST_F(limits, ten_thousand_watches_without_dentries_are_told_and_gone)
+TEST_F(limits, ten_thousand_watches_without_dentries_get_events_and_are_freed)
 {
-	static unsigned char told[NR_FILES + 1];
+	static unsigned char got[NR_FILES + 1];
 	int nr_files = 0, nr_cgroups = 0, nr_events = 0, nr_wrong = 0;
 	char cgroup[PATH_MAX];
 
@@ -130,20 +130,20 @@ TEST_F(limits, ten_thousand_watches_without_dentries_are_told_and_gone)
 	ASSERT_EQ(nr_files, NR_FILES);
 	ASSERT_TRUE(drop_dentries());
 	ASSERT_EQ(count_marks(self->inotify), NR_FILES);
-	ASSERT_EQ(count_told(self->inotify, told, NR_FILES), 0);
+	ASSERT_EQ(count_event(self->inotify, got, NR_FILES), 0);
 
 	while (nr_cgroups--) {
 		format_path(cgroup, "%.4000s/many-%d", cgroup_base(), nr_cgroups);
 		ASSERT_EQ(remove_cgroup(cgroup), 0);
 	}
 	for (int ms = 0; ms < 4 * EVENT_TIMEOUT_MS && nr_events < 2 * NR_FILES; ms += 10) {
-		nr_events += count_told(self->inotify, told, NR_FILES);
+		nr_events += count_event(self->inotify, got, NR_FILES);
 		sleep_ms(10);
 	}
 	sleep_ms(QUIET_MS);
-	nr_events += count_told(self->inotify, told, NR_FILES);
+	nr_events += count_event(self->inotify, got, NR_FILES);
 	for (int wd = 1; wd <= NR_FILES; wd++)
-		nr_wrong += told[wd] != 3;
+		nr_wrong += got[wd] != 3;
 	EXPECT_EQ(nr_wrong, 0);
 	EXPECT_EQ(nr_events, 2 * NR_FILES);
 	EXPECT_EQ(count_marks(self->inotify), 0);

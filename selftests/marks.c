@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * A fanotify mark on a whole file system with FAN_DELETE_SELF hears of every
- * node that goes, also of those that nobody ever looked up.
+ * removed node, also of those that were never looked up.
  */
 #include <dirent.h>
 #include <fcntl.h>
@@ -9,10 +9,12 @@
 #include <pthread.h>
 #include <stdatomic.h>
 #include <sys/fanotify.h>
+#include <sys/mount.h>
 #include <sys/stat.h>
 #include <sys/types.h>
 
 #include "lib/harness.h"
+#include "lib/counters.h"
 #include "lib/events.h"
 #include "lib/expect.h"
 #include "lib/netdev.h"
@@ -181,7 +183,7 @@ static void await_reports(const struct nodes *nodes)
 		EXPECT_EQ(self->listener.overflows, 0);					\
 	} while (0)
 
-TEST_F(marks, every_node_of_a_cgroup_that_nobody_looked_at)
+TEST_F(marks, every_node_of_a_cgroup_never_looked_up)
 {
 	list_tree(&self->nodes, AT_FDCWD, self->path);
 	ASSERT_GT(self->nodes.nr, 5);
@@ -242,7 +244,7 @@ TEST_F(marks, node_with_an_inotify_watch_is_reported_to_both)
 	ASSERT_TRUE(drop_dentries());
 	ASSERT_TRUE(mark(&self->listener, FAN_DELETE_SELF | FAN_ONDIR, cgroup_base()));
 	ASSERT_EQ(remove_cgroup(self->path), 0);
-	assert_told(_metadata, inotify, &events, &wd, 1);
+	assert_events(_metadata, inotify, &events, &wd, 1);
 	EXPECT_ALL_REPORTED_ONCE();
 }
 
@@ -310,13 +312,54 @@ TEST_F(marks, without_ondir_only_files)
 	}
 }
 
-TEST_F(marks, for_other_events_hears_nothing)
+TEST_F(marks, for_other_events_gets_nothing)
 {
 	list_tree(&self->nodes, AT_FDCWD, self->path);
 	ASSERT_TRUE(mark(&self->listener, FAN_ATTRIB | FAN_MOVE_SELF | FAN_ONDIR, cgroup_base()));
 	ASSERT_EQ(remove_cgroup(self->path), 0);
 	sleep_ms(5 * QUIET_MS);
 	EXPECT_EQ(count_reported(&self->nodes, 0), self->nodes.nr);
+}
+
+/*
+ * A removal searches the superblocks of its hierarchy for marks only if there may be
+ * one that asks: not for what others mark elsewhere, and not for ever after.
+ */
+TEST_F(marks, removal_searches_for_none_without_a_mark)
+{
+	char tmpfs[PATH_MAX];
+	long long searched;
+
+	if (counter("supers_searched") < 0)
+		SKIP(return, "no counters: the module is not loaded");
+	ASSERT_TRUE(make_mount_point(tmpfs));
+	ASSERT_EQ(mount("none", tmpfs, "tmpfs", 0, NULL), 0);
+	ASSERT_EQ(fanotify_mark(self->listener.fd, FAN_MARK_ADD | FAN_MARK_FILESYSTEM,
+				FAN_DELETE_SELF, AT_FDCWD, tmpfs), 0);
+	/* A mark that another test had may be looked for, once. */
+	ASSERT_EQ(remove_cgroup(self->path), 0);
+	searched = counter("supers_searched");
+	for (int i = 0; i < 3; i++) {
+		ASSERT_EQ(mkdir(self->path, 0755), 0);
+		ASSERT_EQ(remove_cgroup(self->path), 0);
+	}
+	EXPECT_EQ(counter("supers_searched"), searched);
+	umount(tmpfs);
+	remove_mount_point(tmpfs);
+
+	ASSERT_EQ(fanotify_mark(self->listener.fd, FAN_MARK_ADD | FAN_MARK_FILESYSTEM,
+				FAN_DELETE_SELF, AT_FDCWD, cgroup_base()), 0);
+	ASSERT_EQ(mkdir(self->path, 0755), 0);
+	ASSERT_EQ(remove_cgroup(self->path), 0);
+	EXPECT_GT(counter("supers_searched"), searched);
+	ASSERT_EQ(fanotify_mark(self->listener.fd, FAN_MARK_REMOVE | FAN_MARK_FILESYSTEM,
+				FAN_DELETE_SELF, AT_FDCWD, cgroup_base()), 0);
+	ASSERT_EQ(mkdir(self->path, 0755), 0);
+	ASSERT_EQ(remove_cgroup(self->path), 0);
+	searched = counter("supers_searched");
+	ASSERT_EQ(mkdir(self->path, 0755), 0);
+	ASSERT_EQ(remove_cgroup(self->path), 0);
+	EXPECT_EQ(counter("supers_searched"), searched);
 }
 
 TEST_HARNESS_MAIN

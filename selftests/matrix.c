@@ -5,7 +5,7 @@
  *
  * Usage: matrix [PATTERN]	cells whose CAUSE/STATE match a shell pattern
  *
- * With RKERNFS_EXPECT=none nothing fails: lines "# cell NAME VERDICT" tell what
+ * With RKERNFS_EXPECT=none nothing fails: lines "# cell NAME VERDICT" say what
  * the running kernel does, with rkernfs or without.
  */
 #include "matrix/matrix.h"
@@ -57,7 +57,7 @@ static struct cell cells[NR_KINDS * NR_WATCHES];
 /* Is the cause, the state and the way of watching about it? */
 static bool is_cell(const struct cell *cell)
 {
-	/* Whoever polls has a file open, which keeps its file system mounted. */
+	/* A poller has a file open, which keeps its file system mounted. */
 	if (cell->watch == POLL && (cell->kind != FILES || cause->unmounts))
 		return false;
 	return cause->kinds & state->kinds & BIT(cell->kind);
@@ -102,11 +102,11 @@ static void report(const struct cell *cell, enum verdict verdict)
 
 	if (only_reporting())
 		ksft_print_msg("cell %s %s\n", name, verdict_names[verdict]);
-	if (verdict != TOLD && verdict != LOST)
-		ksft_print_msg("told: %s\n", describe_watch(cell->watch, cell->kind));
-	ksft_test_result_code(verdict == TOLD ? KSFT_PASS :
+	if (verdict != DELIVERED && verdict != MISSED)
+		ksft_print_msg("got: %s\n", describe_watch(cell->watch, cell->kind));
+	ksft_test_result_code(verdict == DELIVERED ? KSFT_PASS :
 			      only_reporting() ? KSFT_XFAIL : KSFT_FAIL,
-			      name, verdict == TOLD ? NULL : "%s", verdict_names[verdict]);
+			      name, verdict == DELIVERED ? NULL : "%s", verdict_names[verdict]);
 }
 
 static void skip_batch(const char *reason)
@@ -135,17 +135,17 @@ static void mark_early(bool held)
 		;
 	for_each_cell(cell)
 		if (!held || cell->watch != POLL)
-			cell->early |= was_told_anything(cell->watch, cell->kind);
+			cell->early |= got_anything(cell->watch, cell->kind);
 }
 
-/* All, or all who poll */
-static bool are_told(bool pollers)
+/* All, or all pollers */
+static bool have_events(bool pollers)
 {
 	struct cell *cell;
 
 	for_each_cell(cell)
 		if (!cell->skip && (!pollers || cell->watch == POLL) &&
-		    judge_watch(cell->watch, cell->kind, cause->unmounts) != TOLD)
+		    judge_watch(cell->watch, cell->kind, cause->unmounts) != DELIVERED)
 			return false;
 	return true;
 }
@@ -156,7 +156,7 @@ static void listen(bool pollers)
 	bool patient = !only_reporting() && waited_in_vain < PATIENT_BATCHES;
 	long long deadline = now_us() + 1000LL * (patient ? EVENT_TIMEOUT_MS : REPORT_TIMEOUT_MS);
 
-	while (!are_told(pollers)) {
+	while (!have_events(pollers)) {
 		if (now_us() >= deadline) {
 			waited_in_vain++;
 			return;
@@ -173,7 +173,7 @@ static void listen_to_end(void)
 		;
 }
 
-/* Whoever polls holds the node open: it must be nobody else's. */
+/* A poller holds the node open: it must be in no other cell. */
 static bool is_shared(const struct cell *cell)
 {
 	for (int watch = 0; watch < POLL; watch++)
@@ -244,7 +244,7 @@ static void report_batch(void)
 		if (cell->skip)
 			ksft_test_result_code(KSFT_SKIP, cell_name(cell), "%s", cell->skip);
 		else
-			report(cell, cell->early ? EARLY :
+			report(cell, cell->early ? PREMATURE :
 			       judge_watch(cell->watch, cell->kind, cause->unmounts));
 	}
 }

@@ -21,7 +21,7 @@ FIXTURE_SETUP(memcg)
 {
 	const char *reason = why_not_root();
 
-	/* The kernel itself tells of both since 7.1. */
+	/* The kernel itself reports both since 7.1. */
 	if (!reason && !kernel_at_least(7, 1))
 		reason = why_not_covered();
 	if (!reason)
@@ -51,21 +51,21 @@ static int remove_watched(struct __test_metadata *_metadata, int inotify, const 
 	return wd;
 }
 
-TEST_F(memcg, file_watch_is_told_of_rmdir)
+TEST_F(memcg, file_watch_gets_events_on_rmdir)
 {
 	char events[PATH_MAX];
 	int wd;
 
 	format_path(events, "%.4000s/memory.events", self->path);
 	wd = remove_watched(_metadata, self->inotify, self->path, events);
-	ASSERT_TOLD(wd);
+	ASSERT_EVENTS(wd);
 }
 
-TEST_F(memcg, directory_watch_is_told_of_rmdir)
+TEST_F(memcg, directory_watch_gets_events_on_rmdir)
 {
 	int wd = remove_watched(_metadata, self->inotify, self->path, self->path);
 
-	ASSERT_TOLD(wd);
+	ASSERT_EVENTS(wd);
 }
 
 TEST_HARNESS_MAIN

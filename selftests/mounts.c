@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * Mounts over nodes that are removed, and of such nodes elsewhere: with the
- * patch, all is as on the kernel alone, and besides, who watches is told.
+ * patch, all is as on the unpatched kernel, and in addition, watches get events.
  *
- * With RKERNFS_EXPECT=none nothing fails: lines "# fact NAME: yes" tell what the
+ * With RKERNFS_EXPECT=none nothing fails: lines "# fact NAME: yes" say what the
  * running kernel does.
  */
 #include <fcntl.h>
@@ -124,7 +124,7 @@ FIXTURE_TEARDOWN(over)
 {
 	end_process(self->other);
 	delete_group(GROUP);
-	/* A lookup by the name of what is gone has the kernel let go of it. */
+	/* A lookup of a removed node by name makes the kernel detach the mount. */
 	exists(DIRECTORY);
 	exists(FILE_IN_IT);
 	if (self->tmpfs[0])
@@ -150,7 +150,7 @@ TEST_F(over, tmpfs_over_a_directory_stays)
 	FACT("a tmpfs over a directory stays mounted", count_mounts(getpid()) == 2);
 	FACT("its files stay", is_readable(self->file_fd));
 	read_events(self->inotify, &self->events);
-	FACT("its watchers are told nothing", !self->events.nr && wd >= 0);
+	FACT("its watches get nothing", !self->events.nr && wd >= 0);
 }
 
 TEST_F(over, tmpfs_stays_in_every_namespace)
@@ -190,7 +190,7 @@ TEST_F(over, busy_tmpfs_stays_to_the_end)
 	close(self->file_fd);
 	FACT("it can be unmounted by its root", unmount_by_fd(self->dir_fd));
 	await_events(self->inotify, &self->events, 2);
-	FACT("its watchers are told of the unmount, and then only",
+	FACT("its watches get events on the unmount, and only then",
 	     self->events.nr == 2 && is_event(&self->events, 0, wd, IN_UNMOUNT, NULL));
 }
 
@@ -217,11 +217,11 @@ TEST_F(over, lookup_by_name_detaches)
 	ASSERT_TRUE(delete_group(GROUP));
 	EXPECT_FALSE(exists(DIRECTORY));
 	EXPECT_EQ(errno, ENOENT);
-	FACT("who looks the name up has it detached", count_mounts(getpid()) == 1);
+	FACT("a lookup of the name detaches it", count_mounts(getpid()) == 1);
 }
 
 /* As a directory that is held open */
-TEST_F(over, covered_directory_is_told_when_it_is_uncovered)
+TEST_F(over, covered_directory_is_reported_when_uncovered)
 {
 	int wd = inotify_add_watch(self->inotify, DIRECTORY, IN_DELETE_SELF);
 	int above = inotify_add_watch(self->inotify, DEVICE, IN_DELETE_SELF);
@@ -238,17 +238,17 @@ TEST_F(over, covered_directory_is_told_when_it_is_uncovered)
 	NEWS(EXPECT_EQ(count_events(&self->events, wd, IN_DELETE_SELF), 0));
 	FACT("a covered directory stays mounted over", count_mounts(getpid()) == 2);
 	FACT("it can be uncovered by the mount's root", unmount_by_fd(fd));
-	NEWS(ASSERT_TOLD(wd, above));
+	NEWS(ASSERT_EVENTS(wd, above));
 }
 
-TEST_F(over, file_that_is_not_covered_is_told_at_once)
+TEST_F(over, file_that_is_not_covered_is_reported_at_once)
 {
 	int wd = inotify_add_watch(self->inotify, FILE_IN_IT, IN_DELETE_SELF);
 
 	ASSERT_GE(wd, 0);
 	cover_directory(_metadata, self->tmpfs);
 	ASSERT_TRUE(delete_group(GROUP));
-	NEWS(ASSERT_TOLD(wd));
+	NEWS(ASSERT_EVENTS(wd));
 }
 
 /* Overlays: of what is removed, and of another directory */
@@ -303,7 +303,7 @@ FIXTURE_TEARDOWN(elsewhere)
 		unload_dummy();
 }
 
-TEST_F(elsewhere, bind_mounted_file_is_told_when_it_is_unmounted)
+TEST_F(elsewhere, bind_mounted_file_is_reported_when_unmounted)
 {
 	struct stat st;
 	int wd, fd;
@@ -317,10 +317,10 @@ TEST_F(elsewhere, bind_mounted_file_is_told_when_it_is_unmounted)
 	fd = open(self->file, O_RDONLY);
 	FACT("a bind-mounted file can not be opened", fd < 0 && errno == ENODEV);
 	FACT("a bind-mounted file stays mounted", !umount(self->file));
-	NEWS(ASSERT_TOLD(wd));
+	NEWS(ASSERT_EVENTS(wd));
 }
 
-TEST_F(elsewhere, bind_mounted_directory_is_told_when_it_is_unmounted)
+TEST_F(elsewhere, bind_mounted_directory_is_reported_when_unmounted)
 {
 	struct stat st;
 	int wd;
@@ -332,7 +332,7 @@ TEST_F(elsewhere, bind_mounted_directory_is_told_when_it_is_unmounted)
 	ASSERT_QUIET();
 	FACT("a bind-mounted directory can be looked at", !stat(self->dir, &st));
 	FACT("a bind-mounted directory stays mounted", !umount(self->dir));
-	NEWS(ASSERT_TOLD(wd));
+	NEWS(ASSERT_EVENTS(wd));
 }
 
 TEST_F(elsewhere, overlay_on_a_directory_keeps_nothing)
@@ -354,10 +354,10 @@ TEST_F(elsewhere, overlay_on_a_directory_keeps_nothing)
 	FACT("it has no file any more", read_text(path, text, sizeof(text)) < 0);
 	FACT("it can be unmounted", !umount2(merged, MNT_DETACH));
 	remove_mount_point(merged);
-	NEWS(ASSERT_TOLD(file, dir));
+	NEWS(ASSERT_EVENTS(file, dir));
 }
 
-/* Over cgroups: the kernel itself detaches what is on a directory that goes by rmdir(2) */
+/* Over cgroups: the kernel itself detaches what is on a directory that rmdir(2) removes */
 
 FIXTURE(cgroup) {
 	char parent[PATH_MAX];
@@ -434,7 +434,7 @@ TEST_F(cgroup, rmdir_detaches_in_other_namespaces)
 	ASSERT_EQ(remove_cgroup(self->child), 0);
 	sleep_ms(QUIET_MS);
 	FACT("rmdir detaches what another namespace has on it", count_mounts(self->other) == 1);
-	NEWS(ASSERT_TOLD(wd));
+	NEWS(ASSERT_EVENTS(wd));
 }
 
 TEST_F(cgroup, rmdir_leaves_what_is_on_a_file)
@@ -481,7 +481,7 @@ TEST_F(cgroup, overlay_on_a_directory_keeps_nothing)
 	ASSERT_QUIET();
 	FACT("it can be unmounted", !umount2(merged, MNT_DETACH));
 	remove_mount_point(merged);
-	NEWS(ASSERT_TOLD(file, dir));
+	NEWS(ASSERT_EVENTS(file, dir));
 }
 
 TEST_HARNESS_MAIN

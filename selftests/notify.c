@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Each change that the kernel makes to a file is told once, whether or not the
+ * Each change that the kernel makes to a file is reported once, whether or not the
  * file has an inode: a cause of the change, times a state of the file, times a
  * way of watching it.
  */
@@ -8,7 +8,9 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
+#include <pthread.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -16,7 +18,9 @@
 #include "lib/harness.h"
 #include "lib/counters.h"
 #include "lib/events.h"
+#include "lib/module.h"
 #include "lib/onemark.h"
+#include "lib/pseudofs.h"
 #include "lib/system.h"
 
 /* How many changes, far enough apart for kernfs and cgroup not to merge them */
@@ -86,7 +90,7 @@ static void just_wait(int asked)
 		;
 }
 
-/* It comes and goes: the cgroup is populated, and is not. */
+/* Back and forth: the cgroup is populated, and is not. */
 static bool populate(const char *cgroup, struct helper *helper, int nr)
 {
 	if (nr % 2 == 0)
@@ -124,10 +128,10 @@ static const struct cause too_many = {
 enum state {
 	CACHED,
 	RECLAIMED,
-	UNSEEN,				/* nobody ever looked it up */
+	NEVER_LOOKED_UP,
 };
 
-/* A file that changes, and whoever is to be told */
+/* A file that changes, and the watch that is to get the event */
 struct subject {
 	const struct cause *cause;
 	enum state state;
@@ -137,7 +141,7 @@ struct subject {
 	ino_t file_ino;
 	struct helper helper;
 	int fd;
-	int told;			/* so often */
+	int got;			/* so often */
 	int lost;			/* overflows */
 };
 
@@ -152,13 +156,13 @@ FIXTURE_VARIANT(modify) {
 
 FIXTURE_VARIANT_ADD(modify, frozen_cached) { &frozen, CACHED };
 FIXTURE_VARIANT_ADD(modify, frozen_reclaimed) { &frozen, RECLAIMED };
-FIXTURE_VARIANT_ADD(modify, frozen_unseen) { &frozen, UNSEEN };
+FIXTURE_VARIANT_ADD(modify, frozen_never_looked_up) { &frozen, NEVER_LOOKED_UP };
 FIXTURE_VARIANT_ADD(modify, populated_cached) { &populated, CACHED };
 FIXTURE_VARIANT_ADD(modify, populated_reclaimed) { &populated, RECLAIMED };
-FIXTURE_VARIANT_ADD(modify, populated_unseen) { &populated, UNSEEN };
+FIXTURE_VARIANT_ADD(modify, populated_never_looked_up) { &populated, NEVER_LOOKED_UP };
 FIXTURE_VARIANT_ADD(modify, too_many_cached) { &too_many, CACHED };
 FIXTURE_VARIANT_ADD(modify, too_many_reclaimed) { &too_many, RECLAIMED };
-FIXTURE_VARIANT_ADD(modify, too_many_unseen) { &too_many, UNSEEN };
+FIXTURE_VARIANT_ADD(modify, too_many_never_looked_up) { &too_many, NEVER_LOOKED_UP };
 
 /* Without making an inode for it */
 static ino_t ino_in(const char *path, const char *name)
@@ -216,7 +220,7 @@ static void enter_state(struct __test_metadata *_metadata, const struct subject 
 {
 	char text[128];
 
-	if (subject->state != UNSEEN)
+	if (subject->state != NEVER_LOOKED_UP)
 		ASSERT_GE(read_text(subject->path, text, sizeof(text)), 0);
 	if (subject->state != CACHED)
 		ASSERT_TRUE(drop_dentries());
@@ -231,30 +235,30 @@ static void take_inotify(struct subject *subject)
 		const struct event *event = &events.at[i];
 
 		subject->lost += event->mask == IN_Q_OVERFLOW;
-		subject->told += event->mask == IN_MODIFY &&
+		subject->got += event->mask == IN_MODIFY &&
 				 (!event->name[0] || !strcmp(event->name, subject->cause->file));
 	}
 }
 
-static void count_told(const struct told *told, void *arg)
+static void count_event(const struct node_event *event, void *arg)
 {
 	struct subject *subject = arg;
-	bool here = told->node == subject->file_ino;
+	bool here = event->node == subject->file_ino;
 
-	if (told->name)
-		here = told->dir == subject->cgroup_ino &&
-		       !strcmp(told->name, subject->cause->file);
-	subject->lost += !!(told->mask & FAN_Q_OVERFLOW);
-	subject->told += here && told->mask == FAN_MODIFY;
+	if (event->name)
+		here = event->dir == subject->cgroup_ino &&
+		       !strcmp(event->name, subject->cause->file);
+	subject->lost += !!(event->mask & FAN_Q_OVERFLOW);
+	subject->got += here && event->mask == FAN_MODIFY;
 }
 
 static void take_fanotify(struct subject *subject)
 {
-	read_fanotify(subject->fd, count_told, subject);
+	read_fanotify(subject->fd, count_event, subject);
 }
 
 /* Reads after each change, so that nothing is merged in the queue. */
-static void expect_told(struct __test_metadata *_metadata, struct subject *subject,
+static void expect_event(struct __test_metadata *_metadata, struct subject *subject,
 			void (*take)(struct subject *subject), bool each)
 {
 	for (int nr = 0; nr < CHANGES; nr++) {
@@ -262,17 +266,17 @@ static void expect_told(struct __test_metadata *_metadata, struct subject *subje
 
 		ASSERT_TRUE(subject->cause->change(subject->cgroup, &subject->helper, nr))
 			TH_LOG("change %d: %s", nr, strerror(errno));
-		await((take(subject), subject->told >= wanted), EVENT_TIMEOUT_MS);
+		await((take(subject), subject->got >= wanted), EVENT_TIMEOUT_MS);
 		sleep_ms(APART_MS);
 		take(subject);
-		ASSERT_EQ(subject->told, wanted)
+		ASSERT_EQ(subject->got, wanted)
 			TH_LOG("change %d", nr);
 	}
 	ASSERT_EQ(subject->lost, 0);
 }
 
-#define EXPECT_EACH_TOLD(take)	\
-	expect_told(_metadata, &self->subject, take, true)
+#define EXPECT_EACH_EVENT(take)	\
+	expect_event(_metadata, &self->subject, take, true)
 
 static void watch(struct __test_metadata *_metadata, struct subject *subject, const char *path)
 {
@@ -297,52 +301,52 @@ static void mark(struct __test_metadata *_metadata, struct subject *subject,
 TEST_F(modify, inotify_on_the_file)
 {
 	watch(_metadata, &self->subject, self->subject.path);
-	EXPECT_EACH_TOLD(take_inotify);
+	EXPECT_EACH_EVENT(take_inotify);
 }
 
 TEST_F(modify, inotify_on_the_directory)
 {
 	watch(_metadata, &self->subject, self->subject.cgroup);
-	EXPECT_EACH_TOLD(take_inotify);
+	EXPECT_EACH_EVENT(take_inotify);
 }
 
 TEST_F(modify, fanotify_on_the_file)
 {
 	mark(_metadata, &self->subject, FAN_REPORT_FID, 0, FAN_MODIFY, self->subject.path);
-	EXPECT_EACH_TOLD(take_fanotify);
+	EXPECT_EACH_EVENT(take_fanotify);
 }
 
 TEST_F(modify, fanotify_on_the_directory)
 {
 	mark(_metadata, &self->subject, FAN_REPORT_DFID_NAME, 0, FAN_MODIFY | FAN_EVENT_ON_CHILD,
 	     self->subject.cgroup);
-	EXPECT_EACH_TOLD(take_fanotify);
+	EXPECT_EACH_EVENT(take_fanotify);
 }
 
 TEST_F(modify, file_system_mark)
 {
 	mark(_metadata, &self->subject, FAN_REPORT_DFID_NAME, FAN_MARK_FILESYSTEM, FAN_MODIFY,
 	     cgroup_base());
-	EXPECT_EACH_TOLD(take_fanotify);
+	EXPECT_EACH_EVENT(take_fanotify);
 }
 
 TEST_F(modify, file_system_mark_without_names)
 {
 	mark(_metadata, &self->subject, FAN_REPORT_FID, FAN_MARK_FILESYSTEM, FAN_MODIFY,
 	     cgroup_base());
-	EXPECT_EACH_TOLD(take_fanotify);
+	EXPECT_EACH_EVENT(take_fanotify);
 }
 
 /* What the kernel changes, it changes through no mount. */
-TEST_F(modify, mount_mark_is_not_told)
+TEST_F(modify, mount_mark_gets_nothing)
 {
 	mark(_metadata, &self->subject, FAN_REPORT_DFID_NAME, FAN_MARK_MOUNT, FAN_MODIFY,
 	     cgroup_base());
-	expect_told(_metadata, &self->subject, take_fanotify, false);
+	expect_event(_metadata, &self->subject, take_fanotify, false);
 }
 
-/* Whoever does not ask makes no inode come to be. */
-TEST_F(modify, nobody_asks)
+/* A mark that does not ask for the event causes no inode to be created. */
+TEST_F(modify, uninterested_marks_create_no_inode)
 {
 	long long before = counter("notify_inodes_made");
 
@@ -351,7 +355,7 @@ TEST_F(modify, nobody_asks)
 	mark(_metadata, &self->subject, FAN_REPORT_DFID_NAME, FAN_MARK_FILESYSTEM,
 	     FAN_DELETE_SELF | FAN_ATTRIB | FAN_ONDIR, cgroup_base());
 	ASSERT_EQ(fanotify_mark(self->subject.fd, FAN_MARK_ADD, FAN_MODIFY, AT_FDCWD, self->subject.cgroup), 0);
-	expect_told(_metadata, &self->subject, take_fanotify, false);
+	expect_event(_metadata, &self->subject, take_fanotify, false);
 	EXPECT_EQ(counter("notify_inodes_made"), before);
 }
 
@@ -373,6 +377,101 @@ TEST_F(modify, pollers_are_woken)
 		sleep_ms(APART_MS);
 	}
 	close(pollfd.fd);
+}
+
+/* Events of a mark on the file system for files of two cgroups */
+enum { GONE, STAYS };
+
+struct heard {
+	ino_t file[2];
+	int changes[2];
+	int ends[2];
+};
+
+static void hear(const struct node_event *event, void *arg)
+{
+	struct heard *heard = arg;
+
+	for (int i = 0; i < 2; i++) {
+		if (event->node != heard->file[i])
+			continue;
+		heard->changes[i] += !!(event->mask & FAN_MODIFY);
+		heard->ends[i] += !!(event->mask & FAN_DELETE_SELF);
+	}
+}
+
+static void make_cgroup(struct __test_metadata *_metadata, char path[PATH_MAX], const char *name,
+			ino_t *file)
+{
+	ASSERT_EQ(mkdir(format_path(path, "%.3900s/%s", cgroup_base(), name), 0755), 0);
+	*file = ino_in(path, "cgroup.events");
+	ASSERT_NE(*file, 0);
+}
+
+struct maker {
+	const char *object;
+	atomic_bool done;
+};
+
+static void *add_aux(void *arg)
+{
+	struct maker *maker = arg;
+
+	prctl(PR_SET_NAME, "delayed");
+	write_object(maker->object, "control", "+aux");
+	maker->done = true;
+	return NULL;
+}
+
+/*
+ * One work item reports all changes, in order. The first one waits for a task that
+ * creates a node in the same hierarchy, where a module of the tests delays it.
+ */
+TEST(change_of_a_file_that_was_removed_since_is_not_reported)
+{
+	char root[PATH_MAX], object[PATH_MAX], value[PATH_MAX], gone[PATH_MAX], stays[PATH_MAX];
+	const char *reason = why_no_cgroup();
+	int fanotify = open_fanotify(FAN_REPORT_FID);
+	struct maker maker = { .object = object };
+	struct heard heard = {};
+	pthread_t thread;
+	bool in_time;
+
+	if (!reason && !has_test_module("delay"))
+		reason = "no modules of the tests";
+	if (!reason)
+		reason = mount_for_object(root, object, value);
+	if (reason)
+		SKIP(return, "%s", reason);
+	ASSERT_EQ(mkdir(object, 0755), 0);
+	make_cgroup(_metadata, gone, "gone", &heard.file[GONE]);
+	make_cgroup(_metadata, stays, "stays", &heard.file[STAYS]);
+	sleep_ms(APART_MS);
+	ASSERT_EQ(fanotify_mark(fanotify, FAN_MARK_ADD | FAN_MARK_FILESYSTEM,
+				FAN_MODIFY | FAN_DELETE_SELF, AT_FDCWD, cgroup_base()), 0);
+	ASSERT_EQ(insert_test_module("delay", "function=kernfs_activate ms=2000"), 0);
+	pthread_create(&thread, NULL, add_aux, &maker);
+	await(maker.done || module_parameter("delay", "hits") == 1, EVENT_TIMEOUT_MS);
+	EXPECT_TRUE(write_object(object, "value", "new"));
+	EXPECT_TRUE(write_in(gone, "cgroup.freeze", "1"));
+	EXPECT_EQ(remove_cgroup(gone), 0);
+	in_time = !maker.done;
+	EXPECT_TRUE(await((read_fanotify(fanotify, hear, &heard), heard.ends[GONE]),
+			  EVENT_TIMEOUT_MS));
+	pthread_join(thread, NULL);
+	EXPECT_EQ(remove_test_module("delay"), 0);
+	/* The last change is reported last. */
+	EXPECT_TRUE(write_in(stays, "cgroup.freeze", "1"));
+	EXPECT_TRUE(await((read_fanotify(fanotify, hear, &heard), heard.changes[STAYS]),
+			  EVENT_TIMEOUT_MS));
+	EXPECT_EQ(heard.ends[GONE], 1);
+	remove_cgroup(stays);
+	cgroup_base_remove();
+	rmdir(object);
+	unmount_pseudofs(root);
+	if (!in_time)
+		SKIP(return, "kernfs_activate() is inlined, or the removal took too long");
+	EXPECT_EQ(heard.changes[GONE], 0);
 }
 
 /* Nodes that come to be */
@@ -410,11 +509,11 @@ FIXTURE_TEARDOWN(create)
 	cgroup_base_remove();
 }
 
-static void count_created(const struct told *told, void *arg)
+static void count_created(const struct node_event *event, void *arg)
 {
 	struct created *created = arg;
 
-	if (told->mask == (FAN_CREATE | FAN_ONDIR) && told->name && !strcmp(told->name, "cgroup"))
+	if (event->mask == (FAN_CREATE | FAN_ONDIR) && event->name && !strcmp(event->name, "cgroup"))
 		created->directories++;
 	else
 		created->others++;
@@ -428,8 +527,8 @@ static void await_created(struct created *created, int wanted)
 	read_fanotify(created->mark, count_created, created);
 }
 
-/* Of the files in a new cgroup, nobody is told: that would be dozens for each. */
-TEST_F(create, of_a_cgroup_is_told_once)
+/* The files in a new cgroup are not reported: that would be dozens for each. */
+TEST_F(create, of_a_cgroup_is_reported_once)
 {
 	ASSERT_EQ(mkdir(self->path, 0755), 0);
 	await_created(&self->created, 1);
@@ -437,7 +536,7 @@ TEST_F(create, of_a_cgroup_is_told_once)
 	EXPECT_EQ(self->created.others, 0);
 }
 
-TEST_F(create, by_the_kernel_is_not_told)
+TEST_F(create, by_the_kernel_is_not_reported)
 {
 	struct events events = {};
 	int inotify = open_inotify();

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Who waits for a file by poll(2) and its like is told that it was removed, as
- * he would be if he asked: POLLERR | POLLPRI.
+ * A task that waits for a file by poll(2) and its like wakes when it is removed,
+ * with what a new call would return: POLLERR | POLLPRI.
  */
+#include <dirent.h>
 #include <fcntl.h>
 #include <poll.h>
 #include <pthread.h>
@@ -10,7 +11,7 @@
 #include <sys/stat.h>
 #include <sys/syscall.h>
 
-#include "kselftest_harness.h"
+#include "lib/harness.h"
 #include "lib/events.h"
 #include "lib/netdev.h"
 #include "lib/pseudofs.h"
@@ -75,7 +76,7 @@ static bool put_to_sleep(struct waiter *waiter, int (*wait)(int fd), int fd)
 	return start_waiter(waiter, wait, fd) && await(is_asleep(waiter), EVENT_TIMEOUT_MS);
 }
 
-/* 0: it is not told. */
+/* 0: it does not wake. */
 static int join_waiter(struct waiter *waiter)
 {
 	return await(!pthread_tryjoin_np(waiter->thread, NULL), EVENT_TIMEOUT_MS) ?
@@ -141,7 +142,7 @@ FIXTURE_TEARDOWN(way)
 	cgroup_base_remove();
 }
 
-TEST_F(way, wakes_who_sleeps)
+TEST_F(way, wakes_a_sleeping_poller)
 {
 	struct waiter waiter;
 
@@ -150,7 +151,7 @@ TEST_F(way, wakes_who_sleeps)
 	EXPECT_EQ(join_waiter(&waiter), variant->expected);
 }
 
-TEST_F(way, tells_who_asks_afterwards)
+TEST_F(way, later_poll_returns_at_once)
 {
 	struct waiter waiter;
 
@@ -283,7 +284,7 @@ FIXTURE_VARIANT(file) {
 	bool (*make)(void);
 	bool (*remove)(void);
 	void (*forget)(void);
-	/* Pressure is only polled by who has said how much it takes. */
+	/* Pressure can only be polled after a trigger was written. */
 	const char *trigger;
 };
 
@@ -372,7 +373,7 @@ static int wait_by_last_epoll(int epoll)
 }
 
 /* Between the wakeups, if there are two, this one sees each of them. */
-TEST_F(file, has_one_edge_for_who_sleeps)
+TEST_F(file, sleeping_poller_gets_one_edge)
 {
 	struct waiter waiter;
 
@@ -382,7 +383,41 @@ TEST_F(file, has_one_edge_for_who_sleeps)
 	EXPECT_EQ(take_epoll(self->epoll, QUIET_MS), 0);
 }
 
-/* Who else is told, and when */
+static int count_tasks(const char *name)
+{
+	DIR *proc = opendir("/proc");
+	struct dirent *entry;
+	char path[PATH_MAX], text[64];
+	int nr = 0;
+
+	while (proc && (entry = readdir(proc))) {
+		format_path(path, "/proc/%.20s/comm", entry->d_name);
+		nr += read_text(path, text, sizeof(text)) > 0 && !strcmp(strtok(text, "\n"), name);
+	}
+	closedir(proc);
+	return nr;
+}
+
+/* Although the file stays open, its kernel thread ends. */
+TEST(pressure_trigger_is_released_on_removal)
+{
+	static const char trigger[] = "some 900000 1000000";
+	const char *reason = why_no_pressure();
+	int fd, before = count_tasks("psimon");
+
+	if (reason)
+		SKIP(return, "%s", reason);
+	ASSERT_TRUE(make_pressure());
+	fd = open(polled, O_RDWR | O_CLOEXEC);
+	ASSERT_GT(write(fd, trigger, sizeof(trigger)), 0);
+	EXPECT_TRUE(await(count_tasks("psimon") == before + 1, EVENT_TIMEOUT_MS));
+	ASSERT_TRUE(remove_polled_cgroup());
+	EXPECT_TRUE(await(count_tasks("psimon") == before, EVENT_TIMEOUT_MS));
+	close(fd);
+	cgroup_base_remove();
+}
+
+/* Which other pollers wake, and when */
 
 FIXTURE(cgroup) {
 	char cgroup[PATH_MAX];
@@ -406,8 +441,8 @@ FIXTURE_TEARDOWN(cgroup)
 	cgroup_base_remove();
 }
 
-/* kernfs_notify() wakes one of those who wait exclusively: there is work for one. */
-TEST_F(cgroup, everybody_is_told_also_who_waits_exclusively)
+/* kernfs_notify() wakes one exclusive waiter: there is work for one. */
+TEST_F(cgroup, all_pollers_wake_also_exclusive_ones)
 {
 	struct waiter crowd[CROWD];
 
@@ -421,7 +456,7 @@ TEST_F(cgroup, everybody_is_told_also_who_waits_exclusively)
 	}
 }
 
-TEST_F(cgroup, who_polls_another_file_is_not_told)
+TEST_F(cgroup, poller_of_another_file_is_not_woken)
 {
 	char other[PATH_MAX], file[PATH_MAX];
 	int epoll;
@@ -441,11 +476,11 @@ static int wait_for_end(int fd)
 {
 	struct stat st;
 
-	/* 0 is who was not told. */
+	/* 0 is a poller that did not wake. */
 	return wait_by_poll(fd) == GONE && !fstat(fd, &st) && !st.st_nlink ? GONE : -1;
 }
 
-TEST_F(cgroup, who_is_told_finds_no_link_left)
+TEST_F(cgroup, woken_poller_finds_no_link_left)
 {
 	struct waiter waiter;
 
@@ -454,7 +489,7 @@ TEST_F(cgroup, who_is_told_finds_no_link_left)
 	EXPECT_EQ(join_waiter(&waiter), GONE);
 }
 
-TEST_F(cgroup, who_closed_before_is_missed_by_nobody)
+TEST_F(cgroup, poller_wakes_although_another_closed_the_file)
 {
 	int kept = open_read(self->file), closed = open_read(self->file);
 	int epoll = epoll_with(kept, EPOLLET);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * rkernfs's own file system as its users see it: mounting, objects and their
- * files, and what is refused. How watchers are told is in the other tests.
+ * files, and what is refused. Events are in the other tests.
  */
 #include <fcntl.h>
 #include <poll.h>
@@ -18,6 +18,7 @@
 #include "lib/harness.h"
 #include "lib/counters.h"
 #include "lib/events.h"
+#include "lib/expect.h"
 #include "lib/pseudofs.h"
 #include "lib/system.h"
 
@@ -49,7 +50,7 @@ FIXTURE_TEARDOWN(pseudofs)
 
 /* Mounting */
 
-TEST_F(pseudofs, is_listed_and_tells_its_type)
+TEST_F(pseudofs, is_listed_and_has_its_type)
 {
 	char line[PATH_MAX];
 	struct statfs fs;
@@ -115,14 +116,14 @@ TEST_F(pseudofs, mounting_needs_privilege)
 	EXPECT_EQ(in_child(self->root, mount_in_user_namespace), EPERM);
 }
 
-TEST_F(pseudofs, module_cannot_go_while_mounted)
+TEST_F(pseudofs, module_cannot_be_unloaded_while_mounted)
 {
 	EXPECT_EQ(syscall(SYS_delete_module, "rkernfs", O_NONBLOCK), -1);
 	/* in use, or its patch is enabled: the kernel says so before it asks the module */
 	EXPECT_TRUE(errno == EWOULDBLOCK || errno == EBUSY);
 }
 
-TEST_F(pseudofs, unmount_ends_watches)
+TEST_F(pseudofs, unmount_removes_watches)
 {
 	struct events events = {};
 	int inotify = open_inotify();
@@ -137,6 +138,28 @@ TEST_F(pseudofs, unmount_ends_watches)
 	EXPECT_TRUE(exists(self->value));
 }
 
+/* The release stage held the superblock for the removal that it reported. */
+TEST_F(pseudofs, unmount_ends_watches_after_a_removal)
+{
+	struct events events = {};
+	int inotify = open_inotify(), wd[2];
+	char path[PATH_MAX];
+
+	wd[0] = inotify_add_watch(inotify, self->value, IN_DELETE_SELF);
+	wd[1] = inotify_add_watch(inotify, format_path(path, "%.4000s/stats", self->root),
+				  IN_DELETE_SELF);
+	ASSERT_TRUE(drop_dentries());
+	ASSERT_EQ(rmdir(self->path), 0);
+	assert_events(_metadata, inotify, &events, wd, 1);
+	ASSERT_EQ(umount(self->root), 0);
+	events.nr = 0;
+	await_events(inotify, &events, 2);
+	EXPECT_EQ(events.nr, 2);
+	EXPECT_TRUE(is_event(&events, 0, wd[1], IN_UNMOUNT, NULL));
+	EXPECT_TRUE(is_event(&events, 1, wd[1], IN_IGNORED, NULL));
+	ASSERT_EQ(mount("none", self->root, "rkernfs", 0, NULL), 0);
+}
+
 /* Objects */
 
 static int make_as_user(void)
@@ -147,7 +170,7 @@ static int make_as_user(void)
 	return error_of(mkdir("owned", 0777));
 }
 
-TEST_F(pseudofs, object_belongs_to_its_maker)
+TEST_F(pseudofs, object_belongs_to_its_creator)
 {
 	static const struct {
 		const char *file;
@@ -249,7 +272,7 @@ TEST_F(pseudofs, only_objects_can_be_made_and_removed)
 	EXPECT_EQ(error_of(rmdir(self->value)), ENOTDIR);
 }
 
-TEST_F(pseudofs, rmdir_leaves_objects_with_objects_alone)
+TEST_F(pseudofs, rmdir_of_an_object_with_objects_is_enotempty)
 {
 	char path[PATH_MAX];
 
@@ -260,7 +283,7 @@ TEST_F(pseudofs, rmdir_leaves_objects_with_objects_alone)
 	EXPECT_EQ(error_of(rmdir(self->path)), ENOENT);
 }
 
-TEST_F(pseudofs, remove_takes_what_is_below_along)
+TEST_F(pseudofs, remove_includes_what_is_below)
 {
 	char path[PATH_MAX];
 	int fd;
@@ -271,7 +294,7 @@ TEST_F(pseudofs, remove_takes_what_is_below_along)
 	ASSERT_GE(fd, 0);
 	ASSERT_TRUE(write_object(self->path, "remove", "1\n"));
 	EXPECT_FALSE(exists(self->path));
-	/* As in any directory that is gone */
+	/* As in any removed directory */
 	EXPECT_EQ(error_of(mkdirat(fd, "c", 0755)), ENOENT);
 	EXPECT_EQ(error_of(openat(fd, "value", O_RDONLY)), ENOENT);
 	close(fd);
@@ -294,6 +317,51 @@ TEST_F(pseudofs, max_objects_bounds_and_frees)
 	EXPECT_EQ(mkdir(path, 0755), 0);
 	EXPECT_EQ(rmdir(path), 0);
 	ASSERT_TRUE(write_text(MAX_OBJECTS, "131072"));
+}
+
+/* kernfs keeps 0, 1 and INT_MAX, which these have for a hash, for readdir(3). */
+TEST_F(pseudofs, names_whose_hash_is_out_of_bounds_are_found)
+{
+	static const char *const names[] = { "2tuased1cttv", "0130viwmxrtz", "loedcpdr5xks" };
+	char path[PATH_MAX];
+
+	for (size_t i = 0; i < ARRAY_SIZE(names); i++) {
+		format_path(path, "%.4000s/%s", self->path, names[i]);
+		ASSERT_EQ(mkdir(path, 0755), 0);
+		EXPECT_TRUE(exists(path));
+		EXPECT_EQ(rmdir(path), 0);
+	}
+}
+
+static bool is_later(const struct timespec *a, const struct timespec *b)
+{
+	return a->tv_sec > b->tv_sec || (a->tv_sec == b->tv_sec && a->tv_nsec > b->tv_nsec);
+}
+
+/* A directory whose attributes were set has times of its own. */
+#define EXPECT_TOUCHED(removal)							\
+	do {									\
+		struct stat before, after;					\
+										\
+		ASSERT_EQ(stat(self->path, &before), 0);			\
+		sleep_ms(20);							\
+		ASSERT_TRUE(removal);						\
+		ASSERT_EQ(stat(self->path, &after), 0);				\
+		EXPECT_TRUE(is_later(&after.st_mtim, &before.st_mtim));		\
+		EXPECT_TRUE(is_later(&after.st_ctim, &before.st_ctim));		\
+	} while (0)
+
+TEST_F(pseudofs, directory_has_the_times_of_the_last_removal)
+{
+	char sub[PATH_MAX];
+
+	ASSERT_EQ(chmod(self->path, 0750), 0);
+	ASSERT_TRUE(write_object(self->path, "control", "+aux"));
+	EXPECT_TOUCHED(write_object(self->path, "control", "-aux"));
+	ASSERT_EQ(mkdir(format_path(sub, "%.4000s/sub", self->path), 0755), 0);
+	EXPECT_TOUCHED(!rmdir(sub));
+	ASSERT_EQ(mkdir(sub, 0755), 0);
+	EXPECT_TOUCHED(write_object(sub, "remove", "1"));
 }
 
 /* Files */
@@ -406,7 +474,7 @@ TEST_F(pseudofs, hidden_value_is_not_there_until_shown)
 	close(fd);
 }
 
-TEST_F(pseudofs, descriptors_of_a_gone_object_are_enodev)
+TEST_F(pseudofs, descriptors_of_a_removed_object_are_enodev)
 {
 	int value = open(self->value, O_RDWR), control, remove;
 	char path[PATH_MAX], byte;
@@ -423,7 +491,7 @@ TEST_F(pseudofs, descriptors_of_a_gone_object_are_enodev)
 	close(remove);
 }
 
-TEST_F(pseudofs, write_to_value_wakes_pollers_and_tells_watchers)
+TEST_F(pseudofs, write_to_value_wakes_pollers_and_notifies_watchers)
 {
 	struct epoll_event event = { .events = EPOLLPRI };
 	int fd = open(self->value, O_RDONLY), epoll = epoll_create1(0);

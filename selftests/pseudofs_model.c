@@ -2,7 +2,7 @@
 /*
  * 10,000 random operations on the pseudo file system by several threads, each
  * of which predicts what comes of its own; objects that all of them fight for;
- * somebody who looks at everything meanwhile. SEED= repeats a run's choices.
+ * a task that looks at everything meanwhile. SEED= repeats a run's choices.
  */
 #include <dirent.h>
 #include <sys/stat.h>
@@ -107,7 +107,7 @@ static void start_worker(struct worker *w, const char *root, unsigned int seed, 
 	pthread_create(&w->thread, NULL, work, w);
 }
 
-TEST_F(model, says_how_ten_thousand_random_operations_end)
+TEST_F(model, predicts_ten_thousand_random_operations)
 {
 	unsigned int seed = choose_seed();
 	char path[PATH_MAX];

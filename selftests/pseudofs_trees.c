@@ -97,11 +97,11 @@ static bool watch_deep(int inotify, int top, int depth)
 	return true;
 }
 
-/* How many of @nr watches were told exactly once */
-static int count_told(int inotify, int nr)
+/* How many of @nr watches got their events exactly once */
+static int count_event(int inotify, int nr)
 {
 	_Alignas(struct inotify_event) static char buf[1 << 16];
-	unsigned char *told = calloc(1, nr + 1);
+	unsigned char *got = calloc(1, nr + 1);
 	int wait = 0, seen = 0, once = 0, wrong = 0;
 	ssize_t len;
 
@@ -118,22 +118,22 @@ static int count_told(int inotify, int nr)
 			seen++;
 			if (event->wd < 1 || event->wd > nr)
 				continue;
-			told[event->wd] <<= 2;
-			told[event->wd] |= event->mask == IN_DELETE_SELF ? 1 :
+			got[event->wd] <<= 2;
+			got[event->wd] |= event->mask == IN_DELETE_SELF ? 1 :
 					   event->mask == IN_IGNORED ? 2 : 3;
 		}
 	}
 	for (int wd = 1; wd <= nr; wd++)
-		if (told[wd] == (1 << 2 | 2))
+		if (got[wd] == (1 << 2 | 2))
 			once++;
 		else if (wrong++ < 5)
-			ksft_print_msg("watch %d of %d: %#x\n", wd, nr, told[wd]);
+			ksft_print_msg("watch %d of %d: %#x\n", wd, nr, got[wd]);
 	ksft_print_msg("%d events in %d ms of waiting\n", seen, wait);
-	free(told);
+	free(got);
 	return once;
 }
 
-TEST_F(trees, deep_one_goes_at_once_and_all_are_told)
+TEST_F(trees, deep_tree_is_removed_at_once_and_all_watches_get_events)
 {
 	int inotify = open_inotify(), dir;
 
@@ -142,12 +142,12 @@ TEST_F(trees, deep_one_goes_at_once_and_all_are_told)
 	close(dir);
 	ASSERT_TRUE(watch_deep(inotify, self->top, DEPTH));
 	ASSERT_TRUE(write_object(self->path, "remove", "1"));
-	EXPECT_EQ(count_told(inotify, 2 * DEPTH), 2 * DEPTH);
+	EXPECT_EQ(count_event(inotify, 2 * DEPTH), 2 * DEPTH);
 	EXPECT_GE(counter("nodes_removed"), self->removed + DEPTH * NODES_PER_OBJECT);
 	close(inotify);
 }
 
-TEST_F(trees, deep_one_goes_level_by_level)
+TEST_F(trees, deep_tree_is_removed_level_by_level)
 {
 	int dir = make_deep(self->top, DEPTH);
 
@@ -204,7 +204,7 @@ static bool make_wide(int top)
 	return true;
 }
 
-TEST_F(trees, wide_one_goes_at_once_and_holds_nobody_up)
+TEST_F(trees, wide_tree_is_removed_at_once_without_delaying_others)
 {
 	struct user user = { .path = self->root };
 	long long start = now_us(), removal;
@@ -230,7 +230,7 @@ TEST_F(trees, wide_one_goes_at_once_and_holds_nobody_up)
 	EXPECT_GE(counter("nodes_removed"), self->removed + width() * NODES_PER_OBJECT);
 }
 
-TEST_F(trees, wide_one_goes_one_by_one)
+TEST_F(trees, wide_tree_is_removed_one_by_one)
 {
 	char name[16];
 

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * The module comes and goes, over and over, while others make, watch and
- * remove: it is loaded, disabled, enabled again while livepatch may still be
- * moving tasks over, and unloaded. While the patch is in, what is removed is
- * told once; nothing is ever told twice, and nothing of the module is left. A
- * change of a watched file is told once at any time.
+ * The module is loaded, disabled, enabled again while livepatch may still be
+ * moving tasks over, and unloaded, over and over, while other tasks create, watch
+ * and remove. While the patch is enabled, each removal is reported once; nothing
+ * is ever reported twice, and nothing of the module is left. A change of a
+ * watched file is reported once at any time.
  *
  * Usage: reload [-t SECONDS] [-n ROUNDS]	ends when the time is up or after so
  *						many
@@ -30,7 +30,7 @@
 #define ROUNDS		100
 #define NR_WATCHED	3	/* a cgroup and files of it */
 
-/* Not objects: a mount keeps the module from going. */
+/* Not objects: a mount pins the module. */
 static const struct crew crew[] = {
 	{ &cgroup_worker, 2 },
 	{ &netdev_worker, 1 },
@@ -41,7 +41,7 @@ static const struct crew crew[] = {
 };
 
 static struct {
-	long enabled_again, told, lost, doubled, failed;
+	long enabled_again, notified, missed, duplicated, failed;
 } found;
 
 static void expect(bool ok, const char *what, int round)
@@ -52,7 +52,7 @@ static void expect(bool ok, const char *what, int round)
 	}
 }
 
-/* Between the two looks at the patch lies all of the removal. */
+/* The whole removal lies between the two checks that the kernel is patched. */
 static void judge_removal(int round)
 {
 	static const char * const files[NR_WATCHED] = { "", "cgroup.events", "cgroup.procs" };
@@ -76,11 +76,11 @@ static void judge_removal(int round)
 	for (int i = 0; i < NR_WATCHED; i++) {
 		int nr = count_events(&events, wd[i], IN_DELETE_SELF);
 
-		found.told += told_once(&events, wd[i]);
-		found.lost += !nr;
-		found.doubled += nr > 1;
+		found.notified += got_events_once(&events, wd[i]);
+		found.missed += !nr;
+		found.duplicated += nr > 1;
 	}
-	found.doubled += events.nr > 2 * NR_WATCHED;
+	found.duplicated += events.nr > 2 * NR_WATCHED;
 	close(inotify);
 }
 
@@ -96,14 +96,14 @@ static void *keep_busy(void *unused)
 }
 
 /*
- * The watch of a file keeps its inode, so the kernel's own kernfs_notify() tells
- * of each change, too: as often, whichever of the two queued it, and whoever
- * tells.
+ * The watch of a file holds its inode, so the kernel's own kernfs_notify() reports
+ * each change, too: as often, whichever of the two queued it, and whichever
+ * reports it.
  */
 static struct {
 	pthread_t thread;
 	atomic_bool stop;
-	long told, lost, doubled;
+	long notified, missed, duplicated;
 } changes;
 
 static void judge_change(const char *control, int inotify, const char *text)
@@ -113,9 +113,9 @@ static void judge_change(const char *control, int inotify, const char *text)
 	if (!write_text(control, text))
 		return;
 	await_events(inotify, &events, 1);
-	changes.told += events.nr == 1;
-	changes.lost += !events.nr;
-	changes.doubled += events.nr > 1;
+	changes.notified += events.nr == 1;
+	changes.missed += !events.nr;
+	changes.duplicated += events.nr > 1;
 }
 
 static void *change(void *unused)
@@ -154,7 +154,7 @@ static void run_round(struct random *random, int round)
 	expect(disable_patch(), "disabling", round);
 	atomic_store(&busy, false);
 	usleep(choose(random, 20000));
-	/* Too late where no task had to be waited for: a patch that is out is gone. */
+	/* Too late where no task had to be waited for: the patch is removed by then. */
 	if (again && enable_patch() && await_patched()) {
 		found.enabled_again++;
 		judge_removal(round);
@@ -184,7 +184,7 @@ int main(int argc, char **argv)
 		ksft_exit_skip("%s\n", reason);
 	setvbuf(stdout, NULL, _IOLBF, 0);
 	ksft_print_msg("SEED=%u\n", seed);
-	/* Without the patch others need not be told: they only keep the kernel busy. */
+	/* Unpatched, the others may miss events: they only keep the kernel busy. */
 	setenv("RKERNFS_EXPECT", "none", 1);
 	refused = load_module("cover=some");
 	add_threads(crew, ARRAY_SIZE(crew), seed);
@@ -204,19 +204,22 @@ int main(int argc, char **argv)
 	expect(return_module(), "loading as it was found", done);
 	unload_dummy();
 	cgroup_base_remove();
-	ksft_print_msg("%ld watches told once while patched\n", found.told);
-	ksft_test_result(found.told > 0, "watches are told\n");
-	ksft_test_result(!found.lost, "none is lost while patched (%ld)\n", found.lost);
-	ksft_test_result(!found.doubled && !sum.doubled, "none is told twice (%ld, %ld)\n",
-			 found.doubled, sum.doubled);
-	ksft_test_result(!sum.early && !sum.disordered, "none is told early or out of order (%ld, %ld)\n",
-			 sum.early, sum.disordered);
-	ksft_print_msg("%ld changes told once\n", changes.told);
-	ksft_test_result(changes.told > 0 && !changes.lost && !changes.doubled,
-			 "each change is told once (%ld lost, %ld twice)\n", changes.lost,
-			 changes.doubled);
-	ksft_test_result(!found.failed && !sum.failed, "nothing else failed (%ld, %ld)\n",
-			 found.failed, sum.failed);
-	ksft_test_result(refused == EINVAL, "what cover= does not know is refused (%d)\n", refused);
+	ksft_print_msg("%ld watches got their events once while patched, %ld missed them\n",
+		       found.notified, found.missed);
+	ksft_print_msg("%ld and %ld duplicated, %ld premature, %ld out of order\n", found.duplicated,
+		       sum.duplicated, sum.premature, sum.out_of_order);
+	ksft_print_msg("%ld changes reported once, %ld missed, %ld twice\n", changes.notified,
+		       changes.missed, changes.duplicated);
+	ksft_print_msg("%ld steps and %ld workers failed; cover=some: error %d\n", found.failed,
+		       sum.failed, refused);
+	ksft_test_result(found.notified > 0, "watches get their events while patched\n");
+	ksft_test_result(!found.missed, "no watch misses its events while patched\n");
+	ksft_test_result(!found.duplicated && !sum.duplicated, "no watch gets its events twice\n");
+	ksft_test_result(!sum.premature && !sum.out_of_order,
+			 "no event is premature or out of order\n");
+	ksft_test_result(changes.notified > 0 && !changes.missed && !changes.duplicated,
+			 "each change of a file is reported once\n");
+	ksft_test_result(!found.failed && !sum.failed, "no step and no worker fails\n");
+	ksft_test_result(refused == EINVAL, "an unknown value of cover= is refused\n");
 	ksft_finished();
 }

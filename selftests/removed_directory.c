@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * What a directory that was removed, or lost files, is to who still has it, call
+ * What a directory that was removed, or lost files, is to a task that still has it, call
  * by call: as on Linux 7.3 alone, but for what the contract wants otherwise.
  *
- * With RKERNFS_EXPECT=none nothing fails: lines "# SITUATION/CALL: ANSWER" tell
+ * With RKERNFS_EXPECT=none nothing fails: lines "# SITUATION/CALL: ANSWER" say
  * what the running kernel says.
  */
 #include "removed_directory/removed_directory.h"

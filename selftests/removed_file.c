@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * A removed file that somebody holds open: it shows that it was removed, as on
- * tmpfs after unlink(2), and who watches its directory hears of it just so.
+ * A removed file that is still open: it shows that it was removed, as on
+ * tmpfs after unlink(2), and a watch of its directory gets the same events.
  */
 #include <fcntl.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
 
-#include "kselftest_harness.h"
+#include "lib/harness.h"
 #include "lib/events.h"
 #include "lib/expect.h"
 #include "lib/netdev.h"
@@ -167,7 +167,7 @@ FIXTURE_TEARDOWN(removed)
 	cgroup_base_remove();
 }
 
-static bool is_told_deleted(int fd)
+static bool is_shown_deleted(int fd)
 {
 	char link[PATH_MAX], path[PATH_MAX] = "";
 
@@ -175,30 +175,30 @@ static bool is_told_deleted(int fd)
 	       strstr(path, " (deleted)");
 }
 
-TEST_F(removed, is_told_deleted_by_proc)
+TEST_F(removed, is_deleted_in_proc)
 {
 	struct stat st;
 
-	EXPECT_FALSE(is_told_deleted(self->fd));
+	EXPECT_FALSE(is_shown_deleted(self->fd));
 	ASSERT_TRUE(variant->remove());
-	EXPECT_TRUE(is_told_deleted(self->fd));
+	EXPECT_TRUE(is_shown_deleted(self->fd));
 	ASSERT_EQ(fstat(self->fd, &st), 0);
 	EXPECT_EQ(st.st_nlink, 0);
 }
 
-TEST_F(removed, is_told_deleted_where_only_its_path_is_held)
+TEST_F(removed, is_deleted_in_proc_when_open_with_o_path)
 {
 	int fd = open(file, O_PATH | O_CLOEXEC);
 
 	ASSERT_GE(fd, 0);
 	ASSERT_TRUE(variant->remove());
-	EXPECT_TRUE(is_told_deleted(fd));
+	EXPECT_TRUE(is_shown_deleted(fd));
 	close(fd);
 }
 
 /*
- * Watches both, closes the file after it was removed: with @flags, the directory
- * is told of that so many times, and all that go end once.
+ * Watches both, closes the file after it was removed: with @flags, a watch
+ * of the directory gets that so many times, and each removed node is reported once.
  */
 static void close_removed(struct __test_metadata *_metadata, int inotify, int *fd,
 			  bool (*remove)(void), bool alone, uint32_t flags, int closes)
@@ -214,40 +214,40 @@ static void close_removed(struct __test_metadata *_metadata, int inotify, int *f
 	sleep_ms(QUIET_MS);
 	read_events(inotify, &events);
 	ASSERT_EQ(events.nr, 0)
-		TH_LOG("told before the close: %s", describe_events(&events));
+		TH_LOG("got before the close: %s", describe_events(&events));
 	close(*fd);
 	*fd = -1;
 	await_events(inotify, &events, closes + (alone ? 2 : 4));
 	EXPECT_EQ(count_events(&events, in_dir, IN_CLOSE_NOWRITE), closes);
-	EXPECT_TRUE(told_once(&events, self));
+	EXPECT_TRUE(got_events_once(&events, self));
 	EXPECT_EQ(events.nr, closes + (alone ? 2 : 4))
 		TH_LOG("%d is the directory: %s", in_dir, describe_events(&events));
 }
 
-TEST_F(removed, directory_is_told_of_its_close)
+TEST_F(removed, directory_watch_gets_its_close)
 {
 	close_removed(_metadata, self->inotify, &self->fd, variant->remove, variant->alone, 0, 1);
 }
 
-TEST_F(removed, directory_is_not_told_of_its_close_with_excl_unlink)
+TEST_F(removed, directory_watch_with_excl_unlink_gets_no_close)
 {
 	close_removed(_metadata, self->inotify, &self->fd, variant->remove, variant->alone,
 		      IN_EXCL_UNLINK, 0);
 }
 
-TEST_F(removed, is_told_deleted_when_held_twice)
+TEST_F(removed, is_deleted_in_proc_when_open_twice)
 {
 	int fd = open(file, O_RDONLY | O_CLOEXEC);
 
 	ASSERT_GE(fd, 0);
 	ASSERT_TRUE(variant->remove());
-	EXPECT_TRUE(is_told_deleted(fd));
-	EXPECT_TRUE(is_told_deleted(self->fd));
+	EXPECT_TRUE(is_shown_deleted(fd));
+	EXPECT_TRUE(is_shown_deleted(self->fd));
 	close(fd);
-	EXPECT_TRUE(is_told_deleted(self->fd));
+	EXPECT_TRUE(is_shown_deleted(self->fd));
 }
 
-/* What is mounted on it is to be found, and let go of, by its name. */
+/* What is mounted on it is to be found, and detached, by its name. */
 TEST_F(removed, is_not_unhashed_under_a_mount)
 {
 	char tmpfs[PATH_MAX], other[PATH_MAX];
@@ -263,7 +263,7 @@ TEST_F(removed, is_not_unhashed_under_a_mount)
 	close(fd);
 	ASSERT_EQ(mount(other, file, NULL, MS_BIND, NULL), 0);
 	ASSERT_TRUE(variant->remove());
-	EXPECT_FALSE(is_told_deleted(self->fd));
+	EXPECT_FALSE(is_shown_deleted(self->fd));
 	mounted = file_has_line("/proc/self/mountinfo", "/file ");
 	EXPECT_TRUE(mounted);
 	EXPECT_FALSE(exists(file));

@@ -1,12 +1,16 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * What the hunks of the mainline series are there for, seen from user space on
- * cgroups: a directory that stays open, the order of events, nothing besides,
+ * cgroups: a directory that stays open, the order of events, nothing else,
  * concurrent removers, hiding.
  */
 #include <fcntl.h>
+#include <linux/userfaultfd.h>
 #include <pthread.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/types.h>
 
 #include "lib/harness.h"
@@ -106,7 +110,7 @@ TEST_F(series, open_directory_has_no_links_after_rmdir)
 	close(fd);
 }
 
-TEST_F(series, open_directory_is_told_on_close_after_fstat)
+TEST_F(series, open_directory_is_reported_on_close_after_fstat)
 {
 	struct stat st;
 	int wd, fd = remove_opened(_metadata, self->inotify, self->child, &wd);
@@ -114,10 +118,10 @@ TEST_F(series, open_directory_is_told_on_close_after_fstat)
 	ASSERT_EQ(fstat(fd, &st), 0);
 	ASSERT_QUIET();
 	close(fd);
-	ASSERT_TOLD_IN_ORDER(wd);
+	ASSERT_EVENTS_IN_ORDER(wd);
 }
 
-TEST_F(series, open_directory_is_told_on_close_after_permission_check)
+TEST_F(series, open_directory_is_reported_on_close_after_permission_check)
 {
 	int wd, fd = remove_opened(_metadata, self->inotify, self->child, &wd);
 
@@ -125,18 +129,18 @@ TEST_F(series, open_directory_is_told_on_close_after_permission_check)
 	openat(fd, cgroup_file(), O_RDONLY);
 	ASSERT_QUIET();
 	close(fd);
-	ASSERT_TOLD_IN_ORDER(wd);
+	ASSERT_EVENTS_IN_ORDER(wd);
 }
 
-TEST_F(series, file_is_told_before_its_directory)
+TEST_F(series, file_is_reported_before_its_directory)
 {
 	struct pair wd = WATCH_PAIR(EVERYTHING);
 
 	ASSERT_EQ(remove_cgroup(self->child), 0);
-	ASSERT_TOLD_IN_ORDER(wd.file, wd.dir);
+	ASSERT_EVENTS_IN_ORDER(wd.file, wd.dir);
 }
 
-TEST_F(series, reclaimed_file_is_told_before_its_directory)
+TEST_F(series, reclaimed_file_is_reported_before_its_directory)
 {
 	struct pair wd = WATCH_PAIR(IN_DELETE_SELF);
 
@@ -144,11 +148,11 @@ TEST_F(series, reclaimed_file_is_told_before_its_directory)
 	ASSERT_EQ(remove_cgroup(self->child), 0);
 	read_events(self->inotify, &self->events);
 	EXPECT_EQ(self->events.nr, 4);
-	ASSERT_TOLD_IN_ORDER(wd.file, wd.dir);
+	ASSERT_EVENTS_IN_ORDER(wd.file, wd.dir);
 }
 
-/* Somebody else has the directory open, and finds it without links at once. */
-TEST_F(series, reclaimed_file_is_told_before_its_open_directory)
+/* Another task has the directory open, and finds it without links at once. */
+TEST_F(series, reclaimed_file_is_reported_before_its_open_directory)
 {
 	struct pair wd = WATCH_PAIR(IN_DELETE_SELF);
 	struct stat st;
@@ -160,24 +164,24 @@ TEST_F(series, reclaimed_file_is_told_before_its_open_directory)
 	ASSERT_EQ(remove_cgroup(self->child), 0);
 	ASSERT_EQ(fstat(fd, &st), 0);
 	EXPECT_EQ(st.st_nlink, 0);
-	ASSERT_TOLD(wd.file);
+	ASSERT_EVENTS(wd.file);
 	close(fd);
 	self->events.nr = 0;
-	ASSERT_TOLD(wd.dir);
+	ASSERT_EVENTS(wd.dir);
 }
 
-TEST_F(series, rmdir_tells_before_it_returns)
+TEST_F(series, rmdir_reports_before_it_returns)
 {
 	struct pair wd = WATCH_PAIR(IN_DELETE_SELF);
 
 	ASSERT_EQ(remove_cgroup(self->child), 0);
 	read_events(self->inotify, &self->events);
 	EXPECT_EQ(self->events.nr, 4);
-	EXPECT_TRUE(told_once(&self->events, wd.file));
-	EXPECT_TRUE(told_once(&self->events, wd.dir));
+	EXPECT_TRUE(got_events_once(&self->events, wd.file));
+	EXPECT_TRUE(got_events_once(&self->events, wd.dir));
 }
 
-TEST_F(series, parent_is_told_of_the_directory_once)
+TEST_F(series, parent_gets_one_event_of_the_directory)
 {
 	int parent, dir;
 
@@ -195,7 +199,43 @@ TEST_F(series, parent_is_told_of_the_directory_once)
 		TH_LOG("%s", describe_events(&self->events));
 }
 
-TEST_F(series, controller_off_tells_the_file_and_not_the_directory)
+/* A missing page: a task that writes to it sleeps. Returns the descriptor of its faults, or -1. */
+static int missing_page(void **page)
+{
+	struct uffdio_api api = { .api = UFFD_API };
+	struct uffdio_register missing = { .mode = UFFDIO_REGISTER_MODE_MISSING };
+	int fd = syscall(SYS_userfaultfd, O_CLOEXEC | O_NONBLOCK);
+
+	*page = mmap(NULL, getpagesize(), PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	missing.range.start = (uintptr_t)*page;
+	missing.range.len = getpagesize();
+	if (fd >= 0 && (ioctl(fd, UFFDIO_API, &api) || ioctl(fd, UFFDIO_REGISTER, &missing)))
+		return -1;
+	return fd;
+}
+
+static bool has_faulted(int fd)
+{
+	struct uffd_msg msg;
+
+	return read(fd, &msg, sizeof(msg)) == sizeof(msg);
+}
+
+struct lister {
+	int fd;
+	void *buf;
+	pthread_t thread;
+};
+
+static void *list(void *arg)
+{
+	struct lister *lister = arg;
+
+	syscall(SYS_getdents64, lister->fd, lister->buf, getpagesize());
+	return NULL;
+}
+
+TEST_F(series, controller_off_reports_the_file_and_not_the_directory)
 {
 	char path[PATH_MAX];
 	struct pair wd;
@@ -205,7 +245,36 @@ TEST_F(series, controller_off_tells_the_file_and_not_the_directory)
 	wd = WATCH_PAIR(EVERYTHING);
 	format_path(path, "%.4000s/cgroup.subtree_control", self->parent);
 	ASSERT_TRUE(write_text(path, "-memory"));
-	ASSERT_TOLD_IN_ORDER(wd.file);
+	ASSERT_EVENTS_IN_ORDER(wd.file);
+}
+
+/* A task that lists the directory holds its lock while the kernel removes the file. */
+TEST_F(series, file_is_reported_while_its_directory_is_listed)
+{
+	struct uffdio_zeropage page = { .range.len = getpagesize() };
+	char path[PATH_MAX];
+	struct lister lister;
+	struct pair wd;
+	int fault;
+
+	if (!has_memory_controller())
+		SKIP(return, "%s", why_no_memory_controller());
+	fault = missing_page(&lister.buf);
+	if (fault < 0)
+		SKIP(return, "no userfaultfd");
+	page.range.start = (uintptr_t)lister.buf;
+	wd = WATCH_PAIR(IN_DELETE_SELF);
+	lister.fd = open(self->child, O_RDONLY | O_DIRECTORY);
+	ASSERT_EQ(pthread_create(&lister.thread, NULL, list, &lister), 0);
+	ASSERT_TRUE(await(has_faulted(fault), EVENT_TIMEOUT_MS));
+	format_path(path, "%.4000s/cgroup.subtree_control", self->parent);
+	EXPECT_TRUE(write_text(path, "-memory"));
+	await_events(self->inotify, &self->events, 2);
+	EXPECT_TRUE(got_events_once(&self->events, wd.file));
+	ASSERT_EQ(ioctl(fault, UFFDIO_ZEROPAGE, &page), 0);
+	pthread_join(lister.thread, NULL);
+	close(lister.fd);
+	close(fault);
 }
 
 TEST_F(series, hiding_sends_nothing)
@@ -268,7 +337,7 @@ static void run_race(struct race *race, void *(*racer[])(void *), int nr)
 	pthread_barrier_destroy(&race->start);
 }
 
-TEST_F(series, concurrent_rmdir_tells_once)
+TEST_F(series, concurrent_rmdir_reports_once)
 {
 	void *(*racers[RACERS])(void *) = { race_rmdir, race_rmdir, race_rmdir, race_rmdir };
 
@@ -280,12 +349,12 @@ TEST_F(series, concurrent_rmdir_tells_once)
 		run_race(&race, racers, RACERS);
 		ASSERT_EQ(race.removed, 1);
 		ASSERT_EQ(race.other_errors, 0);
-		ASSERT_TOLD(wd.file, wd.dir);
+		ASSERT_EVENTS(wd.file, wd.dir);
 		ASSERT_EQ(mkdir(self->child, 0755), 0);
 	}
 }
 
-TEST_F(series, rmdir_against_controller_off_tells_once)
+TEST_F(series, rmdir_against_controller_off_reports_once)
 {
 	void *(*racers[])(void *) = { race_rmdir, race_controller_off };
 	char control[PATH_MAX];
@@ -301,13 +370,13 @@ TEST_F(series, rmdir_against_controller_off_tells_once)
 		run_race(&race, racers, ARRAY_SIZE(racers));
 		ASSERT_EQ(race.other_errors, 0);
 		ASSERT_EQ(race.removed, 1);
-		ASSERT_TOLD(wd.file, wd.dir);
+		ASSERT_EVENTS(wd.file, wd.dir);
 		ASSERT_TRUE(write_text(control, "+memory"));
 		ASSERT_EQ(mkdir(self->child, 0755), 0);
 	}
 }
 
-TEST_F(series, watch_taken_away_during_rmdir_ends_once)
+TEST_F(series, watch_removed_during_rmdir_is_ignored_once)
 {
 	for (int i = 0; i < RACES; i++) {
 		struct race race = { .path = self->child };

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * Everything at once, for a bounded time: workers, meddlers, and the contract
- * held against what each watch was told.
+ * compared with the events of each watch.
  *
  * Usage: stress [-t SECONDS] [-n NODES]	ends when the time is up or so
  *						many nodes were removed
@@ -56,14 +56,18 @@ static void run_threads(int seconds, long long nodes)
 
 static void judge(const struct findings *sum)
 {
-	ksft_print_msg("%ld watches told once, %ld taken away\n", sum->watches, sum->taken);
-	ksft_test_result(sum->watches > 0, "watches are told\n");
-	ksft_test_result(!sum->lost, "none is lost (%ld)\n", sum->lost);
-	ksft_test_result(!sum->doubled, "none is told twice (%ld)\n", sum->doubled);
-	ksft_test_result(!sum->early, "none is told early (%ld)\n", sum->early);
-	ksft_test_result(!sum->disordered, "none is told out of order (%ld)\n", sum->disordered);
-	ksft_test_result(!sum->marks_left, "no mark is left (%ld)\n", sum->marks_left);
-	ksft_test_result(!sum->failed, "nothing else failed (%ld)\n", sum->failed);
+	ksft_print_msg("%ld watches got their events once, %ld were removed by their owner\n",
+		       sum->watches, sum->removed_by_owner);
+	ksft_print_msg("%ld missed, %ld duplicated, %ld premature, %ld out of order\n",
+		       sum->missed, sum->duplicated, sum->premature, sum->out_of_order);
+	ksft_print_msg("%ld marks left, %ld other failures\n", sum->marks_left, sum->failed);
+	ksft_test_result(sum->watches > 0, "watches get their events\n");
+	ksft_test_result(!sum->missed, "no watch misses its events\n");
+	ksft_test_result(!sum->duplicated, "no watch gets its events twice\n");
+	ksft_test_result(!sum->premature, "no event is premature\n");
+	ksft_test_result(!sum->out_of_order, "no event is out of order\n");
+	ksft_test_result(!sum->marks_left, "no mark is left\n");
+	ksft_test_result(!sum->failed, "no worker fails\n");
 	if (counter("inodes_cleared") < 0)
 		ksft_test_result_code(KSFT_SKIP, "the counters add up", "no counters");
 	else

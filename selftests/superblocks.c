@@ -13,6 +13,7 @@
 #include "lib/counters.h"
 #include "lib/events.h"
 #include "lib/expect.h"
+#include "lib/module.h"
 #include "lib/netdev.h"
 #include "lib/process.h"
 #include "lib/system.h"
@@ -77,20 +78,6 @@ FIXTURE_TEARDOWN(superblocks)
 	unload_dummy();
 }
 
-/*
- * Reclaim takes half of what a superblock has, and nothing of one: what is looked
- * up here, after the watches were added, is left.
- */
-static bool reclaim_all(const struct _test_data_superblocks *self)
-{
-	char path[PATH_MAX];
-
-	for (int i = 0; i <= NR_NETNS; i++)
-		for (int name = 0; name < 16; name++)
-			exists(format_path(path, "%.3900s/%d", self->root[i], name));
-	return drop_dentries();
-}
-
 static int watch_in(int inotify, const char *root, const char *node)
 {
 	char path[PATH_MAX];
@@ -99,7 +86,7 @@ static int watch_in(int inotify, const char *root, const char *node)
 	return inotify_add_watch(inotify, path, IN_DELETE_SELF | IN_ATTRIB);
 }
 
-TEST_F(superblocks, each_is_told)
+TEST_F(superblocks, each_reports)
 {
 	long long sent = counter("events_sent");
 	int wd[NR_NETNS + 1][2];
@@ -111,23 +98,23 @@ TEST_F(superblocks, each_is_told)
 		ASSERT_GE(wd[i][1], 0);
 	}
 	if (variant->reclaim)
-		ASSERT_TRUE(reclaim_all(self));
+		ASSERT_TRUE(drop_dentries());
 	ASSERT_TRUE(unload_dummy());
 	await_events(self->inotify, &self->events, 4 * (NR_NETNS + 1));
 	EXPECT_EQ(self->events.nr, 4 * (NR_NETNS + 1));
 	for (int i = 0; i <= NR_NETNS; i++) {
-		EXPECT_TRUE(told_once(&self->events, wd[i][0]))
+		EXPECT_TRUE(got_events_once(&self->events, wd[i][0]))
 			TH_LOG("file in %s: %s", self->root[i], describe_events(&self->events));
-		EXPECT_TRUE(told_once(&self->events, wd[i][1]))
+		EXPECT_TRUE(got_events_once(&self->events, wd[i][1]))
 			TH_LOG("dir in %s: %s", self->root[i], describe_events(&self->events));
 	}
 	EXPECT_EQ(count_marks(self->inotify), 0);
-	/* VFS tells of none that has no dentry. */
+	/* VFS reports none that has no dentry. */
 	if (variant->reclaim && sent >= 0)
 		EXPECT_GE(counter("events_sent") - sent, 2 * (NR_NETNS + 1));
 }
 
-TEST_F(superblocks, one_that_outlived_its_namespace_is_told)
+TEST_F(superblocks, superblock_that_outlived_its_namespace_still_reports)
 {
 	int wd = watch_in(self->inotify, self->root[0], "/refcnt");
 
@@ -135,19 +122,19 @@ TEST_F(superblocks, one_that_outlived_its_namespace_is_told)
 	end_netns(&self->netns[0]);
 	sleep_ms(200);
 	if (variant->reclaim)
-		ASSERT_TRUE(reclaim_all(self));
+		ASSERT_TRUE(drop_dentries());
 	ASSERT_TRUE(unload_dummy());
-	ASSERT_TOLD(wd);
+	ASSERT_EVENTS(wd);
 }
 
-TEST_F(superblocks, unmounted_one_says_so_and_the_others_go_on)
+TEST_F(superblocks, unmount_sends_in_unmount_and_others_still_report)
 {
 	int gone, stays;
 
 	gone = watch_in(self->inotify, self->root[0], "/refcnt");
 	stays = watch_in(self->inotify, self->root[1], "/refcnt");
 	if (variant->reclaim)
-		ASSERT_TRUE(reclaim_all(self));
+		ASSERT_TRUE(drop_dentries());
 	ASSERT_EQ(umount(self->root[0]), 0);
 	await_events(self->inotify, &self->events, 2);
 	EXPECT_TRUE(is_event(&self->events, 0, gone, IN_UNMOUNT, NULL));
@@ -156,7 +143,7 @@ TEST_F(superblocks, unmounted_one_says_so_and_the_others_go_on)
 	await_events(self->inotify, &self->events, 4);
 	EXPECT_EQ(self->events.nr, 4)
 		TH_LOG("%s", describe_events(&self->events));
-	EXPECT_TRUE(told_once(&self->events, stays));
+	EXPECT_TRUE(got_events_once(&self->events, stays));
 }
 
 /* Watches a device and one of its files. */
@@ -173,7 +160,7 @@ static void watch_device(struct __test_metadata *_metadata, int inotify, const c
 	ASSERT_GE(wd[1], 0);
 }
 
-TEST_F(superblocks, one_that_a_node_was_moved_from_is_told)
+TEST_F(superblocks, superblock_that_node_was_moved_from_still_reports)
 {
 	int wd[4];
 
@@ -182,16 +169,16 @@ TEST_F(superblocks, one_that_a_node_was_moved_from_is_told)
 	ASSERT_TRUE(move_dummy("rkm0", self->netns[0]));
 	watch_device(_metadata, self->inotify, self->root[0], "rkm0", wd + 2);
 	if (variant->reclaim)
-		ASSERT_TRUE(reclaim_all(self));
+		ASSERT_TRUE(drop_dentries());
 	read_events(self->inotify, &self->events);
 	EXPECT_EQ(self->events.nr, 0)
 		TH_LOG("%s", describe_events(&self->events));
 	end_netns(&self->netns[0]);
-	assert_told(_metadata, self->inotify, &self->events, wd, ARRAY_SIZE(wd));
+	assert_events(_metadata, self->inotify, &self->events, wd, ARRAY_SIZE(wd));
 }
 
 /* Which of many shows a node is looked for, and then kept at hand. */
-TEST_F(superblocks, one_of_many_is_told)
+TEST_F(superblocks, one_of_many_reports)
 {
 	static char root[CROWD][PATH_MAX];
 	static pid_t netns[CROWD];
@@ -208,16 +195,41 @@ TEST_F(superblocks, one_of_many_is_told)
 		watch_device(_metadata, self->inotify, "/sys", "rkm0", wd);
 		watch_device(_metadata, self->inotify, root[i], "rkc0", wd + 2);
 		if (variant->reclaim)
-			write_text("/proc/sys/vm/drop_caches", "2");
+			drop_dentries();
 		ASSERT_TRUE(delete_group(GROUP));
 		end_netns(&netns[i]);
-		assert_told(_metadata, self->inotify, &self->events, wd, ARRAY_SIZE(wd));
+		assert_events(_metadata, self->inotify, &self->events, wd, ARRAY_SIZE(wd));
 	}
 	for (int i = 0; i < CROWD; i++) {
 		if (netns[i])
 			end_netns(&netns[i]);
 		remove_mount_point(root[i]);
 	}
+}
+
+/* A write through one superblock is reported there; sysfs_notify() is for all. */
+TEST_F(superblocks, each_reports_a_change)
+{
+	int wd[NR_NETNS];
+	char path[PATH_MAX];
+
+	if (!has_test_module("sleeper"))
+		SKIP(return, "no modules of the tests");
+	ASSERT_EQ(insert_test_module("sleeper", ""), 0);
+	for (int i = 0; i < NR_NETNS; i++) {
+		format_path(path, "%.3900s/kernel/sleeper/wake", self->root[i]);
+		wd[i] = inotify_add_watch(self->inotify, path, IN_MODIFY);
+		EXPECT_GE(wd[i], 0);
+	}
+	if (variant->reclaim)
+		EXPECT_TRUE(drop_dentries());
+	EXPECT_TRUE(write_text("/sys/kernel/sleeper/wake", "1"));
+	await_events(self->inotify, &self->events, NR_NETNS);
+	EXPECT_EQ(self->events.nr, NR_NETNS)
+		TH_LOG("%s", describe_events(&self->events));
+	for (int i = 0; i < NR_NETNS; i++)
+		EXPECT_EQ(count_events(&self->events, wd[i], IN_MODIFY), 1);
+	EXPECT_EQ(remove_test_module("sleeper"), 0);
 }
 
 static void *unmount(void *arg)
@@ -244,7 +256,7 @@ static bool ended_once(const struct events *events, int wd)
 	return endings == 1 && ignored == 1 && !others;
 }
 
-TEST_F(superblocks, unmount_against_removal_ends_each_once)
+TEST_F(superblocks, unmount_against_removal_removes_each_watch_once)
 {
 	for (int i = 0; i < RACES; i++) {
 		int wd[2], netns = i % NR_NETNS;
@@ -257,7 +269,7 @@ TEST_F(superblocks, unmount_against_removal_ends_each_once)
 		ASSERT_GE(wd[0], 0);
 		ASSERT_GE(wd[1], 0);
 		if (variant->reclaim)
-			write_text("/proc/sys/vm/drop_caches", "2");
+			drop_dentries();
 		pthread_create(&thread, NULL, unmount, self->root[netns]);
 		spin_us(i * 80);
 		ASSERT_TRUE(unload_dummy());

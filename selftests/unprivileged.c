@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * What a user without rights can do to who watches. It removes what a monitor
- * watches and then does not get back to user space, by being stopped or by a
- * system call that goes on: the monitor is told meanwhile. It does its worst
- * beside: who watches something else is told once, all the same.
+ * What an unprivileged user can do to watchers. It removes what a monitor watches
+ * and then does not return to user space, as it is stopped or its system call
+ * does not end: the monitor gets its events meanwhile. During its attacks,
+ * watchers of something else get their events once.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -27,7 +27,7 @@
 /* livepatch looks at a task once a second. */
 #define UNPATCH_LIMIT_MS	60000
 
-/* Who removes files that nobody but the release stage tells of, and then does not return */
+/* A remover of files that only the release stage reports, which then does not return */
 
 FIXTURE(stopped) {
 	char user[PATH_MAX];
@@ -117,7 +117,7 @@ FIXTURE_TEARDOWN(stopped)
 	cgroup_base_remove();
 }
 
-TEST_F(stopped, remover_holds_no_event_up)
+TEST_F(stopped, event_is_not_delayed_by_stopped_remover)
 {
 	int wd = inotify_add_watch(self->inotify, self->file, IN_DELETE_SELF);
 
@@ -129,11 +129,11 @@ TEST_F(stopped, remover_holds_no_event_up)
 	if (variant->stop)
 		ASSERT_TRUE(variant->stop(self->pid, self->own));
 	ASSERT_TRUE(await_flag(&self->shared->removing));
-	ASSERT_TOLD(wd);
+	ASSERT_EVENTS(wd);
 	EXPECT_FALSE(self->shared->returned);
 }
 
-/* A call that goes on after the removal, for as long as the user likes */
+/* A call that continues after the removal, for as long as the user likes */
 
 FIXTURE(blocked) {
 	char root[PATH_MAX];
@@ -194,7 +194,7 @@ FIXTURE_TEARDOWN(blocked)
 		unload_dummy();
 }
 
-TEST_F(blocked, remover_holds_no_event_up)
+TEST_F(blocked, event_is_not_delayed_by_blocked_remover)
 {
 	char path[PATH_MAX];
 	int wd;
@@ -207,7 +207,7 @@ TEST_F(blocked, remover_holds_no_event_up)
 	wd = inotify_add_watch(self->inotify, path, IN_DELETE_SELF);
 	ASSERT_GE(wd, 0);
 	kill(self->pid, SIGCONT);
-	ASSERT_TOLD(wd);
+	ASSERT_EVENTS(wd);
 	EXPECT_FALSE(self->shared->returned);
 	EXPECT_FALSE(exists(path));
 }
@@ -231,7 +231,7 @@ TEST_F(blocked, module_in_use_is_not_waited_for)
 	wd = inotify_add_watch(self->inotify, path, IN_DELETE_SELF);
 	ASSERT_GE(wd, 0);
 	kill(self->pid, SIGCONT);
-	ASSERT_TOLD(wd);
+	ASSERT_EVENTS(wd);
 	remove_mount_point(self->root);
 	ASSERT_TRUE(disable_patch());
 	EXPECT_TRUE(await(!exists(patch), UNPATCH_LIMIT_MS));
@@ -245,7 +245,7 @@ TEST_F(blocked, module_in_use_is_not_waited_for)
 	EXPECT_TRUE(await_patched());
 }
 
-/* Who keeps an inode without a dentry, for as long as it likes */
+/* A task that holds an inode without a dentry, for as long as it likes */
 
 FIXTURE(keeping) {
 	char cgroup[PATH_MAX];
@@ -311,7 +311,7 @@ FIXTURE_TEARDOWN(keeping)
 	cgroup_base_remove();
 }
 
-TEST_F(keeping, rule_of_a_ruleset_holds_no_event_up)
+TEST_F(keeping, event_is_not_delayed_by_rule_of_a_ruleset)
 {
 	int wd[2];
 
@@ -326,12 +326,12 @@ TEST_F(keeping, rule_of_a_ruleset_holds_no_event_up)
 	if (variant->reclaimed)
 		ASSERT_TRUE(drop_dentries());
 	ASSERT_EQ(remove_cgroup(self->cgroup), 0);
-	ASSERT_TOLD_IN_ORDER(wd[0], wd[1]);
+	ASSERT_EVENTS_IN_ORDER(wd[0], wd[1]);
 	EXPECT_EQ(count_marks(self->inotify), 0);
 	EXPECT_LE(counter("work_pending"), 0);
 }
 
-/* Names that are not there, in a directory that goes */
+/* Names that do not exist, in a directory that is removed */
 
 #define NAMES		2000
 #define NAMES_GROUP	0x6e6d
@@ -373,7 +373,7 @@ static void look_names_up(void *arg)
 	raise(SIGSTOP);
 }
 
-TEST_F(names, that_are_not_there_keep_no_directory)
+TEST_F(names, that_do_not_exist_pin_no_directory)
 {
 	static const char dir[] = "/sys/devices/virtual/net/rkn0";
 	int file = inotify_add_watch(self->inotify, "/sys/devices/virtual/net/rkn0/mtu",
@@ -386,13 +386,13 @@ TEST_F(names, that_are_not_there_keep_no_directory)
 	ASSERT_GT(self->pid, 0);
 	ASSERT_TRUE(await_stopped(self->pid));
 	ASSERT_TRUE(delete_group(NAMES_GROUP));
-	ASSERT_TOLD_IN_ORDER(file, wd);
+	ASSERT_EVENTS_IN_ORDER(file, wd);
 	EXPECT_EQ(count_marks(self->inotify), 0);
 }
 
 /* Beside an attack, others watch what others remove. */
 
-FIXTURE(beside) {
+FIXTURE(during) {
 	struct ground ground;
 	char parent[PATH_MAX];
 	char child[PATH_MAX];
@@ -402,43 +402,43 @@ FIXTURE(beside) {
 	struct events events;
 };
 
-FIXTURE_VARIANT(beside) {
+FIXTURE_VARIANT(during) {
 	const char *attack;
 };
 
-FIXTURE_VARIANT_ADD(beside, watches) {
+FIXTURE_VARIANT_ADD(during, watches) {
 	.attack = "watches",
 };
 
-FIXTURE_VARIANT_ADD(beside, reopening) {
+FIXTURE_VARIANT_ADD(during, reopening) {
 	.attack = "reopening",
 };
 
-FIXTURE_VARIANT_ADD(beside, queue) {
+FIXTURE_VARIANT_ADD(during, queue) {
 	.attack = "queue",
 };
 
-FIXTURE_VARIANT_ADD(beside, killed) {
+FIXTURE_VARIANT_ADD(during, killed) {
 	.attack = "killed",
 };
 
-FIXTURE_VARIANT_ADD(beside, stopped) {
+FIXTURE_VARIANT_ADD(during, stopped) {
 	.attack = "stopped",
 };
 
-FIXTURE_VARIANT_ADD(beside, moving) {
+FIXTURE_VARIANT_ADD(during, moving) {
 	.attack = "moving",
 };
 
-FIXTURE_VARIANT_ADD(beside, landlock) {
+FIXTURE_VARIANT_ADD(during, landlock) {
 	.attack = "landlock",
 };
 
-FIXTURE_VARIANT_ADD(beside, names) {
+FIXTURE_VARIANT_ADD(during, names) {
 	.attack = "names",
 };
 
-FIXTURE_VARIANT_ADD(beside, evictable) {
+FIXTURE_VARIANT_ADD(during, evictable) {
 	.attack = "evictable",
 };
 
@@ -450,7 +450,7 @@ static const struct attack *find_attack(const char *name)
 	return NULL;
 }
 
-FIXTURE_SETUP(beside)
+FIXTURE_SETUP(during)
 {
 	const char *reason = why_no_cgroup();
 
@@ -473,7 +473,7 @@ FIXTURE_SETUP(beside)
 	ASSERT_GT(self->pid, 0);
 }
 
-FIXTURE_TEARDOWN(beside)
+FIXTURE_TEARDOWN(during)
 {
 	if (self->pid > 0)
 		end_attack(&self->ground, self->pid);
@@ -486,7 +486,7 @@ FIXTURE_TEARDOWN(beside)
 		unload_dummy();
 }
 
-TEST_F(beside, others_are_told_once)
+TEST_F(during, others_get_their_events_once)
 {
 	char file[PATH_MAX];
 
@@ -501,7 +501,7 @@ TEST_F(beside, others_are_told_once)
 		wd[1] = inotify_add_watch(self->inotify, self->child, IN_DELETE_SELF);
 		ASSERT_TRUE(write_text(self->control, "-memory"));
 		ASSERT_EQ(remove_cgroup(self->child), 0);
-		ASSERT_TOLD(wd[0], wd[1]);
+		ASSERT_EVENTS(wd[0], wd[1]);
 	}
 }
 

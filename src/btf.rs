@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Compares layouts of structures with those of the running kernel, as its BTF tells them.
+//! Compares layouts of structures with those of the running kernel, which its BTF describes.
 //!
 //! A distribution's kernel may be replaced by another build of the same release, and the module be
 //! loaded that was built for the former. Headers, and above all the private
@@ -190,24 +190,25 @@ unsafe fn name_of<'a>(name: *const kernel::ffi::c_char) -> &'a str {
     unsafe { c_str(name) }.to_str().unwrap_or("?")
 }
 
-/// Compares one layout with that of `found`, the kernel's structure of this name. What differs goes
-/// to the log.
+/// Compares one layout with that of `found`, the kernel's structure of this name. Logs what differs.
 fn compare(found: Option<Type<'_>>, layout: &shim::rkernfs_layout) -> Result {
     // SAFETY: `layout` is of the table, in which `type_` is never null.
     let name = unsafe { name_of(layout.type_) };
-    let (what, ours, kernels) = if layout.member.is_null() {
-        ("size", layout.size, found.and_then(|t| t.size()))
+    let (of, what, ours, kernels) = if layout.member.is_null() {
+        ("", "size", layout.size, found.and_then(|t| t.size()))
     } else {
         // SAFETY: `layout` is of the table, and the name was just seen not to be null.
         let member = unsafe { name_of(layout.member) };
         let kernels = found.and_then(|t| t.offset_of(member.as_bytes(), 0));
-        (member, layout.offset, kernels)
+        ("offset of ", member, layout.offset, kernels)
     };
     if kernels == Some(ours) {
         return Ok(());
     }
-    let there = kernels.map_or(-1, |n| n as isize);
-    pr_err!("struct {name}, {what}: {ours} bytes when the module was built, {there} in this kernel: build it from this kernel's own sources\n");
+    match kernels {
+        Some(there) => pr_err!("struct {name}: {of}{what} is {there} in this kernel, {ours} in the module: rebuild the module against this kernel's source\n"),
+        None => pr_err!("struct {name}: {of}{what} is not found in this kernel, {ours} in the module: rebuild the module against this kernel's source\n"),
+    }
     Err(EINVAL)
 }
 
@@ -225,7 +226,7 @@ pub(crate) fn check_layouts() -> Result {
         return Err(EINVAL);
     };
     let mut n = 0;
-    // SAFETY: `n` is where C puts a number.
+    // SAFETY: `n` is where C stores the length.
     let layouts = unsafe { shim::rkernfs_layouts(&mut n) };
     // SAFETY: C returned a table of `n` entries, which is constant.
     let layouts = unsafe { slice::from_raw_parts(layouts, n) };

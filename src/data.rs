@@ -2,8 +2,7 @@
 
 //! Private data of nodes.
 //!
-//! C leaves it to the owner of a hierarchy to know when nobody can reach `kernfs_node.priv` any
-//! more. Here the data belongs to the node: it comes with its creation, operations borrow it while
+//! In C, the owner of a hierarchy has to know when no task can reach `kernfs_node.priv` any more. Here the data belongs to the node: it comes with its creation, operations borrow it while
 //! they have an active reference, and the removal path [retires](Retired) it when it has drained
 //! and unlinked the node, so that there are none.
 
@@ -22,7 +21,7 @@ pub(crate) struct Data<T> {
     value: T,
 }
 
-// SAFETY: The header is only changed by the one who retires the node, and only once.
+// SAFETY: The header is only changed by the task that retires the data, and only once.
 unsafe impl<T: Send> Send for Data<T> {}
 // SAFETY: The header is not changed through a shared reference; `value` is `Sync` itself.
 unsafe impl<T: Sync> Sync for Data<T> {}
@@ -62,7 +61,7 @@ impl<T> Data<T> {
     ///
     /// `kn` must have been created with data of this type, which must not be released for `'a`.
     pub(crate) unsafe fn of<'a>(kn: *mut bindings::kernfs_node) -> &'a Self {
-        // SAFETY: The caller promises the type, and that nobody releases it for `'a`.
+        // SAFETY: The caller promises the type, and that it is not released for `'a`.
         unsafe { &*(*kn).priv_.cast::<Self>() }
     }
 
@@ -100,7 +99,7 @@ impl Retired {
         }
         // SAFETY: The caller has the node; in such a hierarchy `priv` is what `into_raw()` gave.
         let data: *mut shim::rkernfs_data = unsafe { (*kn).priv_.cast() };
-        // SAFETY: A node is unlinked once, so nobody else retires its data; it is drained, so no
+        // SAFETY: A node is unlinked once, so no other task retires its data; it is drained, so no
         // operation uses it.
         unsafe { (*data).next = self.first };
         // INVARIANT: What the node owned is the list's now.

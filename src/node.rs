@@ -63,7 +63,7 @@ unsafe impl AlwaysRefCounted for Node {
 impl Node {
     /// # Safety
     ///
-    /// `ptr` must be a node that somebody holds a reference of for `'a`.
+    /// `ptr` must be a node with a reference that is held for `'a`.
     pub(crate) unsafe fn from_raw<'a>(ptr: *mut bindings::kernfs_node) -> &'a Self {
         // SAFETY: The caller promises a node that lives for `'a`; the layout is that of the C type.
         // INVARIANT: The caller promises the reference.
@@ -74,9 +74,9 @@ impl Node {
         self.0.get()
     }
 
-    /// The node's number, which is its inode number in every superblock.
+    /// The node's id, which is its inode number in every superblock.
     pub fn id(&self) -> u64 {
-        // SAFETY: The invariant of `Node` keeps it allocated; the number is constant.
+        // SAFETY: The invariant of `Node` keeps it allocated; the id is constant.
         unsafe { (*self.as_ptr()).id }
     }
 
@@ -110,13 +110,13 @@ impl Node {
         unsafe { ptr::addr_of!((*self.as_ptr()).flags).read_volatile() }
     }
 
-    /// The number of active references, or less than 0 once there are none to be had any more.
+    /// The number of active references, or less than 0 once none can be taken any more.
     pub(crate) fn active(&self) -> i32 {
         // SAFETY: The invariant of `Node` keeps it allocated. `atomic_read()` is a volatile read.
         unsafe { ptr::addr_of!((*self.as_ptr()).active.counter).read_volatile() }
     }
 
-    /// Whether active references can be had. As `kernfs_active()`, but of this node alone.
+    /// Whether active references can be taken. As `kernfs_active()`, but of this node alone.
     pub(crate) fn is_active(&self) -> bool {
         self.active() >= 0
     }
@@ -206,7 +206,7 @@ impl Root {
         self.flags_word().load(Relaxed) & shim::RKERNFS_SUPER_MARKS != 0
     }
 
-    pub(crate) fn note_super_marks(&self, any: bool) {
+    pub(crate) fn set_may_have_super_marks(&self, any: bool) {
         let mut seen = self.flags_word().load(Relaxed);
         loop {
             let new =
@@ -218,7 +218,7 @@ impl Root {
         }
     }
 
-    /// The nodes by the lower half of their number.
+    /// The nodes by the lower half of their ids.
     pub(crate) fn ino_idr(&self) -> *mut bindings::idr {
         self.member(shim::RKERNFS_ROOT_INO_IDR)
     }

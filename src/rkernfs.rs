@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Tells watchers of kernfs nodes (cgroup, sysfs, …) when what they watch is removed.
+//! Reports the removal of kernfs nodes (cgroup, sysfs, …) to their watches.
 //!
-//! Who uses whom, from top to bottom:
+//! Each module uses only those below it:
 //!
-//! - [`pseudofs`]: a file system to see it at work.
+//! - [`pseudofs`]: a file system for tests and demonstrations.
 //! - [`kernfs`]: safe abstractions over kernfs, for file systems. No policy.
 //! - [`livepatch`]: what replaces the kernel's own functions, of the next two.
-//! - [`notify`]: how watches are told that a file changed.
+//! - [`notify`]: reports changes of files to their watches.
 //! - [`removal`]: the removal path.
 //! - [`node`], [`data`]: a node, its hierarchy, and what it carries.
 //! - [`btf`]: whether the running kernel's structures are those that it was compiled with.

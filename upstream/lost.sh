@@ -14,12 +14,12 @@ watch()
 {
 	echo +memory >lost/cgroup.subtree_control
 	mkdir lost/child
-	inotifyd - "$2:D" >/tmp/told &
+	inotifyd - "$2:D" >/tmp/events &
 	sleep 1
 	eval "$3"
 	sleep 1
 	kill $! 2>/dev/null
-	if grep -q ^D /tmp/told; then
+	if grep -q ^D /tmp/events; then
 		echo "reported: $1"
 	else
 		echo "LOST:     $1"

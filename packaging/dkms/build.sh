@@ -221,5 +221,5 @@ case $action in
 check)	check ;;
 build)	check && build ;;
 clean)	clean ;;
-*)	die "what to $action?" ;;
+*)	die "unknown action '$action' (check, build, clean)" ;;
 esac

@@ -3,7 +3,7 @@
 #
 # Tests cgwatch: the unit tests here, those on cgroups in virtual machines
 # with each kernel, without and with rkernfs. KERNEL= only this one. The last
-# line tells how many passed and failed.
+# line says how many passed and failed.
 set -euo pipefail
 kernels=${KERNEL:-} several=y
 # shellcheck source=../../selftests/qemu/lib.sh
@@ -36,19 +36,19 @@ for kernel in $kernels; do
 	KDIR=$(KERNEL=$kernel "$here/kernel.sh")
 	export KDIR
 	for module in 0 1; do
-		without='' removals=told
+		without='' removals=delivered
 		default=one-mark
 		if [ $module = 0 ]; then
 			without="without "
 			default=watches
-			at_least "$(cat "$KDIR/include/config/kernel.release")" 7.1 || removals=not-told
+			at_least "$(cat "$KDIR/include/config/kernel.release")" 7.1 || removals=not-delivered
 		fi
 		for means in one-mark watches; do
-			told=$removals
-			[ $means = watches ] || told=told
+			expected=$removals
+			[ $means = watches ] || expected=delivered
 			say "testing: cgwatch on $kernel, ${without}rkernfs, $means ..."
 			MODULE=$module ADD="$programs/cgwatch $programs/cgwatch-tests" \
-				RUN="CGWATCH=/add/cgwatch REMOVALS=$told MEANS=$means DEFAULT=$default /add/cgwatch-tests --test-threads=1" \
+				RUN="CGWATCH=/add/cgwatch REMOVALS=$expected MEANS=$means DEFAULT=$default /add/cgwatch-tests --test-threads=1" \
 				run "$here/vm.sh"
 		done
 	done

@@ -80,10 +80,13 @@ measure_parallel()
 {
 	[ "$clock" = plain ] || return 0
 	for BENCH_TURN in 1 2 3 4 5 6; do
-		measure parallel $parallel 300
-		switch_on quiet
-		measure parallel $parallel 300
-		switch_off
+		for patch in disabled enabled; do
+			[ $patch = disabled ] || switch_on quiet
+			for trees in 1 2 4 8; do
+				[ "$trees" -gt "$(nproc)" ] || measure parallel $parallel 300 "$trees"
+			done
+			[ $patch = disabled ] || switch_off
+		done
 	done
 }
 

@@ -31,16 +31,16 @@ static void *await_event(void *arg)
 {
 	int *inotify = arg;
 	struct pollfd pollfd = { .fd = *inotify, .events = POLLIN };
-	static uint64_t told;
+	static uint64_t event;
 
-	told = poll(&pollfd, 1, TIMEOUT_MS) == 1 ? now_ns() : 0;
-	return &told;
+	event = poll(&pollfd, 1, TIMEOUT_MS) == 1 ? now_ns() : 0;
+	return &event;
 }
 
 /* @inotify has a watch on what @remove removes. */
 static void time_event(int inotify, const char *what, bool (*remove)(void))
 {
-	uint64_t start, end, *told;
+	uint64_t start, end, *event;
 	pthread_t thread;
 
 	pthread_create(&thread, NULL, await_event, &inotify);
@@ -48,11 +48,11 @@ static void time_event(int inotify, const char *what, bool (*remove)(void))
 	start = now_ns();
 	check(remove(), what);
 	end = now_ns();
-	pthread_join(thread, (void **)&told);
-	if (!*told)
+	pthread_join(thread, (void **)&event);
+	if (!*event)
 		fail("%s: no event within %d ms", what, TIMEOUT_MS);
-	add_sample(&from_start, *told - start);
-	add_sample(&from_return, *told > end ? *told - end : 0);
+	add_sample(&from_start, *event - start);
+	add_sample(&from_return, *event > end ? *event - end : 0);
 	close(inotify);
 }
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Removal of a whole tree of the pseudo file system, with nobody watching and
+ * Removal of a whole tree of the pseudo file system, with no watch and
  * with every node watched.
  */
 #include <errno.h>

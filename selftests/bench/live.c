@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * What stat, open, a path walk and readdir of nodes that stay cost, and that the
- * kernel changes one while nobody watches.
+ * kernel changes one without a watch.
  */
 #include <dirent.h>
 #include <fcntl.h>
@@ -84,8 +84,8 @@ static void measure_place(const struct place *place, int rounds)
 
 /*
  * cgroup.events changes as an empty cgroup is frozen and is not; it is read
- * before, or never. The work that tells watches runs when this task lets it.
- * Somebody watches elsewhere in the file system, as on most machines.
+ * before, or never. The work that sends events runs when this task sleeps.
+ * There is a watch elsewhere in the file system, as on most machines.
  */
 static void measure_notify(const char *name, const char *dir, bool seen, int rounds)
 {

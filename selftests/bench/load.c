@@ -40,7 +40,7 @@ static void load(int fd, uint64_t *loaded)
 	*loaded = now_ns();
 	while (!is_patched()) {
 		if (now_ns() - start > PATIENCE_NS)
-			fail("the patch does not get through to all tasks");
+			fail("the livepatch transition did not finish");
 		usleep(POLL_US);
 	}
 }

@@ -200,7 +200,7 @@ long long slab_bytes(void)
 {
 	long long before = count_slab_bytes(), now;
 
-	/* What was freed just before goes by and by. */
+	/* What was freed just before is reclaimed by and by. */
 	for (int i = 0; i < SLAB_TRIES; i++) {
 		now = count_slab_bytes();
 		if (llabs(now - before) <= SLAB_NOISE)

@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * A monitor of many cgroups: what each way to learn that a cgroup is gone
+ * A monitor of many cgroups: what each way to learn that a cgroup was removed
  * costs. Every way watches memory.events of each cgroup, which is what the
  * monitor is for; they differ in how they learn of the end:
  *
- *	inotify	the same watch tells
+ *	inotify	the same watch reports
  *	pidfd	a pidfd for the process in the cgroup, in an epoll set
  *	procfs	/proc/PID/cgroup of each is read once a second
  *	parent	a second watch, on the parent directory
- *	mark	no watch: one mark on all of cgroup2 tells of changes and of ends
+ *	mark	no watch: one mark on all of cgroup2 reports changes and removals
  *
  * There is one process in each cgroup and a parent for each ten. The kernel has
  * numbers for 65,535 memory cgroups: where there are more, cgroup.events is
@@ -55,7 +55,7 @@
 
 struct cgroup {
 	_Atomic uint64_t known;
-	atomic_int breaches;		/* told */
+	atomic_int breaches;		/* reported */
 	uint64_t gone;
 	pid_t pid;
 	int wd;
@@ -70,7 +70,7 @@ struct way {
 	void (*monitor)(void);
 	/* Is it the process whose end is noticed, or the cgroup's? */
 	bool process;
-	/* Does it read what it is told of memory.events? */
+	/* Does it read memory.events when a change is reported? */
 	bool reads;
 };
 
@@ -250,7 +250,7 @@ static bool wait_inotify(void)
 {
 	struct pollfd pollfd = { .fd = inotify, .events = POLLIN };
 
-	/* a real one would wait for ever; it is told to stop by a signal here */
+	/* a real one would wait for ever; it is stopped by a signal here */
 	return poll(&pollfd, 1, -1) == 1;
 }
 
@@ -326,7 +326,7 @@ static void start_mark(void)
 	      "fanotify_mark");
 }
 
-/* One walk over what is there: a directory tells the numbers of what is in it. */
+/* One walk over what is there: a directory has the numbers of what is in it. */
 static void walk_parent(int nr)
 {
 	char path[PATH_MAX];
@@ -343,16 +343,16 @@ static void walk_parent(int nr)
 	closedir(dir);
 }
 
-static void take_from_mark(const struct told *told, void *unused)
+static void take_from_mark(const struct node_event *event, void *unused)
 {
 	int nr;
 
-	if (told->mask & FAN_MODIFY) {
-		nr = find_node(told->dir);
-		if (nr >= 0 && !strcmp(told->name, "memory.events"))
+	if (event->mask & FAN_MODIFY) {
+		nr = find_node(event->dir);
+		if (nr >= 0 && !strcmp(event->name, "memory.events"))
 			know_breach(nr);
-	} else if (told->mask & FAN_DELETE) {
-		nr = find_node(told->node);
+	} else if (event->mask & FAN_DELETE) {
+		nr = find_node(event->node);
 		if (nr >= 0)
 			know(nr);
 	}
@@ -481,7 +481,7 @@ static void measure_going(const struct way *way, const struct going *going)
 	nr_known = 0;
 	for (int i = 0; i < going->nr; i++) {
 		let_one_go(way, nth(going, i));
-		/* another moment in the interval of who polls */
+		/* another moment in the interval of the poller */
 		sleep_ms(137);
 	}
 	if (!await_known(way, "missed", going->nr))
@@ -508,7 +508,7 @@ static void make_again(const struct going *going)
 		make_cgroup(nth(going, i));
 }
 
-/* Each of so many cgroups breaches its limit; the kernel may tell that more than once. */
+/* Each of so many cgroups breaches its limit; the kernel may report that more than once. */
 static void measure_breaches(const struct way *way, int breached)
 {
 	int step = nr_cgroups / breached, missed = 0;

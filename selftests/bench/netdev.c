@@ -28,7 +28,7 @@ static void add_superblock(int nr)
 	format_path(path, MOUNTS "/%d", nr);
 	mkdir(path, 0755);
 	check(!unshare(CLONE_NEWNET), "unshare");
-	/* the namespace stays as long as somebody has it open */
+	/* the namespace stays as long as a task has it open */
 	check(open("/proc/self/ns/net", O_RDONLY) >= 0, "/proc/self/ns/net");
 	check(!mount("none", path, "sysfs", 0, NULL), path);
 }
@@ -82,7 +82,7 @@ static void measure_removal(int rounds, long superblocks)
 
 /*
  * A thread of the kernel removes it: with the last process of a network
- * namespace, which is killed, until the device's directory is gone. Most of
+ * namespace, which is killed, until the device's directory is removed. Most of
  * that is grace periods of RCU.
  */
 static void measure_namespace(int rounds, long superblocks)

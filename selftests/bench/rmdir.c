@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * rmdir of empty leaf cgroups: one at a time, and on two CPUs at once.
+ * rmdir of empty leaf cgroups: one at a time, and on several CPUs at once.
  */
 #include <dirent.h>
 #include <errno.h>
@@ -20,7 +20,7 @@
 #define BURST	200
 
 enum interest {
-	NONE,	 /* nobody ever looked at a file */
+	NONE,	 /* no file was ever looked up */
 	LOOKED,	 /* each was looked at once, and is in the dcache */
 	WATCHED, /* memory.events is watched */
 };
@@ -75,7 +75,8 @@ static uint64_t time_one(const char *cgroup, enum interest interest, int inotify
 	settle();
 	ns = time_rmdir(cgroup, label);
 	settle();
-	read_events(inotify, &events);
+	if (interest == WATCHED)
+		read_events(inotify, &events);
 	return ns;
 }
 
@@ -141,11 +142,77 @@ static void measure_burst(const char *base, const char *controllers)
 	report_samples("rmdir", name, BURST, "ns", &samples);
 }
 
-/* rmdir ROUNDS: with the memory controller only, and with all there are */
+/* How many nodes a child of it has with the controllers in @set, a bit for each of @names */
+static long try_controllers(const char *base, char **names, int nr, unsigned int set)
+{
+	char control[PATH_MAX], child[PATH_MAX], word[64];
+	long nodes;
+
+	format_path(control, "%.3900s/cgroup.subtree_control", base);
+	for (int i = 0; i < nr; i++) {
+		snprintf(word, sizeof(word), "%c%s", set & 1u << i ? '+' : '-', names[i]);
+		write_text(control, word);
+	}
+	format_path(child, "%.3900s/leaf", base);
+	check(!mkdir(child, 0755), child);
+	nodes = visit(child, false);
+	rmdir(child);
+	return nodes;
+}
+
+/* The size of the cgroup for which it was reported that the series made rmdir slower */
+#define REPORTED_NODES	26
+
+/* A cgroup whose children have that size, with as few controllers as can be; or NULL */
+static const char *reported_base(void)
+{
+	static char base[PATH_MAX];
+	char path[PATH_MAX], text[512], *names[16], *rest = text;
+	int nr = 0;
+
+	format_path(base, "%.3900s/reported", cgroup_base());
+	check(!mkdir(base, 0755) || errno == EEXIST, base);
+	format_path(path, "%.3900s/cgroup.controllers", base);
+	check(read_text(path, text, sizeof(text)) >= 0, path);
+	while (nr < ARRAY_SIZE(names) && (names[nr] = strtok_r(rest, " \n", &rest)))
+		nr++;
+	for (int few = 0; few <= 2; few++)
+		for (unsigned int set = 0; set < 1u << nr; set++)
+			if (__builtin_popcount(set) == few &&
+			    try_controllers(base, names, nr, set) == REPORTED_NODES)
+				return base;
+	return NULL;
+}
+
+static void measure_reported(int rounds)
+{
+	static struct samples samples;
+	const char *base = reported_base();
+	unsigned int label;
+	char cgroup[PATH_MAX];
+
+	if (!base)
+		return;
+	label = add_label("rmdir", "reported", REPORTED_NODES);
+	samples.nr = 0;
+	set_real_time(true);
+	for (int i = 0; i < rounds; i++) {
+		format_path(cgroup, "%.3900s/leaf%d", base, i);
+		add_sample(&samples, time_one(cgroup, NONE, -1, label));
+	}
+	set_real_time(false);
+	report_samples("rmdir", "reported", REPORTED_NODES, "ns", &samples);
+}
+
+/*
+ * rmdir ROUNDS: with the memory controller only, with all there are, and of a size
+ * that was reported
+ */
 void bench_rmdir(char **args)
 {
 	int rounds = atoi(args[0]);
 
+	measure_reported(rounds);
 	measure_rmdir(memory_base(), "memory", rounds);
 	measure_rmdir(cgroup_base(), "all", rounds);
 	measure_burst(memory_base(), "memory");
@@ -176,7 +243,7 @@ static void *remove_all(void *arg)
 	return NULL;
 }
 
-/* How long one removal takes, as seen by who counts both CPUs' */
+/* How long one removal takes, as measured by a counter of both CPUs' */
 static double ns_per_removal(struct worker *workers, int nr)
 {
 	uint64_t start, end;
@@ -203,17 +270,23 @@ static double ns_per_removal(struct worker *workers, int nr)
 	return (double)(end - start) / (nr * workers[0].cgroups);
 }
 
-/* parallel ROUNDS CGROUPS: a tree for each of two CPUs, CGROUPS leaves in each */
+#define MAX_TREES	8
+
+/* parallel ROUNDS CGROUPS TREES: each on a CPU of its own, with CGROUPS leaves */
 void bench_parallel(char **args)
 {
 	static struct samples samples;
-	struct worker workers[2];
+	struct worker workers[MAX_TREES];
+	int nr = atoi(args[2]);
 
+	if (nr < 1 || nr > MAX_TREES || nr > sysconf(_SC_NPROCESSORS_ONLN))
+		fail("parallel: %d trees need as many CPUs, at most %d", nr, MAX_TREES);
 	check(cgroup_base(), "cgroup2");
-	workers[0].cgroups = workers[1].cgroups = atoi(args[1]);
+	for (int i = 0; i < nr; i++)
+		workers[i].cgroups = atoi(args[1]);
 	for (int i = 0; i < atoi(args[0]); i++) {
-		add_sample(&samples, ns_per_removal(workers, 2));
+		add_sample(&samples, ns_per_removal(workers, nr));
 		sleep_ms(20);
 	}
-	report_samples("parallel", "rmdir", 2, "ns", &samples);
+	report_samples("parallel", "rmdir", nr, "ns", &samples);
 }

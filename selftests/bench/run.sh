@@ -22,8 +22,7 @@ bench=$root/selftests/bench
 out=$root/build/bench$([ "$all" = 1 ] || echo /some)
 KDIR=$("$here/kernel.sh")
 export KDIR
-name=dev-$KERNEL$of_arch
-! is_debian_kernel || name=$(cut -d . -f 1,2 "$KDIR/include/config/kernel.release")
+name=$(page_name)
 csv=$out/$name.csv
 programs=$selftests
 # Names a release and a machine above the tables.
@@ -73,6 +72,7 @@ version() { "$qemu" --version | sed -n '1s/.* version \([0-9.]*\).*/\1/p'; }
 
 describe() {
 	echo "kernel=$(cat "$KDIR/include/config/kernel.release")"
+	echo "settings=KERNEL=$KERNEL${of_arch:+ ARCH=$ARCH}"
 	echo "qemu=$(version)"
 	echo "plain=$(plain)"
 	echo "revision=$(git -C "$root" describe --always --dirty 2>/dev/null || echo unknown)"
@@ -88,8 +88,10 @@ run_icount() {
 }
 
 run_plain() {
+	local cpus
+	cpus=$(nproc)
 	say "measuring on $KERNEL: in plain time ..."
-	SMP=2 measure plain
+	SMP=$((cpus < 2 ? 2 : cpus > 8 ? 8 : cpus)) measure plain
 }
 
 run_windows() {

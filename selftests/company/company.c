@@ -47,17 +47,17 @@ bool end_company(void)
 	remove_cgroup(child);
 	remove_cgroup(parent);
 	cgroup_base_remove();
-	return return_module() && ok;
+	return ok;
 }
 
 const char *begin_company(void)
 {
-	const char *reason = why_no_cgroup();
+	const char *reason = borrow_module();
 
+	if (!reason && !cgroup_base())
+		reason = "no cgroup2";
 	if (!reason)
 		reason = why_no_memory_controller();
-	if (!reason)
-		reason = borrow_module();
 	if (reason)
 		return reason;
 	begun = true;
@@ -68,7 +68,7 @@ const char *begin_company(void)
 	return NULL;
 }
 
-bool is_told(int timeout_ms)
+bool is_reported(int timeout_ms)
 {
 	int inotify = open_inotify(), wd;
 	struct events events = {};
@@ -85,5 +85,5 @@ bool is_told(int timeout_ms)
 		await_events(inotify, &events, 2);
 	}
 	close(inotify);
-	return told_once(&events, wd) && events.nr == 2;
+	return got_events_once(&events, wd) && events.nr == 2;
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* What the tests of the patch in company share: it comes and goes, and shows by a watch */
+/* What the company tests share: the patch is enabled and disabled, and a watch shows it */
 #ifndef SELFTESTS_COMPANY_H
 #define SELFTESTS_COMPANY_H
 
@@ -7,12 +7,15 @@
 
 #include "lib/events.h"
 
-/* Without the patch no event comes, and nobody waits for it longer. */
+/* Without the patch no event comes: how long to wait for it. */
 #define NONE_MS		300
 
-/* Takes the module out. NULL, or why there is nothing to test. */
+/*
+ * Takes the module out, for all tests of the program: loading it takes seconds.
+ * NULL, or why there is nothing to test.
+ */
 const char *begin_company(void);
-/* Puts all back as it was found; also where there was nothing to test. */
+/* Puts all else back as it was found; also where there was nothing to test. */
 bool end_company(void);
 
 /* 0, or the error */
@@ -20,12 +23,12 @@ int load_patched(void);
 int unload_patched(void);
 
 /*
- * Has a controller's files removed; is a watch of one of them told, once? No
- * kernel tells it without the patch.
+ * Removes a controller's files; does a watch of one of them get its events, once? No
+ * kernel sends them without the patch.
  */
-bool is_told(int timeout_ms);
+bool is_reported(int timeout_ms);
 
-#define EXPECT_TOLD()		EXPECT_TRUE(is_told(EVENT_TIMEOUT_MS))
-#define EXPECT_UNTOLD()		EXPECT_FALSE(is_told(NONE_MS))
+#define EXPECT_EVENTS()		EXPECT_TRUE(is_reported(EVENT_TIMEOUT_MS))
+#define EXPECT_NO_EVENTS()		EXPECT_FALSE(is_reported(NONE_MS))
 
 #endif

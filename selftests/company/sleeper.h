@@ -19,7 +19,7 @@ bool load_sleeper(void);
 bool put_to_sleep(struct sleepers *sleepers);
 /* Do both end, and well? */
 bool wake(const struct sleepers *sleepers);
-/* Nobody sleeps, and the module goes, if it is there. */
+/* No task sleeps, and the module is unloaded, if it is loaded. */
 void remove_sleeper(void);
 
 #endif

@@ -10,8 +10,9 @@
 
 use super::{
     inode::{Inode, LockedInode},
-    locks::{Iattr, Supers, Tree},
-    node::Member,
+    locks::{Iattr, Tree},
+    member::Member,
+    supers::Supers,
 };
 use crate::{
     compat::ARef,
@@ -25,7 +26,7 @@ fn sent_to_another_task<T: Send>() {}
 fn control(node: &Node, inode: &LockedInode<'_>) {
     sent_to_another_task::<ARef<Node>>();
     Tree::lock(node, |tree, member| {
-        member.mark_removing(&tree);
+        member.set_removing(&tree);
         inode.clear_nlink(&tree.iattr());
         let tree = tree.unlocked(|| ());
         member.touch(&tree.iattr());
@@ -54,14 +55,14 @@ fn iattr_rwsem_without_tree(node: &Node) {
 // error[E0521]: borrowed data escapes outside of closure
 fn node_of_another_hierarchy(one: &'static Node, other: &'static Node) {
     Tree::lock(one, |tree, _| {
-        Tree::lock(other, |_tree, member| member.mark_removing(&tree));
+        Tree::lock(other, |_tree, member| member.set_removing(&tree));
     });
 }
 
 #[cfg(case = "node_that_is_not_a_member")]
-// error[E0599]: no method named `mark_removing` found
+// error[E0599]: no method named `set_removing` found
 fn node_that_is_not_a_member(node: &Node) {
-    Tree::lock(node, |tree, _| node.mark_removing(&tree));
+    Tree::lock(node, |tree, _| node.set_removing(&tree));
 }
 
 #[cfg(case = "iattr_rwsem_across_a_drain")]
@@ -83,7 +84,7 @@ fn tree_across_a_drain(node: &Node) {
         let _tree = tree.unlocked(|| {
             member.wait_drained();
         });
-        member.mark_removing(&tree);
+        member.set_removing(&tree);
     });
 }
 
@@ -93,7 +94,7 @@ fn child_across_a_drain(node: &Node) {
     Tree::lock(node, |tree, member| {
         let child = member.leftmost_descendant(&tree);
         let tree = tree.unlocked(|| ());
-        child.mark_removing(&tree);
+        child.set_removing(&tree);
     });
 }
 

@@ -21,7 +21,7 @@ enter_folder "${words[-1]}"
 
 # What borrows is checked before code is made, so none is.
 compiles() { # CASE
-	with_its_rust OBJTREE="$KDIR" RUSTC_BOOTSTRAP=1 RUST_MODFILE=src/rkernfs rustc "${words[@]}" \
+	with_its_rust RUST_MODFILE=src/rkernfs rustc "${words[@]}" \
 		--crate-name rkernfs --cfg=compile_fail --cfg="case=\"$1\"" --emit=metadata -o "$out/compile_fail.rmeta" >"$work/out" 2>&1
 }
 

@@ -298,7 +298,7 @@ root apt-get update -q >/dev/null
 echo "TAP version 13"
 echo 1..28
 ok "without the kernel's source the package installs, and says so" installs_without_source
-ok "the source comes" source_comes
+ok "linux-source installs" source_comes
 ok "another version of the source is refused" other_source
 ok "headers without their kernel are refused" without_image
 ok "a rustc that is too old is refused" another rustc 1.63.0 'rustc 1.63.0 is too old for this kernel, which takes '
@@ -310,21 +310,21 @@ ok "kCFI that knows no integers of Rust is refused" with_option CONFIG_CFI_CLANG
 ok "trimmed symbols are refused" with_option CONFIG_TRIM_UNUSED_KSYMS 'it exports only what its own modules use'
 ok "too little space is refused" little_space
 ok "another architecture is left alone" foreign
-ok "the build is killed" killed
+ok "a killed build is not taken for a finished one" killed
 begun=$SECONDS
 ok "the next try builds" builds
 echo "# crates and module of $release: $((SECONDS - begun)) s, $(du -sm "$in/var/lib/rkernfs-dkms/$release" | cut -f 1) MB"
-ok "Secure Boot without the key is told" secure_boot
+ok "Secure Boot without the key is reported" secure_boot
 ok "a running system has it when the package is installed" boots "$release" "$no_reboot" systemd.mask=systemd-modules-load.service
-ok "it boots, the module is there and tells of removals" boots "$release" "$loaded"
+ok "it boots, the module is loaded and reports removals" boots "$release" "$loaded"
 ok "the kernel of backports brings its module" another_kernel
 ok "that boots, too" boots "$other" "$loaded"
-ok "another build of the same release: the module goes" another_build
+ok "a rebuilt kernel of the same release loses its module" another_build
 ok "an update that nobody compared goes without, and says why; the other kernel keeps its module" changed_kernel
 ok "it is built when one wants that" changed_kernel_all_the_same
 ok "and the log says so" boots "$other" "$unreviewed"
 restore_other
-ok "a kernel that goes takes what was built for it along" kernel_goes
+ok "purging a kernel removes its Rust crates" kernel_goes
 ok "the package installs again" installs
 ok "purge leaves nothing" nothing_left
 ok "and the system boots without" boots "$release" "$not_loaded"

@@ -1,9 +1,9 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0
 #
-# What a watcher of cgroup files is told when they are removed: by the kernel
-# alone, then by the same kernel with rkernfs loaded. Ends non-zero if, with
-# rkernfs, an event is missing, doubled, early or out of order.
+# Which events a watcher of cgroup files gets when they are removed: from the
+# unpatched kernel, then from the same kernel with rkernfs loaded. Ends non-zero
+# if, with rkernfs, an event is missed, duplicated, premature or out of order.
 #
 # Usage: demo.sh [MODULE]	watch, steps, hierarchy and tour.sh lie beside this file
 
@@ -37,7 +37,7 @@ nodes_removed()
 	print_stats | awk '$1 == "nodes_removed" { print $2 }'
 }
 
-# How long the watcher waits for what may never come, in milliseconds
+# How long the watcher waits for events that may never come, in milliseconds
 patience()
 {
 	[ "$1" = with ] && echo 10000 || echo 700
@@ -49,7 +49,7 @@ run_steps()
 		fail "the steps ended with status $?"
 }
 
-# One mark on all of cgroup2. The kernel alone is only to show what it does.
+# One mark on all of cgroup2. The unpatched kernel need not report to it.
 run_hierarchy()
 {
 	status=0
@@ -71,7 +71,7 @@ load()
 			return 0
 		sleep 1
 	done
-	fail "the patch does not get through to all tasks"
+	fail "livepatch transition did not finish"
 }
 
 print_table()
@@ -83,34 +83,34 @@ print_table()
 		print line_
 	}
 	BEGIN {
-		printf "%-32s %-33s %s\n", "", kernel " alone", kernel " with rkernfs"
+		printf "%-32s %-33s %s\n", "", kernel " unpatched", kernel " with rkernfs"
 		line()
 	}
 	$1 == "case" { printf "%d. %s\n", ++nr, $2; next }
 	$1 == "step" { printf "   %-28s %-21s%s    %-21s%s\n", $2, $3, $4, $7, $8; next }
 	$1 == "mark" { printf "   %-28s %-21s%s    %-21s%s\n", $2, $3, $4, $8, $9 }
 	$1 == "watch" {
-		printf "   %-28s %-21s%s    %-21s%s\n", $2 (length($2) < 25 ? " is told" : ""),
+		printf "   %-28s %-21s%s    %-21s%s\n", $2 (length($2) < 25 ? " gets" : ""),
 			$3, $4, $8, $9
 	}
 	END { line() }'
 }
 
-# Prints "TOLD WATCHES" of one run
+# Prints "DELIVERED WATCHES" of one run
 count_verdicts()
 {
-	awk -F "$tab" '$1 == "watch" { watches++; told += $5 == "told" }
-		       END { print told + 0, watches + 0 }' "$work/$1"
+	awk -F "$tab" '$1 == "watch" { watches++; delivered += $5 == "delivered" }
+		       END { print delivered + 0, watches + 0 }' "$work/$1"
 }
 
 judge_alone()
 {
 	# shellcheck disable=SC2046 # words
 	set -- $(count_verdicts alone)
-	echo "$(uname -r) alone tells $1 of $2 watches."
+	echo "Unpatched $(uname -r) delivers $1 of $2 watches' events."
 	case $(uname -r) in
 	6.12*)
-		[ "$1" = 0 ] || fail "6.12 by itself is not expected to tell any"
+		[ "$1" = 0 ] || fail "unpatched 6.12 is not expected to deliver any"
 		;;
 	esac
 }
@@ -120,14 +120,14 @@ judge_with()
 	# shellcheck disable=SC2046 # words
 	set -- $(count_verdicts with)
 	if [ "$1" = "$2" ] && [ "$2" -gt 0 ]; then
-		echo "With rkernfs it tells all $2, each once, after the removal and in order."
+		echo "With rkernfs it delivers all $2, each once, after the removal and in order."
 		return 0
 	fi
-	echo "With rkernfs it tells only $1 of $2 watches as it must:"
+	echo "With rkernfs it delivers only $1 of $2 as it must:"
 	awk -F "$tab" '$1 == "case" { title = $2 }
-		       $1 == "watch" && $5 != "told" { print "  " $5 ": " title ", " $2 }' \
+		       $1 == "watch" && $5 != "delivered" { print "  " $5 ": " title ", " $2 }' \
 		"$work/with"
-	fail "with rkernfs each watch must be told"
+	fail "with rkernfs each watch must get its events"
 }
 
 judge_mark()
@@ -137,10 +137,10 @@ judge_mark()
 		return 0
 	fi
 	awk -F "$tab" '$1 == "mark" { nr++ }
-		       $1 == "mark" && $5 != "told" { print "  " $5 ": " $3; wrong++ }
+		       $1 == "mark" && $5 != "delivered" { print "  " $5 ": " $3; wrong++ }
 		       END { exit !nr || wrong }' "$work/with" ||
-		fail "with rkernfs the mark must be told of each breach and each removal, once"
-	echo "With rkernfs one mark tells each breach and each removal, once."
+		fail "with rkernfs the mark must get each breach and each removal, once"
+	echo "With rkernfs one mark gets each breach and each removal, once."
 }
 
 judge_path()
@@ -154,7 +154,7 @@ judge_path()
 mkdir -p $work/mnt
 trap 'rm -rf $work' EXIT
 
-echo "rkernfs demo: who is told when cgroup files are removed?"
+echo "rkernfs demo: which watches get events when cgroup files are removed?"
 echo
 run_steps alone
 run_hierarchy alone

@@ -6,9 +6,9 @@
  *
  *	mark	LABEL	EVENTS	TIME	VERDICT
  *
- * EVENTS is a kind of event and of how many cgroups the mark was told it, TIME
- * from the start of the step to the last one in hand. VERDICT is told, if that
- * was each cgroup, once; else lost, doubled or other.
+ * EVENTS is a kind of event and for how many cgroups the mark got it, TIME from
+ * the start of the step until the last one was read. VERDICT is delivered, if that
+ * was each cgroup, once; else missed, duplicated or other.
  */
 #include <dirent.h>
 #include <errno.h>
@@ -34,10 +34,10 @@
 #define DYING_LIMIT_MS	60000
 #define KSFT_SKIP	4
 
-/* A kind of event: how often the mark was told it of each cgroup, and when last */
+/* A kind of event: how often the mark got it for each cgroup, and when last */
 struct kind {
 	const char *events;
-	int told[CGROUPS];
+	int got[CGROUPS];
 	long long last_us;
 };
 
@@ -174,20 +174,20 @@ static void count(struct kind *kind, int nr)
 {
 	if (nr < 0)
 		return;
-	kind->told[nr]++;
+	kind->got[nr]++;
 	kind->last_us = now_us();
 }
 
-static void count_told(const struct told *told, void *unused)
+static void count_event(const struct node_event *event, void *unused)
 {
-	check(!(told->mask & FAN_Q_OVERFLOW), "the queue has no limit, and is full");
-	if (told->mask & FAN_MODIFY && !strcmp(told->name, "pids.events"))
-		count(&modify, find_node(told->dir));
-	if (told->mask & FAN_DELETE)
-		count(&delete, find_node(told->node));
-	/* A directory that goes is told as "." in itself. */
-	if (told->mask & FAN_DELETE_SELF)
-		count(&delete_self, find_node(told->dir));
+	check(!(event->mask & FAN_Q_OVERFLOW), "the queue has no limit, and is full");
+	if (event->mask & FAN_MODIFY && !strcmp(event->name, "pids.events"))
+		count(&modify, find_node(event->dir));
+	if (event->mask & FAN_DELETE)
+		count(&delete, find_node(event->node));
+	/* The removal of a directory is reported as "." in itself. */
+	if (event->mask & FAN_DELETE_SELF)
+		count(&delete_self, find_node(event->dir));
 }
 
 /* The rows */
@@ -208,41 +208,41 @@ static void row_set_up(long long us)
 	printf("step\tthe mark, then one walk\t%s\t%6.1f ms\n", what, us / 1e3);
 }
 
-static int nr_told(const struct kind *kind, int which)
+static int nr_reported(const struct kind *kind, int which)
 {
 	int nr_cgroups = 0;
 
 	for (int nr = which; nr < CGROUPS; nr += PER_PARENT)
-		nr_cgroups += kind->told[nr] > 0;
+		nr_cgroups += kind->got[nr] > 0;
 	return nr_cgroups;
 }
 
 static const char *verdict(const struct kind *kind, int which)
 {
 	for (int nr = 0; nr < CGROUPS; nr++) {
-		if (nr % PER_PARENT != which && kind->told[nr])
+		if (nr % PER_PARENT != which && kind->got[nr])
 			return "other";
-		if (kind->told[nr] > 1)
-			return "doubled";
+		if (kind->got[nr] > 1)
+			return "duplicated";
 	}
-	return nr_told(kind, which) == PARENTS ? "told" : "lost";
+	return nr_reported(kind, which) == PARENTS ? "delivered" : "missed";
 }
 
-/* Of each parent, the cgroup @which is what the mark is to be told of. */
+/* The mark is to get the event for the cgroup @which of each parent. */
 static void row_mark(const struct kind *kind, int which, long long start)
 {
 	long long end = now_us() + patience_ms * 1000LL;
 	char events[64];
 
-	while (nr_told(kind, which) < PARENTS && now_us() < end) {
-		read_fanotify(mark, count_told, NULL);
+	while (nr_reported(kind, which) < PARENTS && now_us() < end) {
+		read_fanotify(mark, count_event, NULL);
 		sleep_ms(1);
 	}
 	/* One too many would come now. */
 	sleep_ms(QUIET_MS);
-	read_fanotify(mark, count_told, NULL);
-	snprintf(events, sizeof(events), kind->events, nr_told(kind, which));
-	printf("mark\tthe mark is told\t%s\t", events);
+	read_fanotify(mark, count_event, NULL);
+	snprintf(events, sizeof(events), kind->events, nr_reported(kind, which));
+	printf("mark\tthe mark gets\t%s\t", events);
 	if (kind->last_us)
 		printf("%6.1f ms", (kind->last_us - start) / 1e3);
 	else

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * steps: remove real cgroup files in several ways under the eyes of samples/watch.
+ * steps: remove real cgroup files in several ways while samples/watch watches them.
  *
  * Each case starts the watcher as a program of its own, acts, and reads what
  * the watcher printed. Output is one line a row, fields separated by tabs:
@@ -10,9 +10,9 @@
  *	watch	LABEL	EVENTS	TIME	VERDICT
  *
  * TIME of a step is how long it took; of a watch, how long after the start of
- * the step that removes the node the watcher had IN_IGNORED in hand, or who
- * polls the file woke up. VERDICT is
- * told, lost, or what is wrong: early, doubled, disordered, partial, other.
+ * the step that removes the node the watcher had read IN_IGNORED, or the poller
+ * woke up. VERDICT is delivered, missed, or what is wrong: premature, duplicated,
+ * out-of-order, partial, other.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -39,12 +39,12 @@
 static const char *watch_program;
 static double patience;
 
-/* What the watcher said of one path, times in seconds of CLOCK_MONOTONIC. */
+/* What the watcher printed of one path, times in seconds of CLOCK_MONOTONIC. */
 struct account {
 	const char *path;
 	double modify, delete_self, ignored;
 	int nr_delete_self, nr_ignored, nr_other;
-	bool disordered;
+	bool out_of_order;
 };
 
 struct watcher {
@@ -92,7 +92,7 @@ static const char *span(double seconds)
 	return text;
 }
 
-/* An event sent too early must be in the watcher's hand before the real cause. */
+/* The watcher must have read a premature event before the removal. */
 static void settle(void)
 {
 	usleep(20000);
@@ -113,14 +113,14 @@ static const char *verdict(const struct account *account, double removal)
 	if (account->nr_other)
 		return "other";
 	if (!account->nr_delete_self && !account->nr_ignored)
-		return "lost";
+		return "missed";
 	if (account->nr_delete_self > 1 || account->nr_ignored > 1)
-		return "doubled";
-	if (account->disordered)
-		return "disordered";
+		return "duplicated";
+	if (account->out_of_order)
+		return "out-of-order";
 	if (!account->nr_delete_self || !account->nr_ignored)
 		return "partial";
-	return account->delete_self < removal ? "early" : "told";
+	return account->delete_self < removal ? "premature" : "delivered";
 }
 
 static void row_watch(const char *label, const struct account *account, double removal)
@@ -212,7 +212,7 @@ static void take_line(struct watcher *watcher, char *line)
 	} else if (!strcmp(event, "IN_DELETE_SELF")) {
 		account->delete_self = when;
 		account->nr_delete_self++;
-		account->disordered |= account->nr_ignored;
+		account->out_of_order |= account->nr_ignored;
 	} else if (!strcmp(event, "IN_IGNORED")) {
 		account->ignored = when;
 		account->nr_ignored++;
@@ -342,7 +342,7 @@ static void case_whole_life(void)
 	end_watcher(&watcher);
 	if (watcher.account[1].nr_delete_self &&
 	    watcher.account[1].delete_self < watcher.account[0].delete_self)
-		watcher.account[1].disordered = true;
+		watcher.account[1].out_of_order = true;
 	row_watch("memory.events", &watcher.account[0], start);
 	row_watch("the directory", &watcher.account[1], start);
 }
@@ -442,29 +442,29 @@ static uint32_t take_edge(int epoll, double wait, double *when)
 	return event.events;
 }
 
-/* As a service manager waits for a cgroup to get empty; no watch is involved. */
+/* As a service manager waits until a cgroup is empty; no watch is involved. */
 static void case_polled(void)
 {
 	struct epoll_event edge = { .events = EPOLLPRI | EPOLLET };
 	int fd, epoll = epoll_create1(EPOLL_CLOEXEC);
-	const char *verdict = "lost";
+	const char *verdict = "missed";
 	double start, when, again;
 	uint32_t events;
 	char text[256];
 
-	row_case("who sleeps in epoll on cgroup.events, edge by edge");
+	row_case("a poller sleeps in epoll on cgroup.events, edge-triggered");
 	make_cgroup(DEMO "/polled");
 	fd = open(DEMO "/polled/cgroup.events", O_RDONLY | O_CLOEXEC);
 	if (fd < 0 || read(fd, text, sizeof(text)) < 0 ||
 	    epoll_ctl(epoll, EPOLL_CTL_ADD, fd, &edge))
 		die("epoll on cgroup.events");
 	if (take_edge(epoll, 0, &when))
-		verdict = "early";
+		verdict = "premature";
 	start = remove_cgroup(DEMO "/polled");
 	row_step("rmdir", "done", now() - start);
 	events = take_edge(epoll, patience, &when);
-	if (events == (EPOLLERR | EPOLLPRI) && strcmp(verdict, "early"))
-		verdict = take_edge(epoll, 0.02, &again) ? "doubled" : "told";
+	if (events == (EPOLLERR | EPOLLPRI) && strcmp(verdict, "premature"))
+		verdict = take_edge(epoll, 0.02, &again) ? "duplicated" : "delivered";
 	else if (events)
 		verdict = "other";
 	printf("watch\tcgroup.events\t%s\t%s\t%s\n", events ? "EPOLLERR, EPOLLPRI" : "nothing",

@@ -1,8 +1,8 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0
 #
-# A tour of rkernfs's own file system: each way that its nodes can go, and
-# what their watchers saw. Ends non-zero if one saw something else.
+# A tour of rkernfs's own file system: each way to remove its nodes, and the
+# events of their watches. Ends non-zero if one saw something else.
 #
 # Usage: tour.sh	the program watch lies beside this file
 
@@ -16,24 +16,24 @@ wrong=0
 events_of()
 {
 	awk -v path="$1" '$NF == path && $2 != "watching" { printf "%s%s", sep, $2; sep = " " }' \
-		$work/told
+		$work/events
 }
 
 # How many watches there are so far
 nr_watching()
 {
-	grep -c ' watching ' $work/told
+	grep -c ' watching ' $work/events
 }
 
 # step COMMAND EVENTS SECONDS PATH...: runs the command with the paths
-# watched, each of which must be told EVENTS within that time.
+# watched, each of which must get EVENTS within that time.
 step()
 {
 	command=$1 wanted=$2 patience=$3
 	shift 3
 	nr=$((nr + 1))
-	: >$work/told
-	"$here/watch" -m IN_DELETE_SELF -t "$patience" "$@" >$work/told 2>/dev/null &
+	: >$work/events
+	"$here/watch" -m IN_DELETE_SELF -t "$patience" "$@" >$work/events 2>/dev/null &
 	until [ "$(nr_watching)" = $# ]; do
 		sleep 0.05
 	done
@@ -41,9 +41,9 @@ step()
 	eval "$command" || wrong=1
 	wait $!
 	for path; do
-		told=$(events_of "$path")
-		printf '   %-17s %s\n' "$path" "${told:-nothing, as it is still there}"
-		[ "$told" = "$wanted" ] || {
+		got=$(events_of "$path")
+		printf '   %-17s %s\n' "$path" "${got:-nothing, as it still exists}"
+		[ "$got" = "$wanted" ] || {
 			echo "   ^ wrong, expected: ${wanted:-nothing}"
 			wrong=1
 		}
@@ -55,7 +55,7 @@ cd $work || exit 1
 mount -t rkernfs none fs || exit 1
 trap 'umount fs; cd /; rm -rf $work' EXIT
 
-echo "A tour of the rkernfs file system: what watchers see of each way to go"
+echo "A tour of the rkernfs file system: the events of each way to remove"
 mkdir fs/web fs/web/log
 step "rmdir fs/web/log" "$both" 10 fs/web/log/value fs/web/log
 echo +aux >fs/web/control
@@ -67,5 +67,5 @@ mkdir fs/web
 step "umount fs" "IN_UNMOUNT IN_IGNORED" 10 fs/web/value
 mount -t rkernfs none fs
 rmdir fs/web
-[ $wrong = 0 ] && echo "Every watcher saw what it must."
+[ $wrong = 0 ] && echo "Every watch got its events."
 exit $wrong

@@ -70,18 +70,18 @@ static void hear_inotify(struct heard *heard)
 	}
 }
 
-static void hear_told(const struct told *told, void *arg)
+static void take_event(const struct node_event *event, void *arg)
 {
 	struct heard *heard = arg;
 
-	heard->overflows += !!(told->mask & FAN_Q_OVERFLOW);
-	heard->changes += told->mask == FAN_MODIFY && told->name && !strcmp(told->name, CHANGES);
+	heard->overflows += !!(event->mask & FAN_Q_OVERFLOW);
+	heard->changes += event->mask == FAN_MODIFY && event->name && !strcmp(event->name, CHANGES);
 }
 
 static int hear_more(struct heard *heard)
 {
 	hear_inotify(heard);
-	read_fanotify(fanotify, hear_told, heard);
+	read_fanotify(fanotify, take_event, heard);
 	return heard->changes + heard->overflows;
 }
 

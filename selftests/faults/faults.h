@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
  * What faults needs beside its table: the places where operations are done,
- * and what watchers of them were told.
+ * and which events their watches got.
  */
 #ifndef SELFTESTS_FAULTS_H
 #define SELFTESTS_FAULTS_H
@@ -45,7 +45,7 @@ int run_rename(void);
 int run_delete_netdev(void);
 int run_load(void);
 
-/* What was told, against what is owed */
+/* What was reported, against what is expected */
 
 struct tally {
 	int missing;
@@ -75,7 +75,7 @@ struct heard {
 /* By a watch of the directory, by a mark on the file system */
 bool make_change(bool watched, bool marked);
 bool clean_change(void);
-/* Changes it; a worker of the kernel tells of it, or that events were lost. */
+/* Changes it; a worker of the kernel reports it, or that events were lost. */
 bool change(void);
 /* Waits for @nr of both kinds, and hears whatever else comes. */
 struct heard hear(int nr);

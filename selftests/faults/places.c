@@ -252,13 +252,9 @@ const struct place a_netdev = {
 
 static const char *no_module_to_borrow(void)
 {
-	const char *reason = why_not_covered();
-
 	if (!exists(TRACED))
 		mount("none", "/sys/kernel/tracing", "tracefs", 0, NULL);
-	if (!reason && !exists(TRACED))
-		reason = "no list of traced functions";
-	return reason ? reason : borrow_module();
+	return exists(TRACED) ? borrow_module() : "no list of traced functions";
 }
 
 /* All of the module, the patch aside */

@@ -16,7 +16,7 @@
 #include "lib/netdev.h"
 #include "lib/system.h"
 
-/* Another may have removed it, or made it anew: then that one is noted. */
+/* Another may have removed it, or created it again: then that one is noted. */
 static void note_made(struct proc *proc, unsigned int node)
 {
 	uint64_t id = id_of(node);
@@ -74,7 +74,7 @@ static void write_node(const struct call *call)
 }
 
 /*
- * Its identity is known if nobody put another in its place meanwhile. What was
+ * Its identity is known if no process replaced it meanwhile. What was
  * mounted over it in between ends with IN_UNMOUNT, which says nothing of the node.
  */
 static void watch(struct proc *proc, const struct call *call)
@@ -91,7 +91,7 @@ static void unwatch(struct proc *proc, const struct call *call)
 {
 	if (!proc->nr_watched)
 		return;
-	take_watch_away(&proc->ledger, proc->watched[call->choice % proc->nr_watched].wd);
+	remove_watch(&proc->ledger, proc->watched[call->choice % proc->nr_watched].wd);
 }
 
 /* fanotify hears nothing of an unmount: the mark is on what was opened. */
@@ -168,7 +168,7 @@ static void take_handle(struct proc *proc, const struct call *call)
 		taken->handle.head.handle_bytes = 0;
 }
 
-/* Also of a node that is gone; watches it, and holds it */
+/* Also of a removed node; watches it, and holds it */
 static void open_handle(struct proc *proc, const struct call *call)
 {
 	struct taken *taken = &proc->taken[call->choice % MAX_HELD];

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
  * Random programs of calls on what kernfs shows, several processes at once, and
- * the contract held against what their watches were told.
+ * the contract compared with the events of their watches.
  */
 #ifndef SELFTESTS_FUZZ_H
 #define SELFTESTS_FUZZ_H
@@ -21,7 +21,7 @@ enum realm {
 	OBJECT,		/* of the module's own file system */
 	NETDEV,
 	CPU,
-	STAYS,		/* nobody removes these */
+	STAYS,		/* these are never removed */
 	NR_REALMS,
 };
 
@@ -71,7 +71,7 @@ enum how {
 struct call {
 	unsigned char proc, kind, how, choice;
 	unsigned short node;
-	unsigned short us;	/* how long it goes on, or how soon it is killed */
+	unsigned short us;	/* how long it runs, or how soon it is killed */
 };
 
 enum {
@@ -84,7 +84,7 @@ struct program {
 	unsigned int seed, number;
 	int nr_procs;
 	bool in_turns;		/* one call after another */
-	bool marked;		/* a mark on the file systems hears of all that goes */
+	bool marked;		/* a mark on the file systems gets all removals */
 	int nr;
 	struct call calls[MAX_CALLS];
 };
@@ -98,14 +98,14 @@ void print_program(FILE *out, const struct program *program);
 
 /* A process that runs calls */
 
-/* An evictable one keeps no inode, and may go with it, untold. */
+/* An evictable one pins no inode, and may be evicted with it, unreported. */
 enum { BY_MARK = -1, BY_EVICTABLE_MARK = -2 };
 
 struct watched {
 	int wd;			/* or which kind of mark of fanotify */
 	uint64_t id;		/* of the node, 0 if it is not known */
 	unsigned int node;
-	int told;		/* of a mark */
+	int reported;		/* of a mark: how often */
 };
 
 struct taken {
@@ -157,7 +157,7 @@ void release_all(struct proc *proc);
 uint64_t id_of(unsigned int node);
 uint64_t id_of_opened(int fd);
 
-/* What a program runs in, and what goes wrong there: a finding of found[MAX_PROCS] */
+/* What a program runs in, and what fails there: a finding of found[MAX_PROCS] */
 
 extern struct findings *found_in_places;
 void make_places(const struct program *program);
@@ -172,11 +172,11 @@ void remove_places(const struct program *program);
 bool open_watches(struct proc *proc);
 void add_watched(struct proc *proc, int wd, uint64_t id, unsigned int node);
 int open_marks(void);
-/* Reads a group; @told is called with the identity of each node. */
-void read_marks(int fanotify, void (*told)(void *to, uint64_t id), void *to);
-/* Nobody holds anything: what is gone is told, what is there is not. */
+/* Reads a group; @take is called with the identity of each node. */
+void read_marks(int fanotify, void (*take)(void *to, uint64_t id), void *to);
+/* Nothing is held: each removed node is reported, no other is. */
 void judge_now(struct proc *proc, bool lenient);
-/* All but what stays is gone. */
+/* All but what stays is removed. */
 void judge_end(struct proc *proc);
 
 /*
@@ -186,7 +186,7 @@ void judge_end(struct proc *proc);
 int run_program(const struct program *program, int patience_ms);
 extern int patience_ms;
 /* Of all programs so far */
-extern long watches_told;
+extern long watches_notified;
 
 /* Makes it as small as it can be and still fails. */
 void minimise(struct program *program, int patience_ms);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * The oracle. A node is known by its identity, which is never used again: as
- * long as a path leads to it, nobody may have been told that it is gone.
+ * long as a path leads to it, no watch may have got a removal event.
  */
 #include "fuzz.h"
 
@@ -85,7 +85,7 @@ static uint64_t id_in(const struct fanotify_event_metadata *event)
 	return mix(number, &info->fsid);
 }
 
-void read_marks(int fanotify, void (*told)(void *to, uint64_t id), void *to)
+void read_marks(int fanotify, void (*take)(void *to, uint64_t id), void *to)
 {
 	_Alignas(struct fanotify_event_metadata) char buf[8192];
 	ssize_t len;
@@ -95,7 +95,7 @@ void read_marks(int fanotify, void (*told)(void *to, uint64_t id), void *to)
 
 		for (; FAN_EVENT_OK(event, len); event = FAN_EVENT_NEXT(event, len))
 			if (event->mask & FAN_DELETE_SELF)
-				told(to, id_in(event));
+				take(to, id_in(event));
 	}
 }
 
@@ -103,15 +103,15 @@ static void count_in(struct proc *proc, int wd, uint64_t id)
 {
 	for (int i = 0; i < proc->nr_watched; i++)
 		if (proc->watched[i].wd == wd && proc->watched[i].id == id)
-			proc->watched[i].told++;
+			proc->watched[i].reported++;
 }
 
-static void count_told(void *to, uint64_t id)
+static void count_event(void *to, uint64_t id)
 {
 	count_in(to, BY_MARK, id);
 }
 
-static void count_evictable_told(void *to, uint64_t id)
+static void count_evictable_reported(void *to, uint64_t id)
 {
 	count_in(to, BY_EVICTABLE_MARK, id);
 }
@@ -120,19 +120,19 @@ static void read_all(struct proc *proc)
 {
 	read_ledger(&proc->ledger);
 	if (proc->fanotify >= 0)
-		read_marks(proc->fanotify, count_told, proc);
+		read_marks(proc->fanotify, count_event, proc);
 	if (proc->evictable >= 0)
-		read_marks(proc->evictable, count_evictable_told, proc);
+		read_marks(proc->evictable, count_evictable_reported, proc);
 }
 
 /* One watch, or mark */
 
-/* Whoever took it away wants to know nothing any more. */
+/* A watch that its owner removed gets nothing any more. */
 static bool has_ended(struct proc *proc, const struct watched *watched)
 {
 	if (watched->wd == BY_EVICTABLE_MARK)
 		return true;
-	return watched->wd < 0 ? watched->told > 0 : !is_watched(&proc->ledger, watched->wd);
+	return watched->wd < 0 ? watched->reported > 0 : !is_watched(&proc->ledger, watched->wd);
 }
 
 static bool is_there(const struct watched *watched)
@@ -148,22 +148,22 @@ static void find(long *finding, const char *what, const struct watched *watched)
 	printf("# %s: %s\n", what, node_path(path, watched->node));
 }
 
-static bool was_told(struct proc *proc, const struct watched *watched)
+static bool got_removal_event(struct proc *proc, const struct watched *watched)
 {
-	return watched->wd < 0 ? watched->told > 0 : was_reported(&proc->ledger, watched->wd);
+	return watched->wd < 0 ? watched->reported > 0 : was_reported(&proc->ledger, watched->wd);
 }
 
 static void give_up(struct proc *proc, struct watched *watched)
 {
 	if (watched->wd >= 0) {
-		take_watch_away(&proc->ledger, watched->wd);
+		remove_watch(&proc->ledger, watched->wd);
 	} else {
 		watched->id = UINT64_MAX;
-		watched->told = 1;
+		watched->reported = 1;
 	}
 }
 
-/* Waits for those that are @due to end; the rest of them is lost. */
+/* Waits for the events that are @due; the others are missed. */
 static void await_ends(struct proc *proc, const bool *due, bool lenient)
 {
 	struct pollfd fds[] = {
@@ -185,7 +185,7 @@ static void await_ends(struct proc *proc, const bool *due, bool lenient)
 		if (!due[i] || has_ended(proc, &proc->watched[i]))
 			continue;
 		if (!lenient)
-			find(&proc->ledger.found.lost, "not told", &proc->watched[i]);
+			find(&proc->ledger.found.missed, "missed its events", &proc->watched[i]);
 		give_up(proc, &proc->watched[i]);
 	}
 	read_ledger(&proc->ledger);
@@ -200,8 +200,8 @@ void judge_now(struct proc *proc, bool lenient)
 		const struct watched *watched = &proc->watched[i];
 
 		due[i] = watched->id && !is_there(watched);
-		if (!due[i] && watched->id && was_told(proc, watched))
-			find(&proc->ledger.found.early, "told early", watched);
+		if (!due[i] && watched->id && got_removal_event(proc, watched))
+			find(&proc->ledger.found.premature, "got a removal event before the removal", watched);
 	}
 	await_ends(proc, due, lenient);
 }
@@ -217,14 +217,14 @@ void judge_end(struct proc *proc)
 		due[i] = realm_of(watched->node) != STAYS;
 		if (due[i])
 			continue;
-		if (was_told(proc, watched))
-			find(&proc->ledger.found.early, "told, and it stays", watched);
+		if (got_removal_event(proc, watched))
+			find(&proc->ledger.found.premature, "got a removal event, but the node still exists", watched);
 		give_up(proc, watched);
 	}
 	await_ends(proc, due, false);
 	for (int i = 0; i < proc->nr_watched; i++)
-		if (proc->watched[i].wd < 0 && proc->watched[i].told > 1)
-			find(&proc->ledger.found.doubled, "told twice", &proc->watched[i]);
+		if (proc->watched[i].wd < 0 && proc->watched[i].reported > 1)
+			find(&proc->ledger.found.duplicated, "got its events twice", &proc->watched[i]);
 	close_ledger(&proc->ledger);
 	if (proc->fanotify >= 0)
 		close(proc->fanotify);

@@ -4,7 +4,7 @@
  * as long as the rest still fails; then has fewer processes do them, one after
  * another, and undisturbed.
  *
- * Each verdict goes to the output. After a candidate that took the kernel down,
+ * Each verdict is printed. After a candidate that took the kernel down,
  * or that it reported something of, the next boot is given the verdicts so far,
  * and comes to the same candidate again without running those before.
  */

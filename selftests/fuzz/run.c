@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * One program: processes that run its calls, in namespaces and below a cgroup
- * of its own, and a mark on the file systems that hears of all that goes. In
- * between they meet: all let go, what is gone is told; all is removed, and told.
+ * of its own, and a mark on the file systems that gets all removals. In
+ * between they meet: all is released, removed nodes are reported; then all is removed, and reported.
  */
 #define _GNU_SOURCE
 #include "fuzz.h"
@@ -26,7 +26,7 @@
 
 #define LIMIT_S		90	/* for one program, beside its patience */
 
-long watches_told;
+long watches_notified;
 
 static struct {
 	struct shared shared;
@@ -119,8 +119,8 @@ static void judge_places(int fd)
 	if (fd < 0)
 		return;
 	if (!await((read_marks(fd, strike_out, NULL), all_struck_out()), patience_ms)) {
-		printf("# a mark on the file system was not told of all\n");
-		common->shared.found[MAX_PROCS].lost++;
+		printf("# a mark on the file system missed events\n");
+		common->shared.found[MAX_PROCS].missed++;
 	}
 	close(fd);
 }
@@ -157,14 +157,14 @@ static int sum_up(void)
 	for (int i = 0; i <= MAX_PROCS; i++) {
 		const struct findings *found = &common->shared.found[i];
 
-		watches_told += found->watches;
-		sum += found->lost + found->doubled + found->early + found->disordered +
+		watches_notified += found->watches;
+		sum += found->missed + found->duplicated + found->premature + found->out_of_order +
 		       found->marks_left + found->failed;
 	}
 	return sum;
 }
 
-/* Who is stuck in the kernel cannot be killed: the log shall tell where. */
+/* A task that is stuck in the kernel cannot be killed: the log shall say where. */
 static bool await_end(pid_t pid)
 {
 	long long deadline = now_us() + (LIMIT_S + 3 * patience_ms / 1000) * 1000000LL;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * A program of calls on which watches are not told as they should be, by itself:
+ * A program of calls of which watches do not get the events that they should, by itself:
  *
  *	cc -pthread -o alone standalone.c && ./alone
  *
@@ -399,7 +399,7 @@ static void read_watches(void)
 	}
 }
 
-static void read_marks(void (*told)(ino_t ino))
+static void read_marks(void (*take)(ino_t ino))
 {
 	_Alignas(8) char buf[65536];
 	ssize_t len = read(fanotify, buf, sizeof(buf));
@@ -410,7 +410,7 @@ static void read_marks(void (*told)(ino_t ino))
 		ino_t ino;
 
 		memcpy(&ino, ((struct file_handle *)info->handle)->f_handle, sizeof(ino));
-		told(ino);
+		take(ino);
 	}
 }
 
@@ -439,7 +439,7 @@ static void strike_out(ino_t ino)
 			shared->made[i] = 0;
 }
 
-static bool told_of_all(void)
+static bool got_all(void)
 {
 	bool all = true;
 
@@ -448,11 +448,11 @@ static bool told_of_all(void)
 	for (int i = 0; i < 128; i++)
 		all &= !shared->made[i];
 	if (!all)
-		printf("the mark on the file system was not told of all that was made\n");
+		printf("the mark on the file system missed events of what was created\n");
 	return all;
 }
 
-/* Each of what is gone is told once, nobody of what is there. */
+/* Each removed node is reported once, no other is. */
 static int judge(bool end)
 {
 	int wrong = 0;
@@ -468,7 +468,7 @@ static int judge(bool end)
 		if (watch->taken || (!end && !watch->ino) ||
 		    (watch->deleted == want && watch->ignored == want))
 			continue;
-		printf("%s of %s, which is %s: told %d times, ended %d times\n",
+		printf("%s of %s, which is %s: reported %d times, watch removed %d times\n",
 		       watch->mark ? "mark" : "watch", watch->path, there ? "there" : "gone",
 		       watch->deleted, watch->ignored);
 		wrong = 1;
@@ -493,7 +493,7 @@ static int live(void (*calls)(void))
 	return wrong | judge(true);
 }
 
-/* @marked: a mark on the file systems is to hear of each directory that goes. */
+/* @marked: a mark on the file systems is to get each removal of a directory. */
 static int run(bool marked, int nr, void (*calls[])(void))
 {
 	pthread_barrierattr_t attr;
@@ -528,7 +528,7 @@ static int run(bool marked, int nr, void (*calls[])(void))
 	meet();
 	while (wait(&status) > 0)
 		wrong |= status;
-	wrong |= marked && !told_of_all();
+	wrong |= marked && !got_all();
 	put_back();
 	return !!wrong;
 }

@@ -61,7 +61,7 @@ static void watch_all(int inotify, const char *cgroup)
 	for_all(inotify, cgroup, watch);
 }
 
-/* (a) As many watches as there may be, on one cgroup that goes */
+/* (a) As many watches as there may be, on one cgroup that is removed */
 static void watch_much(void *arg)
 {
 	int inotify[INSTANCES], nr = 0;
@@ -146,7 +146,7 @@ static void delete_devices(void *arg)
 	delete_group(GROUP);
 }
 
-/* (d) Some thousand nodes at once, by who is killed half-way */
+/* (d) Some thousand nodes at once, by a remover that is killed half-way */
 static void remove_many(void *arg)
 {
 	for (int nr = 0;; nr++) {
@@ -175,7 +175,7 @@ static void remove_on(void *arg)
 	}
 }
 
-/* (e) Who removes is stopped at any moment, most of the time. */
+/* (e) The remover is stopped at any moment, most of the time. */
 static void stop_removers(void *arg)
 {
 	pid_t pid = start_child(remove_on, arg);
@@ -254,7 +254,7 @@ static void keep_removed(void *arg)
 	}
 }
 
-/* (h) Names that are not there, in a directory that goes */
+/* (h) Names that do not exist, in a directory that is removed */
 static void look_for_names(void *arg)
 {
 	struct ground *ground = arg;
@@ -271,7 +271,7 @@ static void look_for_names(void *arg)
 	}
 }
 
-/* (i) Marks that keep no inode, on what goes */
+/* (i) Marks that pin no inode, on nodes that are removed */
 static void mark_evictable(int fanotify, const char *path)
 {
 	fanotify_mark(fanotify, FAN_MARK_ADD | FAN_MARK_EVICTABLE, FAN_DELETE_SELF | FAN_ONDIR,

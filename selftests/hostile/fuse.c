@@ -37,7 +37,7 @@ static void answer(int dev, const struct request *request, int error, const void
 	writev(dev, parts, 2);
 }
 
-/* Answers all but who reads on, until that one is killed. */
+/* Answers all but a task that reads on, until that is killed. */
 static void serve(int dev, const char *text)
 {
 	struct fuse_init_out init = { .major = FUSE_KERNEL_VERSION, .minor = 31, .max_write = 4096 };

@@ -4,7 +4,7 @@
 #define SELFTESTS_HOSTILE_FUSE_H
 
 /*
- * Opens one in this process's own mount namespace. Who reads it gets @text, and
+ * Opens one in this process's own mount namespace. A reader gets @text, and
  * reading on waits for ever. -1 if it cannot be had.
  */
 int open_fuse(const char *text);

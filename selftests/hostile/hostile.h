@@ -17,7 +17,7 @@ struct ground {
 
 struct attack {
 	const char *name;
-	/* Goes on until it is killed. */
+	/* Runs until it is killed. */
 	void (*run)(void *ground);
 };
 

@@ -45,7 +45,7 @@ static int open_control(struct shared *shared)
 	return open(shared->control, O_WRONLY | O_CLOEXEC);
 }
 
-/* One call that is easy to find for who traces it */
+/* One call that is easy to find for a tracer */
 static void remove_files(struct shared *shared)
 {
 	int control = open_control(shared);
@@ -69,7 +69,7 @@ void remove_traced(void *arg)
 		pause();
 }
 
-/* Lets it run to the next stop at a system call: false if it is gone. */
+/* Lets it run to the next stop at a system call: false if it has exited. */
 static bool run_to_call(pid_t pid, struct __ptrace_syscall_info *info)
 {
 	int status;
@@ -143,7 +143,7 @@ void send_from_fuse(void *arg)
 	set_flag(&shared->returned);
 }
 
-/* The device, and then a message that nobody takes */
+/* The device, and then a message that no task receives */
 
 static int open_netlink(struct sockaddr_nl *address)
 {
@@ -163,7 +163,7 @@ struct removal {
 	struct ifinfomsg info;
 };
 
-/* Who sends one more to @address sleeps until somebody reads it. */
+/* A task that sends one more to @address sleeps until one is read. */
 static bool fill_queue(int fd, struct sockaddr_nl *address)
 {
 	char junk[sizeof(struct removal)] = {};
@@ -237,7 +237,7 @@ static int messages_in(long us, int fd, const struct msghdr *message)
 	return nr < MAX_MESSAGES ? nr : MAX_MESSAGES - 1;
 }
 
-/* In one call, throttled once the device is gone: at once, or as the call ends */
+/* In one call, throttled once the device is removed: at once, or as the call ends */
 void remove_device_and_compute(void *arg)
 {
 	static struct removal requests[REQUESTS];

@@ -16,16 +16,16 @@ int open_inotify(void)
 	return inotify_init1(IN_NONBLOCK | IN_CLOEXEC);
 }
 
-static void add_event(struct events *events, const struct inotify_event *told)
+static void add_event(struct events *events, const struct inotify_event *raw)
 {
 	struct event *event;
 
 	if (events->nr++ >= MAX_EVENTS)
 		return;
 	event = &events->at[events->nr - 1];
-	event->wd = told->wd;
-	event->mask = told->mask;
-	snprintf(event->name, sizeof(event->name), "%s", told->len ? told->name : "");
+	event->wd = raw->wd;
+	event->mask = raw->mask;
+	snprintf(event->name, sizeof(event->name), "%s", raw->len ? raw->name : "");
 }
 
 void read_events(int fd, struct events *events)
@@ -34,11 +34,11 @@ void read_events(int fd, struct events *events)
 	ssize_t len;
 
 	while ((len = read(fd, buf, sizeof(buf))) > 0) {
-		const struct inotify_event *told;
+		const struct inotify_event *raw;
 
-		for (char *pos = buf; pos < buf + len; pos += sizeof(*told) + told->len) {
-			told = (const struct inotify_event *)pos;
-			add_event(events, told);
+		for (char *pos = buf; pos < buf + len; pos += sizeof(*raw) + raw->len) {
+			raw = (const struct inotify_event *)pos;
+			add_event(events, raw);
 		}
 	}
 }
@@ -78,7 +78,7 @@ int count_events(const struct events *events, int wd, uint32_t mask)
 	return count;
 }
 
-bool told_once(const struct events *events, int wd)
+bool got_events_once(const struct events *events, int wd)
 {
 	static const uint32_t wanted[] = { IN_DELETE_SELF, IN_IGNORED };
 	size_t nr = 0;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* What an inotify instance was told, as a sequence to compare. */
+/* The events of an inotify instance, as a sequence to compare. */
 #ifndef SELFTESTS_LIB_EVENTS_H
 #define SELFTESTS_LIB_EVENTS_H
 
@@ -33,10 +33,10 @@ void read_events(int fd, struct events *events);
 void await_events(int fd, struct events *events, int nr);
 /* Is @at[] the event @mask of @wd with that name (NULL: any)? */
 bool is_event(const struct events *events, int at, int wd, uint32_t mask, const char *name);
-/* How often @wd was told just @mask */
+/* How often @wd got just @mask */
 int count_events(const struct events *events, int wd, uint32_t mask);
-/* Exactly IN_DELETE_SELF, then IN_IGNORED, for @wd, whatever others were told */
-bool told_once(const struct events *events, int wd);
+/* Exactly IN_DELETE_SELF, then IN_IGNORED, for @wd, whatever others got */
+bool got_events_once(const struct events *events, int wd);
 /* One line for a message, static */
 const char *describe_events(const struct events *events);
 const char *describe_mask(uint32_t mask);

@@ -15,17 +15,17 @@ static inline void assert_ends(struct __test_metadata *_metadata, int inotify,
 		TH_LOG("%d watches: %s", nr, describe_events(events));
 }
 
-static inline void assert_told(struct __test_metadata *_metadata, int inotify,
+static inline void assert_events(struct __test_metadata *_metadata, int inotify,
 			       struct events *events, const int wd[], int nr)
 {
 	assert_ends(_metadata, inotify, events, nr);
 	for (int i = 0; i < nr; i++) {
-		ASSERT_TRUE(told_once(events, wd[i]))
+		ASSERT_TRUE(got_events_once(events, wd[i]))
 			TH_LOG("%d: %s", wd[i], describe_events(events));
 	}
 }
 
-static inline void assert_told_in_order(struct __test_metadata *_metadata, int inotify,
+static inline void assert_events_in_order(struct __test_metadata *_metadata, int inotify,
 					struct events *events, const int wd[], int nr)
 {
 	assert_ends(_metadata, inotify, events, nr);
@@ -48,14 +48,14 @@ static inline void assert_quiet(struct __test_metadata *_metadata, int inotify,
 #define NR_IN(...)	ARRAY_SIZE(((const int []) { __VA_ARGS__ }))
 
 /*
- * In a test of a fixture with inotify and events: each of these watches, and
- * nobody else, is told of its end, once; in this order; nobody is told anything.
+ * In a test of a fixture with inotify and events: each of these watches, and no
+ * other, gets its events of a removal, once; in this order; no watch gets any.
  */
-#define ASSERT_TOLD(...)	\
-	assert_told(_metadata, self->inotify, &self->events,	\
+#define ASSERT_EVENTS(...)	\
+	assert_events(_metadata, self->inotify, &self->events,	\
 		    (const int []) { __VA_ARGS__ }, NR_IN(__VA_ARGS__))
-#define ASSERT_TOLD_IN_ORDER(...)	\
-	assert_told_in_order(_metadata, self->inotify, &self->events,	\
+#define ASSERT_EVENTS_IN_ORDER(...)	\
+	assert_events_in_order(_metadata, self->inotify, &self->events,	\
 			     (const int []) { __VA_ARGS__ }, NR_IN(__VA_ARGS__))
 #define ASSERT_QUIET()	\
 	assert_quiet(_metadata, self->inotify, &self->events)

@@ -6,9 +6,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "kselftest.h"
 #include "system.h"
 
 #define MODULE		"/sys/module/rkernfs"
@@ -16,7 +18,29 @@
 /* livepatch looks at a task once a second, and one may not be done at once. */
 #define LIMIT_MS	60000
 
-static char found_parameters[64];
+/* A test is a process of its own: what one has taken out, the next need not. */
+static struct borrowed {
+	pid_t pid;			/* the program's */
+	bool out;
+	char parameters[64];		/* as it was found */
+} *borrowed;
+
+static void return_at_exit(void)
+{
+	if (getpid() == borrowed->pid && !return_module()) {
+		ksft_print_msg("rkernfs cannot be loaded again\n");
+		fflush(stdout);
+		_exit(KSFT_FAIL);
+	}
+}
+
+static void __attribute__((constructor)) share_borrowed(void)
+{
+	borrowed = mmap(NULL, sizeof(*borrowed), PROT_READ | PROT_WRITE,
+			MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	borrowed->pid = getpid();
+	atexit(return_at_exit);
+}
 
 static const char *module_file(void)
 {
@@ -27,26 +51,36 @@ static const char *module_file(void)
 
 const char *borrow_module(void)
 {
+	const char *reason = why_not_root();
 	char cover[16];
 
-	if (why_not_root())
-		return why_not_root();
+	if (reason || borrowed->out)
+		return reason;
 	if (!exists(module_file()))
 		return "no rkernfs.ko to load: RKERNFS_KO= names it";
+	reason = why_not_covered();
+	if (reason)
+		return reason;
 	if (!exists(MODULE))
 		return "rkernfs is not loaded";
 	if (read_text(MODULE "/parameters/cover", cover, sizeof(cover)) <= 0)
-		return "rkernfs does not say what it covers";
+		return "cannot read " MODULE "/parameters/cover";
 	cover[strcspn(cover, "\n")] = '\0';
-	snprintf(found_parameters, sizeof(found_parameters), "cover=%s", cover);
+	snprintf(borrowed->parameters, sizeof(borrowed->parameters), "cover=%s", cover);
 	if (exists(PATCH) && (!disable_patch() || !await_unpatched()))
 		return "the patch cannot be disabled";
-	return unload_module() ? "rkernfs is in use" : NULL;
+	if (unload_module())
+		return "rkernfs is in use";
+	borrowed->out = true;
+	return NULL;
 }
 
 bool return_module(void)
 {
-	return !load_module(found_parameters) && (!exists(PATCH) || await_patched());
+	if (!borrowed->out)
+		return true;
+	borrowed->out = false;
+	return !load_module(borrowed->parameters) && (!exists(PATCH) || await_patched());
 }
 
 static int insert(const char *path, const char *parameters)

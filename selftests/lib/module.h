@@ -6,11 +6,12 @@
 #include <stdbool.h>
 
 /*
- * Takes the module out, from $RKERNFS_KO or /rkernfs.ko it can come back. NULL,
+ * Takes the module out, unless an earlier test of this program has; from
+ * $RKERNFS_KO or /rkernfs.ko it can come back, and does as the program ends. NULL,
  * or why a test cannot have it so; then nothing was done.
  */
 const char *borrow_module(void);
-/* Has it loaded as it was found. */
+/* Has it loaded as it was found, if it was taken out. */
 bool return_module(void);
 
 /* 0, or the error */

@@ -31,7 +31,7 @@ bool move_dummy(const char *name, pid_t netns);
 /*
  * A process in a network namespace of its own, with @nr dummy devices and a
  * sysfs mount of that namespace at @mount_point, which this process sees too.
- * Returns its pid; with its end the namespace goes.
+ * Returns its pid; the namespace ends with it.
  */
 pid_t start_netns(const char *mount_point, const char *prefix, int nr);
 

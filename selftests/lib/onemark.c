@@ -21,9 +21,9 @@ static uint64_t ino_of(const struct file_handle *handle)
 	return ino;
 }
 
-static struct told told_by(const struct fanotify_event_metadata *event)
+static struct node_event node_event_of(const struct fanotify_event_metadata *event)
 {
-	struct told told = { .mask = event->mask };
+	struct node_event named = { .mask = event->mask };
 	const char *pos = (const char *)event + event->metadata_len;
 	const char *end = (const char *)event + event->event_len;
 
@@ -32,17 +32,17 @@ static struct told told_by(const struct fanotify_event_metadata *event)
 		const struct file_handle *handle = (const void *)info->handle;
 
 		if (info->hdr.info_type == FAN_EVENT_INFO_TYPE_DFID_NAME) {
-			told.dir = ino_of(handle);
-			told.name = (const char *)handle->f_handle + handle->handle_bytes;
+			named.dir = ino_of(handle);
+			named.name = (const char *)handle->f_handle + handle->handle_bytes;
 		} else {
-			told.node = ino_of(handle);
+			named.node = ino_of(handle);
 		}
 		pos += info->hdr.len;
 	}
-	return told;
+	return named;
 }
 
-int read_fanotify(int fd, void (*tell)(const struct told *told, void *arg), void *arg)
+int read_fanotify(int fd, void (*take)(const struct node_event *named, void *arg), void *arg)
 {
 	_Alignas(struct fanotify_event_metadata) char buf[8192];
 	struct fanotify_event_metadata *event;
@@ -52,9 +52,9 @@ int read_fanotify(int fd, void (*tell)(const struct told *told, void *arg), void
 	while ((len = read(fd, buf, sizeof(buf))) > 0) {
 		event = (void *)buf;
 		for (; FAN_EVENT_OK(event, len); event = FAN_EVENT_NEXT(event, len), nr++) {
-			struct told told = told_by(event);
+			struct node_event named = node_event_of(event);
 
-			tell(&told, arg);
+			take(&named, arg);
 		}
 	}
 	return nr;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* A PCI device to remove: only one that QEMU makes and that nobody drives */
+/* A PCI device to remove: only one that QEMU makes and that has no driver */
 #ifndef SELFTESTS_LIB_PCI_H
 #define SELFTESTS_LIB_PCI_H
 

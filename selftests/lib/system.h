@@ -53,7 +53,7 @@ bool exists(const char *path);
 /* A line that has @wanted in it */
 bool file_has_line(const char *path, const char *wanted);
 
-/* Reclaims all dentries and inodes that nobody uses. */
+/* Reclaims all unused dentries and inodes. */
 bool drop_dentries(void);
 /* Raises the number in a file of /proc/sys; it is put back at exit. */
 bool raise_sysctl(const char *path, long at_least);
@@ -82,7 +82,7 @@ const char *cgroup_file(void);
 /* A fresh empty directory, removed with remove_mount_point() */
 bool make_mount_point(char path[PATH_MAX]);
 void remove_mount_point(const char *path);
-/* A version 1 hierarchy of cgroups without controllers; @nr tells them apart. */
+/* A version 1 hierarchy of cgroups without controllers; @nr distinguishes them. */
 bool mount_cgroup1(const char *mount_point, int nr);
 
 #endif

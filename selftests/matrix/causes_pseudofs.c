@@ -119,7 +119,7 @@ const struct cause cause_own_control = {
 	.restore = restore_root,
 };
 
-/* remove: an object goes inside the write to its own file */
+/* remove: an object is removed inside the write to its own file */
 
 static bool prepare_remove(struct nodes *nodes, enum state_id state)
 {

@@ -99,7 +99,7 @@ const struct cause cause_netdev = {
 	.restore = restore_netdev,
 };
 
-/* A network namespace goes, and all devices with it, from a work queue. */
+/* A network namespace ends, and all devices with it, from a work queue. */
 
 static struct {
 	char sysfs[PATH_MAX];
@@ -156,7 +156,7 @@ const struct cause cause_netns = {
 	.restore = restore_netns,
 };
 
-/* A CPU goes offline: its topology and cache go. */
+/* A CPU goes offline: its topology and cache are removed. */
 
 static char cpu[PATH_MAX];
 
@@ -201,7 +201,7 @@ const struct cause cause_cpu_offline = {
 	.restore = restore_cpu,
 };
 
-/* A module is unloaded: /sys/module/<name> goes. */
+/* A module is unloaded: /sys/module/<name> is removed. */
 
 static const char *no_module(void)
 {
@@ -242,7 +242,7 @@ const struct cause cause_module_unload = {
 
 static const char *no_expendable_pci(void)
 {
-	return expendable_pci() ? NULL : "no PCI device of QEMU's that nobody drives";
+	return expendable_pci() ? NULL : "no PCI device of QEMU's without a driver";
 }
 
 static bool prepare_pci(struct nodes *nodes, enum state_id state)

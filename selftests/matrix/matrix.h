@@ -52,10 +52,10 @@ struct cause {
 	unsigned int states;		/* BIT(enum state_id) */
 	bool own;			/* in the pseudo file system */
 	bool writes;			/* to a watched file: IN_MODIFY may come */
-	bool unmounts;			/* the root goes: IN_UNMOUNT, not IN_DELETE_SELF */
+	bool unmounts;			/* the root is unmounted: IN_UNMOUNT, not IN_DELETE_SELF */
 	const char *(*missing)(void);	/* why it cannot be caused here, or NULL */
 	bool (*prepare)(struct nodes *nodes, enum state_id state);
-	bool (*remove)(void);		/* returns after the nodes are gone */
+	bool (*remove)(void);		/* returns after the nodes are removed */
 	void (*restore)(void);		/* as before, also after either failed */
 };
 
@@ -66,8 +66,8 @@ struct state {
 	unsigned int kinds;
 	bool (*enter)(const char *path, struct hold *hold);
 	bool (*enter_all)(void);
-	bool holds;			/* told on leaving, not before */
-	bool may_hold;			/* told on leaving at the latest */
+	bool holds;			/* reported on leaving, not before */
+	bool may_hold;			/* reported on leaving at the latest */
 };
 
 struct hold {
@@ -87,11 +87,11 @@ extern const struct cause cause_pci_remove;
 extern const struct cause cause_own_rmdir, cause_own_control, cause_own_remove, cause_own_unmount;
 
 enum verdict {
-	TOLD,
-	LOST,
-	EARLY,
-	DOUBLED,
-	DISORDERED,
+	DELIVERED,
+	MISSED,
+	PREMATURE,
+	DUPLICATED,
+	OUT_OF_ORDER,
 	PARTIAL,
 	OTHER,
 };
@@ -101,15 +101,15 @@ extern const char * const verdict_names[];
 /* Ways of watching; the instances live as long as the program. */
 bool open_watches(void);
 const char *watch_name(int watch);
-/* @but is left out of the mask. *@skip tells why a node cannot be watched so. */
+/* @but is left out of the mask. *@skip says why a node cannot be watched so. */
 bool add_watch(int watch, enum kind kind, const char *path, unsigned int but, const char **skip);
 /* Takes in what comes within that time; returns false when nothing did. */
 bool take_events(int timeout_ms);
-bool was_told_anything(int watch, enum kind kind);
+bool got_anything(int watch, enum kind kind);
 enum verdict judge_watch(int watch, enum kind kind, bool unmounted);
-/* What it was told, for a message */
+/* The events that it got, for a message */
 const char *describe_watch(int watch, enum kind kind);
-/* Lets a file go that is polled: it keeps the directory that it is in. */
+/* Closes a file that is polled: it pins the directory that it is in. */
 void stop_polling(int watch, enum kind kind);
 void forget_watch(int watch, enum kind kind);
 

@@ -26,26 +26,26 @@
 #endif
 
 #define CROWD		1000
-#define MAX_TOLD	6
+#define MAX_GOT	6
 #define FANOTIFY	(POLL - 1)
 
-/* Whatever could come besides; a directory is watched with it as well. */
+/* Whatever could come in addition; a directory is watched with it as well. */
 #define BESIDES		(IN_MODIFY | IN_ATTRIB | IN_MOVE_SELF | IN_MOVE | IN_CREATE | IN_DELETE)
 
-/* What one watch was told */
-struct told {
+/* The events that one watch got */
+struct got {
 	int wd;				/* -1: no watch */
 	struct handle handle;		/* fanotify's wd */
 	ino_t ino;
 	int polled;			/* POLL's descriptor, or -1 */
 	unsigned int nr;
-	uint32_t mask[MAX_TOLD];
+	uint32_t mask[MAX_GOT];
 };
 
 /* One instance, with a watch on the node of each kind */
 struct listener {
 	int fd;
-	struct told told[NR_KINDS];
+	struct got got[NR_KINDS];
 };
 
 static struct watch {
@@ -67,11 +67,11 @@ static struct watch {
 };
 
 const char * const verdict_names[] = {
-	[TOLD] = "told",
-	[LOST] = "lost",
-	[EARLY] = "early",
-	[DOUBLED] = "doubled",
-	[DISORDERED] = "disordered",
+	[DELIVERED] = "delivered",
+	[MISSED] = "missed",
+	[PREMATURE] = "premature",
+	[DUPLICATED] = "duplicated",
+	[OUT_OF_ORDER] = "out-of-order",
 	[PARTIAL] = "partial",
 	[OTHER] = "other",
 };
@@ -88,8 +88,8 @@ static bool open_listener(struct watch *watch, struct listener *listener)
 	struct epoll_event event = { .events = EPOLLIN, .data.ptr = listener };
 
 	for (int kind = 0; kind < NR_KINDS; kind++) {
-		listener->told[kind].wd = -1;
-		listener->told[kind].polled = -1;
+		listener->got[kind].wd = -1;
+		listener->got[kind].polled = -1;
 	}
 	if (watch == &watches[POLL])
 		listener->fd = epoll_create1(EPOLL_CLOEXEC);
@@ -122,7 +122,7 @@ bool open_watches(void)
 
 /* Adding */
 
-static bool add_fanotify(struct listener *listener, struct told *told, const char *path,
+static bool add_fanotify(struct listener *listener, struct got *got, const char *path,
 			 const char **skip)
 {
 	struct stat st;
@@ -138,25 +138,25 @@ static bool add_fanotify(struct listener *listener, struct told *told, const cha
 			*skip = "no file handles for fanotify here";
 		return *skip;
 	}
-	told->wd = 0;
-	told->handle.head.handle_bytes = MAX_HANDLE_SZ;
+	got->wd = 0;
+	got->handle.head.handle_bytes = MAX_HANDLE_SZ;
 	if (stat(path, &st) ||
-	    name_to_handle_at(AT_FDCWD, path, &told->handle.head, &mount_id, AT_HANDLE_FID))
+	    name_to_handle_at(AT_FDCWD, path, &got->handle.head, &mount_id, AT_HANDLE_FID))
 		return false;
-	told->ino = st.st_ino;
+	got->ino = st.st_ino;
 	return true;
 }
 
-/* Edge by edge, so that each wakeup is told once */
-static bool add_poll(struct listener *listener, struct told *told, const char *path)
+/* Edge-triggered, so that each wakeup counts once */
+static bool add_poll(struct listener *listener, struct got *got, const char *path)
 {
-	struct epoll_event event = { .events = EPOLLPRI | EPOLLET, .data.ptr = told };
+	struct epoll_event event = { .events = EPOLLPRI | EPOLLET, .data.ptr = got };
 
-	told->polled = open_any(AT_FDCWD, path);
-	if (told->polled < 0 ||
-	    epoll_ctl(listener->fd, EPOLL_CTL_ADD, told->polled, &event))
+	got->polled = open_any(AT_FDCWD, path);
+	if (got->polled < 0 ||
+	    epoll_ctl(listener->fd, EPOLL_CTL_ADD, got->polled, &event))
 		return false;
-	/* Who has not read it yet is told so. */
+	/* A poller that has not read the file yet gets an edge. */
 	return epoll_wait(listener->fd, &event, 1, 0) >= 0;
 }
 
@@ -166,15 +166,15 @@ bool add_watch(int nr, enum kind kind, const char *path, unsigned int but, const
 
 	for (int i = 0; i < watch->nr_listeners; i++) {
 		struct listener *listener = &watch->listeners[i];
-		struct told *told = &listener->told[kind];
+		struct got *got = &listener->got[kind];
 
-		told->nr = 0;
+		got->nr = 0;
 		if (nr == POLL)
-			return add_poll(listener, told, path);
+			return add_poll(listener, got, path);
 		if (watch->fanotify)
-			return add_fanotify(listener, told, path, skip);
-		told->wd = inotify_add_watch(listener->fd, path, watch->mask & ~but);
-		if (told->wd < 0)
+			return add_fanotify(listener, got, path, skip);
+		got->wd = inotify_add_watch(listener->fd, path, watch->mask & ~but);
+		if (got->wd < 0)
 			return false;
 	}
 	return true;
@@ -182,11 +182,11 @@ bool add_watch(int nr, enum kind kind, const char *path, unsigned int but, const
 
 void stop_polling(int nr, enum kind kind)
 {
-	struct told *told = &watches[nr].listeners[0].told[kind];
+	struct got *got = &watches[nr].listeners[0].got[kind];
 
-	if (told->polled >= 0)
-		close(told->polled);
-	told->polled = -1;
+	if (got->polled >= 0)
+		close(got->polled);
+	got->polled = -1;
 }
 
 void forget_watch(int nr, enum kind kind)
@@ -196,15 +196,15 @@ void forget_watch(int nr, enum kind kind)
 
 	for (int i = 0; i < watch->nr_listeners; i++) {
 		struct listener *listener = &watch->listeners[i];
-		struct told *told = &listener->told[kind];
+		struct got *got = &listener->got[kind];
 
-		if (told->wd < 0)
+		if (got->wd < 0)
 			continue;
 		if (watch->fanotify)
 			fanotify_mark(listener->fd, FAN_MARK_FLUSH, 0, AT_FDCWD, NULL);
 		else
-			inotify_rm_watch(listener->fd, told->wd);
-		told->wd = -1;
+			inotify_rm_watch(listener->fd, got->wd);
+		got->wd = -1;
 		while (read(listener->fd, buf, sizeof(buf)) > 0)
 			;
 	}
@@ -212,11 +212,11 @@ void forget_watch(int nr, enum kind kind)
 
 /* Listening */
 
-static void add_told(struct told *told, uint32_t mask)
+static void add_got(struct got *got, uint32_t mask)
 {
-	if (told->nr < MAX_TOLD)
-		told->mask[told->nr] = mask;
-	told->nr++;
+	if (got->nr < MAX_GOT)
+		got->mask[got->nr] = mask;
+	got->nr++;
 }
 
 static void take_inotify(struct listener *listener)
@@ -228,8 +228,8 @@ static void take_inotify(struct listener *listener)
 	for (char *pos = buf; pos < buf + len; pos += sizeof(*event) + event->len) {
 		event = (const struct inotify_event *)pos;
 		for (int kind = 0; kind < NR_KINDS; kind++)
-			if (listener->told[kind].wd == event->wd)
-				add_told(&listener->told[kind], event->mask);
+			if (listener->got[kind].wd == event->wd)
+				add_got(&listener->got[kind], event->mask);
 	}
 }
 
@@ -252,10 +252,10 @@ static void take_fanotify(struct listener *listener)
 		if (event->event_len <= sizeof(*event))
 			continue;
 		for (int kind = 0; kind < NR_KINDS; kind++) {
-			struct told *told = &listener->told[kind];
+			struct got *got = &listener->got[kind];
 
-			if (told->wd >= 0 && same_handle(&told->handle, (void *)info->handle))
-				add_told(told, event->mask);
+			if (got->wd >= 0 && same_handle(&got->handle, (void *)info->handle))
+				add_got(got, event->mask);
 		}
 	}
 }
@@ -266,7 +266,7 @@ static void take_poll(struct listener *listener)
 	int nr = epoll_wait(listener->fd, ready, ARRAY_SIZE(ready), 0);
 
 	for (int i = 0; i < nr; i++)
-		add_told(ready[i].data.ptr, ready[i].events);
+		add_got(ready[i].data.ptr, ready[i].events);
 }
 
 bool take_events(int timeout_ms)
@@ -325,21 +325,21 @@ static unsigned int count_in(uint32_t mask, const uint32_t *masks, unsigned int 
 	return count;
 }
 
-static enum verdict judge(const struct told *told, const uint32_t *wanted, unsigned int nr)
+static enum verdict judge(const struct got *got, const uint32_t *wanted, unsigned int nr)
 {
-	if (told->nr == nr && !memcmp(told->mask, wanted, nr * sizeof(*wanted)))
-		return TOLD;
-	if (!told->nr)
-		return LOST;
-	if (told->nr > MAX_TOLD)
+	if (got->nr == nr && !memcmp(got->mask, wanted, nr * sizeof(*wanted)))
+		return DELIVERED;
+	if (!got->nr)
+		return MISSED;
+	if (got->nr > MAX_GOT)
 		return OTHER;
-	for (unsigned int i = 0; i < told->nr; i++)
-		if (!count_in(told->mask[i], wanted, nr))
+	for (unsigned int i = 0; i < got->nr; i++)
+		if (!count_in(got->mask[i], wanted, nr))
 			return OTHER;
 	for (unsigned int i = 0; i < nr; i++)
-		if (count_in(wanted[i], told->mask, told->nr) > 1)
-			return DOUBLED;
-	return told->nr < nr ? PARTIAL : DISORDERED;
+		if (count_in(wanted[i], got->mask, got->nr) > 1)
+			return DUPLICATED;
+	return got->nr < nr ? PARTIAL : OUT_OF_ORDER;
 }
 
 /* A mark that outlives its node is a leak, even if all events came. */
@@ -361,17 +361,17 @@ static bool has_mark(const struct listener *listener, ino_t ino)
 enum verdict judge_watch(int nr, enum kind kind, bool unmounted)
 {
 	const struct watch *watch = &watches[nr];
-	enum verdict all = TOLD;
+	enum verdict all = DELIVERED;
 	const uint32_t *wanted;
 	unsigned int nr_wanted;
 
 	wanted = wanted_events(watch, kind, unmounted, &nr_wanted);
 	for (int i = 0; i < watch->nr_listeners; i++) {
-		const struct told *told = &watch->listeners[i].told[kind];
-		enum verdict one = judge(told, wanted, nr_wanted);
+		const struct got *got = &watch->listeners[i].got[kind];
+		enum verdict one = judge(got, wanted, nr_wanted);
 
-		if (one == TOLD && watch->fanotify &&
-		    has_mark(&watch->listeners[i], told->ino))
+		if (one == DELIVERED && watch->fanotify &&
+		    has_mark(&watch->listeners[i], got->ino))
 			one = PARTIAL;
 		if (i && one != all)
 			return one > PARTIAL ? one : PARTIAL;
@@ -380,12 +380,12 @@ enum verdict judge_watch(int nr, enum kind kind, bool unmounted)
 	return all;
 }
 
-bool was_told_anything(int nr, enum kind kind)
+bool got_anything(int nr, enum kind kind)
 {
 	const struct watch *watch = &watches[nr];
 
 	for (int i = 0; i < watch->nr_listeners; i++)
-		if (watch->listeners[i].told[kind].nr)
+		if (watch->listeners[i].got[kind].nr)
 			return true;
 	return false;
 }
@@ -401,14 +401,14 @@ static const char *describe_poll(uint32_t events)
 const char *describe_watch(int nr, enum kind kind)
 {
 	const struct watch *watch = &watches[nr];
-	const struct told *told = &watch->listeners[0].told[kind];
+	const struct got *got = &watch->listeners[0].got[kind];
 	static char text[512];
 	size_t len = 0;
 
 	snprintf(text, sizeof(text), "nothing");
-	for (unsigned int i = 0; i < told->nr && i < MAX_TOLD && len < sizeof(text); i++)
+	for (unsigned int i = 0; i < got->nr && i < MAX_GOT && len < sizeof(text); i++)
 		len += snprintf(text + len, sizeof(text) - len, "%s%s", i ? ", " : "",
-				nr == POLL ? describe_poll(told->mask[i]) :
-					     describe_mask(told->mask[i]));
+				nr == POLL ? describe_poll(got->mask[i]) :
+					     describe_mask(got->mask[i]));
 	return text;
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* A model of objects in the pseudo file system, and who tests it against them */
+/* A model of objects in the pseudo file system, and the worker that compares it with them */
 #ifndef SELFTESTS_MODEL_MODEL_H
 #define SELFTESTS_MODEL_MODEL_H
 
@@ -29,7 +29,7 @@ struct worker {
 	unsigned int seed;
 	char root[PATH_MAX];
 	struct object *top;
-	/* an open file of an object, which may be gone since */
+	/* an open file of an object, which may be removed since */
 	int held_fd;
 	struct object *held;
 	/* the first thing that was not as predicted */

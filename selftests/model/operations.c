@@ -237,7 +237,7 @@ static void do_held(struct worker *w)
 	if (w->held_fd >= 0 && w->held && !w->held->hidden)
 		check_content(w, "a held value", w->held_fd, w->held);
 	else if (w->held_fd >= 0)
-		expect(w, "read", "a gone value", error_of(pread(w->held_fd, &byte, 1, 0)), ENODEV);
+		expect(w, "read", "a removed value", error_of(pread(w->held_fd, &byte, 1, 0)), ENODEV);
 	if (object->hidden || choose(w, 2))
 		return;
 	if (w->held_fd >= 0)

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * Keeps tasks that are called "delayed" in functions of the kernel, for
- * selftests/handles.c: what goes on meanwhile is not left to chance. Who comes
+ * selftests/handles.c: what happens meanwhile is not left to chance. The task that comes
  * first to the one function, and the next two who come to the other, wait each
  * until the next comes, and then let that get on.
  */

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * Takes an inode its dentries, and keeps a reference of it for as long as it is
- * loaded. For selftests/kept.c.
+ * loaded. For selftests/held.c.
  */
 #include <linux/dcache.h>
 #include <linux/fs.h>

@@ -71,7 +71,7 @@ static __always_inline unsigned long call_own(int nr, const void *a, const void 
 	void *entry = funcs[nr].old_func +
 		      (IS_ENABLED(CONFIG_ARM64_BTI_KERNEL) ? 3 : 2) * AARCH64_INSN_SIZE;
 
-	/* The frame address, for livepatch to find who called this. */
+	/* The frame address, for livepatch to find the caller. */
 	asm volatile("adr x30, 1f\n\tret %[entry]\n1:"
 		     : "+r"(x0), "+r"(x1), "+r"(x2)
 		     : [entry] "r"(entry), "r"(__builtin_frame_address(0))

@@ -2,6 +2,8 @@
 /*
  * /sys/kernel/sleeper, for selftests/company.c: a reader of "file" sleeps until
  * "wake" is written, and so does whoever removes "file", by writing to "remove".
+ * For self_removal.c, a write to "own" removes that file from within; with "later",
+ * it sleeps first. For superblocks.c, a write to "wake" notifies that file.
  */
 #include <linux/completion.h>
 #include <linux/kobject.h>
@@ -35,15 +37,27 @@ static ssize_t wake_store(struct kobject *kobj, struct kobj_attribute *attr, con
 			  size_t count)
 {
 	complete_all(&woken);
+	sysfs_notify(kobj, NULL, attr->attr.name);
 	return count;
 }
 
 static struct kobj_attribute wake_attr = __ATTR_WO(wake);
 
+static ssize_t own_store(struct kobject *kobj, struct kobj_attribute *attr, const char *buf,
+			 size_t count)
+{
+	if (sysfs_streq(buf, "later"))
+		wait_for_completion(&woken);
+	return sysfs_remove_file_self(kobj, &attr->attr) ? count : -ENODEV;
+}
+
+static struct kobj_attribute own_attr = __ATTR(own, 0600, file_show, own_store);
+
 static struct attribute *attrs[] = {
 	&file_attr.attr,
 	&remove_attr.attr,
 	&wake_attr.attr,
+	&own_attr.attr,
 	NULL
 };
 

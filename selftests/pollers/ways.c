@@ -30,7 +30,7 @@ int wait_by_select(int fd)
 
 int epoll_with(int fd, unsigned int flags)
 {
-	/* epoll_ctl(2) takes no EPOLLPRI of who waits exclusively. */
+	/* epoll_ctl(2) takes no EPOLLPRI with EPOLLEXCLUSIVE. */
 	struct epoll_event event = {
 		.events = flags | (flags & EPOLLEXCLUSIVE ? EPOLLERR : EPOLLPRI),
 	};

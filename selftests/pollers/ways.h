@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* Ways to wait until a file has something to tell */
+/* Ways to wait until a file has something to report */
 #ifndef SELFTESTS_POLLERS_WAYS_H
 #define SELFTESTS_POLLERS_WAYS_H
 
 /*
  * Waits for POLLPRI of a file, in the one system call that sleeps, and returns
  * what came, as poll(2) has it, or -1 if it cannot be waited for so. There is no
- * timeout: with its end, some look at the file again, and find it gone. select() tells an exception alone, POLLPRI; who waits
- * exclusively cannot ask for that, and is told POLLERR alone.
+ * timeout: when it expires, some check the file again, and find it removed.
+ * select() reports an exception alone, POLLPRI; an exclusive waiter cannot ask
+ * for that, and gets POLLERR alone.
  */
 int wait_by_poll(int fd);
 int wait_by_select(int fd);

@@ -50,7 +50,7 @@ pin_down() { # NUMBER
 		boots=$((boots + 1))
 		say "boot $boots: $(grep ' calls are left$' "$work/out" | tail -n 1)"
 	done
-	say "error: after $boots boots it is not small yet"
+	say "error: gave up minimising after $boots boots"
 	return "$BOOT_ANEW"
 }
 

@@ -8,13 +8,13 @@
 # The guest's clock counts instructions, a nanosecond each: what the host does
 # beside holds nobody up.
 #
-#   KERNEL='6.12 7.3'	on which kernels
+#   KERNEL='stable backports'	on which kernels
 #   ROUNDS=2		turns of each; an attack takes a quarter of a second
 set -euo pipefail
 kernels=${KERNEL:-} several=y
 # shellcheck source=lib.sh
 . "$(dirname "$0")/lib.sh"
-: "${kernels:=$arch_kernels}"
+: "${kernels:=$default_kernels}"
 
 out=$root/build/hostile
 mkdir -p "$out"
@@ -62,10 +62,10 @@ table() { # FILE
 
 given=${KDIR:-}
 for kernel in $kernels; do
-	name=$kernel$of_arch
 	say "what a hostile user does to others on $kernel ..."
 	KDIR=$(KDIR=$given KERNEL=$kernel "$here/kernel.sh")
 	export KDIR
+	name=$(KERNEL=$kernel page_name)
 	kmake -s -C "$root/selftests" KSRC="$(source_of "$KDIR")" OUT="$selftests" \
 		"$selftests/hostile" >&2
 	ADD="$selftests/hostile $root/selftests/hostile/guest.sh" MEM=2G TIMEOUT=3600 \

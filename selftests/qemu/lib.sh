@@ -26,6 +26,16 @@ results_page() {
 	printf '%s\n' "$text" >"$page"
 }
 
+# What pages call the kernel KDIR: one that Debian ships by its series; there are no
+# pages of others.
+page_name() {
+	if is_debian_kernel; then
+		cut -d . -f 1,2 "$KDIR/include/config/kernel.release"
+	else
+		echo "dev-$KERNEL$of_arch"
+	fi
+}
+
 # shellcheck source=settings.sh
 . "$here/settings.sh"
 # shellcheck source=arch.sh

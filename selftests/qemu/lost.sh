@@ -2,15 +2,15 @@
 # SPDX-License-Identifier: GPL-2.0
 #
 # Runs the exactly-once matrix on kernels, without the module and with it, and
-# writes what each tells of removals: a summary between <!-- lost --> and
+# writes which removals each reports: a summary between <!-- lost --> and
 # <!-- /lost --> of README.md, all of it into Documentation/results/lost.rst.
 #
-#   KERNEL='6.12 7.3'	on which kernels; the pages are written for these two
+#   KERNEL='stable backports'	on which kernels; the pages are written for these two
 set -euo pipefail
 kernels=${KERNEL:-} several=y
 # shellcheck source=lib.sh
 . "$(dirname "$0")/lib.sh"
-: "${kernels:=$arch_kernels}"
+: "${kernels:=$default_kernels}"
 
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
@@ -29,38 +29,36 @@ rows=(
 	'a cgroup v1 hierarchy, by its last unmount|unmount-cgroup1/'
 )
 
-# run_on KERNEL WHO MODULE: appends a line WHO CAUSE STATE KIND VERDICT for each
-# cell
+# run_on KDIR WHO MODULE: appends a line WHO CAUSE STATE KIND VERDICT for each cell
 run_on() {
-	local kdir ko='' log=$work/log
-	kdir=$(KERNEL=$1 "$here/kernel.sh")
-	[ "$3" = 0 ] || ko=$(KDIR=$kdir "$here/module.sh")
-	say "the matrix on $1$([ "$3" = 0 ] || echo " with rkernfs") ..."
-	kmake -s -C "$root/selftests" KSRC="$(source_of "$kdir")" OUT="$selftests" >&2
-	KDIR=$kdir MODULE=$3 KO=$ko ADD="$selftests/matrix" TIMEOUT=600 \
+	local ko='' log=$work/log
+	[ "$3" = 0 ] || ko=$(KDIR=$1 "$here/module.sh")
+	say "the matrix on $(cat "$1/include/config/kernel.release")$([ "$3" = 0 ] || echo " with rkernfs") ..."
+	kmake -s -C "$root/selftests" KSRC="$(source_of "$1")" OUT="$selftests" >&2
+	KDIR=$1 MODULE=$3 KO=$ko ADD="$selftests/matrix" TIMEOUT=600 \
 		RUN='RKERNFS_EXPECT=none /add/matrix' "$here/vm.sh" >"$work/out" 2>"$log" ||
 		{ cat "$log" >&2; die "the matrix on $1 did not run to its end"; }
 	sed -n -e 's#/file/poll #/poll/poll #' \
-		-e "s#^\# cell \([^/]*\)/\([^/]*\)/\([^/]*\)/.* \([a-z]*\)\$#$2 \1 \2 \3 \4#p" \
+		-e "s#^\# cell \([^/]*\)/\([^/]*\)/\([^/]*\)/.* \([a-z-]*\)\$#$2 \1 \2 \3 \4#p" \
 		"$work/out" >>"$work/cells"
 }
 
-# yes if each cell that matches was told, no if none was
+# yes if events were delivered in each cell that matches, no if in none
 sign() { # WHO PATTERN
 	awk -v who="$1" -v pattern="^$2" '
-		$1 == who && $2 "/" $3 "/" $4 "/" ~ pattern { all++; told += $5 == "told" }
-		END { print !all ? "" : told == all ? "yes" : told ? told " of " all : "no" }' "$work/cells"
+		$1 == who && $2 "/" $3 "/" $4 "/" ~ pattern { all++; delivered += $5 == "delivered" }
+		END { print !all ? "" : delivered == all ? "yes" : delivered ? delivered " of " all : "no" }' "$work/cells"
 }
 
 summary() {
 	local row who
-	printf '| what is removed, and how | %s | rkernfs |' "${kernels// / | }"
+	printf '| what is removed, and how | %s | rkernfs |' "${names// / | }"
 	printf '\n|---|'
-	for who in $kernels rkernfs; do printf -- '---|'; done
+	for who in $names rkernfs; do printf -- '---|'; done
 	echo
 	for row in "${rows[@]}"; do
 		printf '| %s |' "${row%%|*}"
-		for who in $kernels rkernfs; do
+		for who in $names rkernfs; do
 			printf ' %s |' "$(sign "$who" "${row#*|}")"
 		done
 		echo
@@ -87,21 +85,25 @@ table() { # WHO TITLE
 }
 
 tables() {
-	local kernel
-	for kernel in $kernels; do
-		table "$kernel" "Linux $kernel by itself"
+	local name
+	for name in $names; do
+		table "$name" "Linux $name, unpatched"
 	done
-	table rkernfs "With rkernfs, on $kernels"
+	table rkernfs "With rkernfs, on $names"
 }
 
 : >"$work/cells"
+names=''
 for kernel in $kernels; do
-	run_on "$kernel" "$kernel" 0
-	run_on "$kernel" rkernfs 1
+	kdir=$(KERNEL=$kernel "$here/kernel.sh")
+	name=$(KDIR=$kdir KERNEL=$kernel page_name)
+	names+=${names:+ }$name
+	run_on "$kdir" "$name" 0
+	run_on "$kdir" rkernfs 1
 done
 summary | tee "$work/summary"
 tables | sed 's/ *$//' | tee "$work/tables"
-if [ "$kernels" = '6.12 7.3' ]; then
+if [ "$kernels" = "$test_kernels" ]; then
 	sed -i -e "/^<!-- lost -->\$/r $work/summary" -e '/^<!-- lost -->$/,/^<!-- \/lost -->$/{//!d}' "$root/README.md"
 	results_page lost "$work/tables"
 fi

@@ -8,10 +8,11 @@
 
 # Runs what belongs to the rustc that the module was built by, in this folder.
 with_its_rust() { # [VARIABLE=...] COMMAND...
+	local words=(env OBJTREE="$KDIR" RUSTC_BOOTSTRAP=1 "$@")
 	if is_debian_kernel; then
-		with_toolchain env -C "$PWD" "$@"
+		with_toolchain env -C "$PWD" "${words[@]}"
 	else
-		env "$@"
+		"${words[@]}"
 	fi
 }
 

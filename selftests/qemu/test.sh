@@ -29,8 +29,9 @@ declare -A kdir=()
 
 # shellcheck disable=SC2086 # names
 mapfile -t list < <(names_like "${pattern:-*}" $longest "${known[@]}" | awk '!seen[$0]++')
+# Who says which programs not to run names no others.
 # shellcheck disable=SC2086 # names
-mapfile -t others < <(names_like "$pattern" $other_tests)
+mapfile -t others < <([[ $pattern = '!('* ]] || names_like "$pattern" $other_tests)
 
 say "${#list[@]} programs of selftests${others:+, ${others[*]}} on $kernels${ARCH:+ of $ARCH}, $LANES guests at a time"
 [ -n "$given" ] ||

@@ -11,7 +11,6 @@ set -uo pipefail
 # shellcheck source=lib.sh
 . "$(dirname "$0")/lib.sh"
 
-parts=" $* "
 out=$root/build/test-all
 rm -rf "$out"
 mkdir -p "$out"
@@ -65,7 +64,7 @@ kernels() {
 	for name in 6.12 7.3; do
 		KERNEL=$name DEBUG=1 "$here/kernel.sh" || status=1
 	done
-	[[ $parts != '  ' && $parts != *arm64* ]] || ARCH=arm64 KERNEL=7.3 "$here/kernel.sh" || status=1
+	[[ ${queue[*]} != *ARCH=arm64* ]] || ARCH=arm64 KERNEL=7.3 "$here/kernel.sh" || status=1
 	return $status
 }
 
@@ -73,10 +72,11 @@ kernels() {
 
 # Longest first, so that both lanes end together. The programs of a debug kernel
 # need a lane each; where a kernel's programs have passed, few are enough for what
-# else differs in another.
+# else differs in another. What loads the module, or only uses its own file system,
+# has no path of its own on 7.3.
 queue=(
 	'counted debug-6.12 test KERNEL=6.12 DEBUG=1 LANES=1'
-	'counted debug-7.3 test KERNEL=7.3 DEBUG=1 LANES=1'
+	'counted debug-7.3 test KERNEL=7.3 DEBUG=1 LANES=1 TESTS=!(company*|pseudofs_*|counters|reload|killed)'
 	'counted lint lint DEBUG=1'
 	'counted negative test TESTS=@(negative|compile_fail) LANES=1'
 	'counted fuzzer test TESTS=@(fuzzer|kexec) LANES=1'
@@ -95,11 +95,15 @@ if unshare -m true 2>/dev/null; then
 	)
 fi
 
+# What was not asked for
+for n in "${!queue[@]}"; do
+	read -r _ name _ <<<"${queue[n]}"
+	[ $# = 0 ] || [[ " $* " = *" $name "* ]] || unset "queue[n]"
+done
+
 run_queue() {
-	local part name
+	local part
 	for part in "${queue[@]}"; do
-		read -r _ name _ <<<"$part"
-		[ "$parts" = '  ' ] || [[ $parts = *" $name "* ]] || continue
 		while [ "$(jobs -r | wc -l)" -ge 2 ]; do wait -n || :; done
 		$part &
 	done

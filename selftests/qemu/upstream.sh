@@ -23,9 +23,8 @@ export KERNEL DEBUG
 results=$root/build/upstream
 page=$root/Documentation/results/upstream.rst
 series=series${WITHOUT:+-without-${WITHOUT// /-}}
-programs=(memcg_events series self_removal handles kept marks notify superblocks
-	limits mounts removed_directory unprivileged matrix)
-shopt -s extglob
+programs=(memcg_events series self_removal handles held links marks notify pollers superblocks
+	limits mounts removed_directory removed_file unprivileged matrix)
 
 # --- kernels -------------------------------------------------------------
 
@@ -46,10 +45,10 @@ check_without() {
 	local number patch
 	for number in $WITHOUT; do
 		compgen -G "$root/upstream/$number-*.patch" >/dev/null ||
-			die "WITHOUT=$number: no such patch in upstream/: give its number, as 0004"
+			wrong "WITHOUT=$number: no such patch in upstream/: its number, such as 0004"
 		for patch in "${!needs[@]}"; do
 			left_out "$patch" || [[ " ${needs[$patch]} " != *" $number "* ]] ||
-				die "WITHOUT=$number: patch $patch needs it: leave that out, too (WITHOUT='$number $patch')"
+				wrong "WITHOUT=$number: patch $patch needs it: leave that out, too (WITHOUT='$number $patch')"
 		done
 	done
 }
@@ -89,10 +88,7 @@ kernel_of() { # WHO
 
 # --- runs ----------------------------------------------------------------
 
-selected() {
-	# shellcheck disable=SC2254 # it is a pattern
-	case $1 in $pattern) ;; *) return 1 ;; esac
-}
+selected() { [ -n "$(names_like "$pattern" "$1")" ]; }
 
 # rmdir, and the removal of a device while sysfs has 1 and 100 superblocks
 bench_script() { # WHO
@@ -222,7 +218,7 @@ causes() {
 
 tables() {
 	local cause name what
-	table_head 'Watches that are told, by what removes the node'
+	table_head 'Watches that get their events, by what removes the node'
 	while read -r cause; do
 		row "\`\`matrix '$cause/*'\`\`" passed_of "$results/{}/matrix.tap" "^$cause/"
 	done < <(causes)
@@ -260,8 +256,10 @@ write_page() {
 	tables
 }
 
-"$here/deps.sh" build vm test
+[ -n "$(names_like "$pattern" "${programs[@]}" bench)" ] ||
+	wrong "TESTS='$pattern' matches none of: ${programs[*]} bench"
 check_without
+"$here/deps.sh" build vm test
 mkdir -p "$results"
 for who in $ON; do
 	folder=$results/$who

@@ -89,11 +89,13 @@ qemu() {
 		-chardev stdio,signal=off,id=out -device virtconsole,chardev=out
 		-chardev "file,id=status,path=$tmp/status" -device virtconsole,chardev=status)
 	# No tty, which would send what it gets back until the guest told it not to
+	# shellcheck disable=SC2054 # QEMU's commas
 	[ "$INTERACTIVE" = 1 ] ||
 		args+=(-chardev "pipe,id=clock,path=$tmp/clock" -device virtserialport,chardev=clock)
 	if [ -n "$DISK" ]; then
 		# What the guest writes is forgotten.
-		append+=" root=/dev/vda rw"
+		# An emulated machine on a busy host may take longer than 90 s to load a module.
+		append+=" root=/dev/vda rw systemd.default_timeout_start_sec=900"
 		args+=(-kernel "$DISK/vmlinuz" -initrd "$DISK/initrd"
 			-drive "file=$DISK/disk,format=raw,if=virtio,snapshot=on"
 			-drive "file=$tmp/run.tar,format=raw,if=virtio,readonly=on")

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * The calls, and what 7.3 alone answers; after that, where it is another, what
- * the contract wants: a directory that goes is as dead as after rmdir(2), or
+ * the contract wants: a removed directory is as dead as after rmdir(2), or
  * names that are looked up in it would keep it.
  */
 #include "removed_directory/removed_directory.h"
@@ -45,7 +45,7 @@ static const char *say_opened(int fd)
 	return text;
 }
 
-/* Whether what a link or a file says of a path tells that it is gone */
+/* Whether a link or a file says of a path that it was removed */
 static const char *say_deleted(const char *text, long len)
 {
 	if (len < 0)
@@ -271,7 +271,7 @@ static const char *link_of_file_descriptor(void)
 	return say_deleted(text, readlink(path, text, sizeof(text) - 1));
 }
 
-/* A process that nobody waited for is still in the cgroup that was removed. */
+/* A zombie is still in the cgroup that was removed. */
 static const char *cgroup_of_zombie(void)
 {
 	char path[PATH_MAX], text[PATH_MAX];

@@ -14,7 +14,7 @@ enum { RMDIR, CONTROLLER_OFF, DEVICE, NR_SITUATIONS };
 /* A directory and a file in it, held in each way there is */
 struct place {
 	char dir[PATH_MAX];
-	const char *file;		/* its name; it goes in each situation */
+	const char *file;		/* its name; it is removed in each situation */
 	const char *subdir;
 	int dir_fd, file_fd;
 	int read_fd;			/* the directory, read in part */

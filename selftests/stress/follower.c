@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * One mark on all of cgroup2, held for the whole run: each cgroup that rmdir
- * removes ends once, no node ends twice, or an overflow was told.
+ * removes is reported once, no node twice, or an overflow was.
  */
 #include "stress.h"
 
@@ -18,7 +18,7 @@
 #include "lib/system.h"
 
 #define FIRST_SIZE	(1 << 16)
-/* What is held open by somebody else is told when that one lets go. */
+/* A node that another task has open is reported when that task closes it. */
 #define PATIENCE_MS	30000
 #define QUIET_MS	200
 
@@ -73,25 +73,25 @@ static struct seen *find(uint64_t node)
 	return seen;
 }
 
-static void enter(const struct told *told, void *arg)
+static void enter(const struct node_event *event, void *arg)
 {
 	struct thread *thread = arg;
 	struct seen *seen;
 
-	if (told->mask & FAN_Q_OVERFLOW) {
+	if (event->mask & FAN_Q_OVERFLOW) {
 		overflows++;
 		return;
 	}
-	changes += !!(told->mask & FAN_MODIFY);
-	if (!(told->mask & (FAN_DELETE | FAN_DELETE_SELF)))
+	changes += !!(event->mask & FAN_MODIFY);
+	if (!(event->mask & (FAN_DELETE | FAN_DELETE_SELF)))
 		return;
-	seen = find(told->node ? told->node : told->dir);
-	if (told->mask & FAN_DELETE) {
+	seen = find(event->node ? event->node : event->dir);
+	if (event->mask & FAN_DELETE) {
 		seen->removed++;
 		unended++;
 	}
-	if (told->mask & FAN_DELETE_SELF && seen->ended++)
-		note(&thread->ledger.found.doubled, "FAN_DELETE_SELF again", "mark");
+	if (event->mask & FAN_DELETE_SELF && seen->ended++)
+		note(&thread->ledger.found.duplicated, "FAN_DELETE_SELF again", "mark");
 	unended -= seen->removed && seen->ended == 1;
 }
 
@@ -117,7 +117,7 @@ static void follow_round(struct thread *thread)
 		read_fanotify(fanotify, enter, thread);
 }
 
-/* All others have ended, and what they removed is gone. */
+/* All others have ended, and what they had was removed. */
 static void judge(struct thread *thread)
 {
 	struct findings *found = &thread->ledger.found;
@@ -132,9 +132,9 @@ static void judge(struct thread *thread)
 		const struct seen *seen = &table.at[i];
 
 		if (seen->removed > 1)
-			note(&found->doubled, "FAN_DELETE again", "mark");
+			note(&found->duplicated, "FAN_DELETE again", "mark");
 		if (seen->removed && !seen->ended && !overflows)
-			note(&found->lost, "no FAN_DELETE_SELF of a cgroup", "mark");
+			note(&found->missed, "no FAN_DELETE_SELF of a cgroup", "mark");
 	}
 	printf("# mark: %zu nodes ended, %ld changes, %ld overflows\n", table.nr, changes,
 	       overflows);

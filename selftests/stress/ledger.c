@@ -16,11 +16,11 @@
 #define PATIENCE_MS	30000
 #define REPORT_PATIENCE_MS	300
 
-enum told {
+enum got {
 	OPEN = 1,		/* there is such a watch */
 	DELETED = 2,		/* IN_DELETE_SELF came */
 	IGNORED = 4,
-	TAKEN = 8,		/* taken away by its owner */
+	REMOVED_BY_OWNER = 8,		/* removed by its owner */
 	UNMOUNTED = 16,		/* IN_UNMOUNT came */
 	ENDED = DELETED | UNMOUNTED,
 };
@@ -78,8 +78,8 @@ static int add_watch(struct ledger *ledger, const char *path, uint32_t mask)
 		note(&ledger->found.failed, "no memory", path);
 		return -1;
 	}
-	if (!ledger->entries[wd].told) {
-		ledger->entries[wd].told = OPEN;
+	if (!ledger->entries[wd].got) {
+		ledger->entries[wd].got = OPEN;
 		ledger->entries[wd].path = strdup(path);
 		ledger->nr_open++;
 	}
@@ -99,34 +99,34 @@ int watch_opened(struct ledger *ledger, int fd)
 	return add_watch(ledger, format_path(path, "/proc/self/fd/%d", fd), IN_DELETE_SELF);
 }
 
-void take_watch_away(struct ledger *ledger, int wd)
+void remove_watch(struct ledger *ledger, int wd)
 {
-	if (wd < 0 || ledger->entries[wd].told & IGNORED)
+	if (wd < 0 || ledger->entries[wd].got & IGNORED)
 		return;
-	ledger->entries[wd].told |= TAKEN;
+	ledger->entries[wd].got |= REMOVED_BY_OWNER;
 	inotify_rm_watch(ledger->inotify, wd);
 }
 
 bool is_watched(const struct ledger *ledger, int wd)
 {
-	return !(ledger->entries[wd].told & (IGNORED | TAKEN));
+	return !(ledger->entries[wd].got & (IGNORED | REMOVED_BY_OWNER));
 }
 
 bool was_reported(const struct ledger *ledger, int wd)
 {
-	return (ledger->entries[wd].told & (DELETED | TAKEN)) == DELETED;
+	return (ledger->entries[wd].got & (DELETED | REMOVED_BY_OWNER)) == DELETED;
 }
 
 static void end_watch(struct ledger *ledger, struct entry *entry)
 {
 	ledger->nr_open--;
-	if (entry->told & TAKEN)
-		ledger->found.taken++;
-	else if (entry->told & ENDED)
+	if (entry->got & REMOVED_BY_OWNER)
+		ledger->found.removed_by_owner++;
+	else if (entry->got & ENDED)
 		ledger->found.watches++;
 	else
-		note(&ledger->found.disordered, "only IN_IGNORED", entry->path);
-	entry->told |= IGNORED;
+		note(&ledger->found.out_of_order, "only IN_IGNORED", entry->path);
+	entry->got |= IGNORED;
 	free(entry->path);
 	entry->path = NULL;
 }
@@ -135,24 +135,24 @@ static void enter(struct ledger *ledger, const struct inotify_event *event)
 {
 	struct entry *entry;
 
-	if (event->wd < 0 || event->wd >= ledger->size || !ledger->entries[event->wd].told) {
+	if (event->wd < 0 || event->wd >= ledger->size || !ledger->entries[event->wd].got) {
 		note(&ledger->found.failed, "not a watch", "the queue is full?");
 		return;
 	}
 	entry = &ledger->entries[event->wd];
 	if (event->mask & IN_IGNORED) {
-		if (entry->told & IGNORED)
-			note(&ledger->found.doubled, "IN_IGNORED again", "");
+		if (entry->got & IGNORED)
+			note(&ledger->found.duplicated, "IN_IGNORED again", "");
 		else
 			end_watch(ledger, entry);
 		return;
 	}
-	/* inotify may have begun on the event before the watch was taken away. */
-	if (entry->told & IGNORED && !(entry->told & TAKEN))
-		note(&ledger->found.disordered, "an event after IN_IGNORED", "");
-	if (entry->told & ENDED)
-		note(&ledger->found.doubled, "told twice", entry->path ? entry->path : "");
-	entry->told |= event->mask & IN_UNMOUNT ? UNMOUNTED : DELETED;
+	/* inotify may have begun on the event before the owner removed the watch. */
+	if (entry->got & IGNORED && !(entry->got & REMOVED_BY_OWNER))
+		note(&ledger->found.out_of_order, "an event after IN_IGNORED", "");
+	if (entry->got & ENDED)
+		note(&ledger->found.duplicated, "got its event twice", entry->path ? entry->path : "");
+	entry->got |= event->mask & IN_UNMOUNT ? UNMOUNTED : DELETED;
 }
 
 void read_ledger(struct ledger *ledger)
@@ -174,7 +174,7 @@ void expect_all_open(struct ledger *ledger)
 	long ended = ledger->found.watches;
 
 	read_ledger(ledger);
-	ledger->found.early += ledger->found.watches - ended;
+	ledger->found.premature += ledger->found.watches - ended;
 }
 
 static void give_up_open(struct ledger *ledger)
@@ -182,14 +182,14 @@ static void give_up_open(struct ledger *ledger)
 	for (int wd = 0; wd < ledger->size; wd++) {
 		struct entry *entry = &ledger->entries[wd];
 
-		if (!entry->told || entry->told & IGNORED)
+		if (!entry->got || entry->got & IGNORED)
 			continue;
-		/* Without the patch that is nothing to say. */
+		/* Without the patch that is expected. */
 		if (only_reporting())
-			ledger->found.lost++;
+			ledger->found.missed++;
 		else
-			note(&ledger->found.lost, "not told", entry->path);
-		entry->told |= TAKEN;
+			note(&ledger->found.missed, "missed its events", entry->path);
+		entry->got |= REMOVED_BY_OWNER;
 		inotify_rm_watch(ledger->inotify, wd);
 	}
 	read_ledger(ledger);

@@ -87,7 +87,7 @@ static void meddle(struct thread *thread, const char *path)
 	default:
 		wd = watch_node(&thread->ledger, path);
 		if (once_in(&thread->random, 4))
-			take_watch_away(&thread->ledger, wd);
+			remove_watch(&thread->ledger, wd);
 		break;
 	}
 	read_ledger(&thread->ledger);
@@ -148,7 +148,7 @@ const struct thread object_meddler = {
 	.round = object_round,
 };
 
-/* Nodes by their file handle, also when their name is gone already */
+/* Nodes by their file handle, also when their name is removed already */
 
 static const char *no_handles(void)
 {
@@ -186,7 +186,7 @@ static void handle_round(struct thread *thread)
 	usleep(choose(&thread->random, 3000));
 	close(fd);
 	if (once_in(&thread->random, 4))
-		take_watch_away(&thread->ledger, wd);
+		remove_watch(&thread->ledger, wd);
 	read_ledger(&thread->ledger);
 }
 

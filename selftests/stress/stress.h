@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
  * Threads that make, watch and remove, threads that get in their way, and a
- * ledger for each that holds the contract against what its watches were told.
+ * ledger for each that compares the events of its watches with the contract.
  */
 #ifndef SELFTESTS_STRESS_H
 #define SELFTESTS_STRESS_H
@@ -14,18 +14,18 @@
 /* The ledger of one inotify instance, used by one thread */
 
 struct findings {
-	long watches;		/* that were ended by a removal or an unmount */
-	long taken;		/* that were taken away before, or while it happened */
-	long lost;
-	long doubled;
-	long early;
-	long disordered;	/* IN_IGNORED without an event or before it */
+	long watches;		/* that got their events of a removal or an unmount */
+	long removed_by_owner;	/* before that, or during it */
+	long missed;
+	long duplicated;
+	long premature;
+	long out_of_order;	/* IN_IGNORED without an event or before it */
 	long marks_left;
 	long failed;		/* what should have worked, as mkdir */
 };
 
 struct entry {
-	unsigned int told;
+	unsigned int got;
 	char *path;		/* while it is open */
 };
 
@@ -33,7 +33,7 @@ struct ledger {
 	int inotify;
 	struct entry *entries;	/* by wd */
 	int size;
-	int nr_open;		/* watches that have not ended */
+	int nr_open;		/* watches that exist */
 	struct findings found;
 };
 
@@ -41,18 +41,18 @@ struct ledger {
 void note(long *finding, const char *what, const char *path);
 bool open_ledger(struct ledger *ledger);
 void close_ledger(struct ledger *ledger);
-/* Returns the wd; a path that is gone already is no finding. */
+/* Returns the wd; a path that is removed already is no finding. */
 int watch_node(struct ledger *ledger, const char *path);
 int watch_opened(struct ledger *ledger, int fd);
-void take_watch_away(struct ledger *ledger, int wd);
-/* It was added, has not ended, and was not taken away. */
+void remove_watch(struct ledger *ledger, int wd);
+/* It was added, and not removed, neither by the kernel nor by its owner. */
 bool is_watched(const struct ledger *ledger, int wd);
-/* IN_DELETE_SELF said that the node is gone, while the watch was there. */
+/* IN_DELETE_SELF came while the watch existed. */
 bool was_reported(const struct ledger *ledger, int wd);
 void read_ledger(struct ledger *ledger);
-/* Nothing that the thread watches was removed yet: whatever ended is early. */
+/* Nothing that the thread watches was removed yet: any event is premature. */
 void expect_all_open(struct ledger *ledger);
-/* All that it watched was removed: waits for the rest to end, else it is lost. */
+/* All that it watched was removed: waits for the events left; then they are missed. */
 void expect_all_ended(struct ledger *ledger);
 
 /* Threads */
@@ -78,7 +78,7 @@ struct crew {
 	int nr;
 };
 
-/* How long a program goes on, by its options -t and -n */
+/* How long a program runs, by its options -t and -n */
 struct limits {
 	int seconds;
 	long long number;
@@ -91,10 +91,10 @@ void add_threads(const struct crew *crew, int nr_kinds, unsigned int seed);
 void start_threads(void);
 /* Workers end with all of their nodes removed. */
 void stop_threads(void);
-/* Ends what is left to watch; what all of them found */
+/* Waits for the events left; what all of them found */
 struct findings add_up(void);
 
-/* Where the workers of a kind have what others may get in the way of */
+/* Where the workers of a kind have what others may interfere with */
 enum place {
 	CGROUPS,
 	OBJECTS,

@@ -85,15 +85,15 @@ struct findings add_up(void)
 		close_ledger(&thread->ledger);
 		if (thread->stop)
 			thread->stop(thread);
-		ksft_print_msg("%s %d: %ld rounds, %ld watches told, %ld taken away\n",
+		ksft_print_msg("%s %d: %ld rounds, %ld watches got their events, %ld were removed\n",
 			       thread->name, thread->nr, thread->rounds, found->watches,
-			       found->taken);
+			       found->removed_by_owner);
 		sum.watches += found->watches;
-		sum.taken += found->taken;
-		sum.lost += found->lost;
-		sum.doubled += found->doubled;
-		sum.early += found->early;
-		sum.disordered += found->disordered;
+		sum.removed_by_owner += found->removed_by_owner;
+		sum.missed += found->missed;
+		sum.duplicated += found->duplicated;
+		sum.premature += found->premature;
+		sum.out_of_order += found->out_of_order;
 		sum.marks_left += found->marks_left;
 		sum.failed += found->failed;
 	}

@@ -90,7 +90,7 @@ static void take_some_away(struct thread *thread, struct round *round)
 {
 	for (int i = 0; i < round->nr; i++)
 		if (once_in(&thread->random, 8))
-			take_watch_away(&thread->ledger, round->wd[i]);
+			remove_watch(&thread->ledger, round->wd[i]);
 }
 
 /* Before the removal, or after it: some watches go, what is held is released. */
@@ -158,7 +158,7 @@ static bool set_memory(const struct thread *thread, const char *text)
 	return write_text(strcat(path, "/cgroup.subtree_control"), text);
 }
 
-/* The kernel changes cgroup.events, as there is nobody to freeze. */
+/* The kernel changes cgroup.events, as there is no process to freeze. */
 static void freeze(const struct thread *thread, int child)
 {
 	char path[PATH_MAX];
@@ -369,7 +369,7 @@ static const char *no_pci(void)
 {
 	const char *reason = why_not_covered();
 
-	return reason || expendable_pci() ? reason : "no PCI device that nobody needs";
+	return reason || expendable_pci() ? reason : "no unneeded PCI device";
 }
 
 static void *map_resource(struct thread *thread, struct round *round)

@@ -21,7 +21,7 @@ unsafe impl Typed for Node {}
 
 /// A counted reference of a node.
 ///
-/// Whoever makes a node gets one; there is none to be made of the reference that an operation has of
+/// Creating a node returns one; none can be made of the reference that an operation has of
 /// its own node, or of the directory that this is in: removing these waits for the operation.
 ///
 /// # Examples

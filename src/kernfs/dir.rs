@@ -147,7 +147,7 @@ impl<T: DirOperations> Dir<T> {
         D: Send + Sync + 'static,
     {
         let data = Data::into_raw(Data::new(data)?);
-        // Nobody can remove the new node before there is a reference of it.
+        // No task can remove the new node before there is a reference of it.
         let removals_excluded = RemovalsExcluded::lock(self.root());
         let made = from_err_ptr(make(self.as_ptr(), data)).map(|kn| {
             // SAFETY: `kn` is not null, and the layout of `N` that of the C type.
@@ -156,7 +156,7 @@ impl<T: DirOperations> Dir<T> {
         });
         drop(removals_excluded);
         if made.is_err() {
-            // SAFETY: The creation failed, so nobody took the data over.
+            // SAFETY: The creation failed, so the data was not taken over.
             unsafe { Data::<D>::release(data) };
         }
         made
@@ -282,7 +282,7 @@ impl<T: DirOperations> Rename<'_, T> {
         &self.node
     }
 
-    /// The directory where it goes, which may be the one where it is.
+    /// The directory that it is moved to, which may be the one that it is in.
     pub fn new_parent(&self) -> &Active<'_, Dir<T>> {
         &self.new_parent
     }

@@ -261,7 +261,7 @@ impl<F: FileOperations> File<F> {
     ) -> isize {
         // SAFETY: `kernfs_file_read_iter()` allocated `len` bytes, of which it is the only user.
         unsafe { ptr::write_bytes(buf, 0, len) };
-        // SAFETY: The bytes are initialized now, and nobody else has them until this returns.
+        // SAFETY: The bytes are initialized now, and nothing else uses them until this returns.
         let buf = unsafe { slice::from_raw_parts_mut(buf, len) };
         // SAFETY: `kernfs_file_read_iter()` holds an active reference until this returns.
         let read = unsafe { Self::enter(of, |file| F::read(file, buf, offset as u64)) };

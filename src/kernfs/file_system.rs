@@ -55,7 +55,7 @@ pub struct FileSystem<T: DirOperations> {
 unsafe impl<T: DirOperations> Sync for FileSystem<T> {}
 
 impl<T: DirOperations> FileSystem<T> {
-    /// Describes a type called `name`, whose superblocks statfs(2) tells by `magic`.
+    /// Describes a type called `name`, whose superblocks have the `f_type` `magic` for statfs(2).
     pub const fn new(name: &'static CStr, magic: u32) -> Self {
         Self {
             // SAFETY: All pointers in the C type may be null, and numbers 0.
@@ -83,7 +83,7 @@ impl<T: DirOperations> FileSystem<T> {
             return Err(EBUSY);
         }
         let fs_type = self.fs_type.get();
-        // SAFETY: Nobody knows of the type yet.
+        // SAFETY: The type is not registered yet.
         unsafe {
             (*fs_type).name = c_ptr(self.name);
             (*fs_type).owner = module.as_ptr();

@@ -28,7 +28,7 @@ use kernel::{bindings, error::from_err_ptr, prelude::*};
 ///
 /// # Invariants
 ///
-/// `dir` is the root directory of a hierarchy that nobody else removes.
+/// `dir` is the root directory of a hierarchy that only this value removes.
 pub struct Hierarchy<T: DirOperations> {
     dir: Counted<Dir<T>>,
 }
@@ -40,7 +40,7 @@ impl<T: DirOperations> Hierarchy<T> {
         // SAFETY: The operations are for directories that carry a `T::Data`, as this one does.
         let root = unsafe { shim::rkernfs_create_root(Dir::<T>::SYSCALL_OPS, flags.0, data) };
         let root = from_err_ptr(root).inspect_err(|_| {
-            // SAFETY: The creation failed, so nobody took the data over.
+            // SAFETY: The creation failed, so the data was not taken over.
             unsafe { Data::<T::Data>::release(data) }
         })?;
         // SAFETY: The root was just created, so it is there.

@@ -4,8 +4,8 @@
 //!
 //! A file system is a [`Hierarchy`] of [`Dir`]s and [`File`]s, which do what [`DirOperations`] and
 //! [`FileOperations`] say, mounted through a [`FileSystem`]. Operations get their node as an
-//! [`Active`] reference. Nodes are removed by the path that this module brings along, so that those
-//! who watch them are told.
+//! [`Active`] reference. Nodes are removed by this module's removal path, so that their watches get
+//! events.
 //!
 //! Another module uses them with `--extern rkernfs`, as `samples/counters.rs` does: `Kbuild` exports
 //! what they need.

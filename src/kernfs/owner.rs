@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Who owns a new file or directory.
+//! The owner of a new file or directory.
 //!
 //! C header: `include/linux/cred.h`.
 

@@ -13,7 +13,7 @@ const HIDDEN: u16 = bindings::kernfs_node_flag_KERNFS_HIDDEN as u16;
 impl Node {
     /// Hides the node from lookups, and shows it again. Wraps `kernfs_show()`.
     ///
-    /// Hiding waits until no operation of the node runs. It is not a removal: no watcher is told.
+    /// Hiding waits until no operation of the node runs. It is not a removal: no event is sent.
     ///
     /// # Errors
     ///

@@ -5,13 +5,13 @@
 use crate::{
     compat::c_str,
     node::{name_of, parent_of, Node},
-    removal::locks::Supers,
+    removal::supers::Supers,
 };
 use core::ffi::CStr;
 use kernel::{bindings, ffi::c_char};
 
-/// `kernfs_rwsem` held shared, under [`Supers`]: nodes neither go nor get another name or parent,
-/// and inodes may be made of them, as `kernfs_iop_lookup()` does.
+/// `kernfs_rwsem` held shared, under [`Supers`]: no node is removed or renamed, and inodes may be
+/// created of them, as by `kernfs_iop_lookup()`.
 ///
 /// # Invariants
 ///

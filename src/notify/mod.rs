@@ -3,22 +3,26 @@
 //! What `kernfs_notify()` does once the module is loaded: the kernel's way to say that a file
 //! (`cgroup.events`, `memory.events`, a sysfs attribute) has other contents now.
 //!
-//! Those who poll the file are woken at once. Watches are told from a work item, by `FS_MODIFY` of
-//! the file's inode, with the name and the directory. The kernel's own stops at a file that has no
-//! inode, as nobody looked it up or memory was reclaimed. That is right for watches of the file
-//! itself, which would keep its inode, and loses the event for those that stand elsewhere: a mark
-//! on the whole superblock, and a watch of the directory. Where one of these asks, the inode is
-//! made, reported, and let go.
+//! Pollers of the file are woken at once. Watches get `FS_MODIFY` of the file's inode, with the name
+//! and the directory, from a work item. The kernel's own work item skips a file that has no inode, as
+//! it was never looked up, or memory was reclaimed. That is right for watches of the file itself, which
+//! would hold its inode, and loses the event for others: a mark on the whole superblock, and a watch of
+//! the directory. Where one of these asks for the event, the inode is created, reported, and put.
 //!
-//! Queueing allocates nothing. Where the work item lacks memory for an inode, who asked is told
-//! that an event was lost (`FAN_Q_OVERFLOW`, `IN_Q_OVERFLOW`).
+//! Queueing allocates nothing. Where the work item lacks memory for an inode, the mark or watch that
+//! asks gets an overflow event instead (`FAN_Q_OVERFLOW`, `IN_Q_OVERFLOW`).
 
 mod locks;
 mod queue;
 
 use crate::{
     node::{parent_of, Kind, Node},
-    removal::{entry::on_its_stack, inode::Inode, locks::Supers, stats, supers::Super},
+    removal::{
+        entry::on_its_stack,
+        inode::Inode,
+        stats,
+        supers::{Super, Supers},
+    },
     shim,
 };
 use core::ptr;
@@ -44,17 +48,17 @@ pub(crate) unsafe extern "C" fn kernfs_notify(kn: *mut bindings::kernfs_node) {
     });
 }
 
-/// Tells the watches of all files that are queued.
-extern "C" fn tell_queued() {
+/// Sends `FS_MODIFY` for every queued file.
+extern "C" fn report_queued() {
     while let Some(file) = queue::pop() {
-        tell(&file);
+        report(&file);
     }
 }
 
-/// Tells the watches of `file` in each superblock.
-fn tell(file: &Node) {
+/// Sends `FS_MODIFY` for `file` in each superblock.
+fn report(file: &Node) {
     let supers = Supers::lock(file.root());
-    for sb in supers.iter().filter(|sb| is_asked(sb, file)) {
+    for sb in supers.iter().filter(|sb| may_have_watch(sb, file)) {
         Change::find(file, &supers, &sb).report();
     }
 }
@@ -72,7 +76,7 @@ impl<'s> Change<'s> {
         let tree = SharedTree::lock(supers);
         let parent = tree.parent(file);
         let mut dir = Inode::lookup(sb, parent);
-        // As for a lookup: what is removed, being removed or hidden gets no inode.
+        // As for a lookup: a node that is removed, being removed or hidden gets no inode.
         let may_make = file.is_active() && sb.shows(file);
         let sb_asks = may_make && reports_modify(sb);
         if sb_asks && dir.is_none() {
@@ -102,7 +106,7 @@ impl<'s> Change<'s> {
     }
 }
 
-/// Makes an inode, or finds it. A removal, which counts references, is kept away by the lock.
+/// Creates an inode, or finds it. The lock excludes removals, which count references.
 fn make<'s>(_tree: &SharedTree<'_>, sb: &Super<'s>, node: &Node) -> Option<Inode<'s>> {
     // SAFETY: `_tree` has it held, and `node` is of the same hierarchy.
     let inode = unsafe { Inode::get_shared(sb, node) };
@@ -112,7 +116,7 @@ fn make<'s>(_tree: &SharedTree<'_>, sb: &Super<'s>, node: &Node) -> Option<Inode
     inode
 }
 
-/// Tells who asked, on the superblock or the directory, that an event was lost.
+/// Sends an overflow event to marks on the superblock and watches of the directory that ask for the event.
 fn queue_overflow(sb: &Super<'_>, dir: Option<&Inode<'_>>) {
     stats::OVERFLOWS.add(1);
     let dir = dir.map_or(ptr::null_mut(), Inode::as_ptr);
@@ -125,15 +129,15 @@ const FS_MODIFY: u32 = 0x2;
 const FS_EVENT_ON_CHILD: u32 = 0x0800_0000;
 
 /// Whether any watch in the superblock may ask for a change of `file`: of the superblock, the file
-/// or its directory. Mostly nobody does, and this is all that a change costs.
-fn is_asked(sb: &Super<'_>, file: &Node) -> bool {
+/// or its directory. Mostly none does, and this is all that a change costs.
+fn may_have_watch(sb: &Super<'_>, file: &Node) -> bool {
     // SAFETY: A `Super` keeps the superblock alive.
     if !unsafe { shim::rkernfs_sb_has_watchers(sb.sb()) } {
         return false;
     }
     // SAFETY: The read-side section ends below, and nothing in it sleeps.
     unsafe { shim::rkernfs_rcu_read_lock() };
-    // SAFETY: A file has a parent; RCU keeps it, and its number is constant.
+    // SAFETY: A file has a parent; RCU keeps it, and its id is constant.
     let parent = unsafe { (*parent_of(file.as_ptr())).id };
     let mask = sb_mask(sb) | peek_mask(sb, file.id()) | peek_mask(sb, parent);
     // SAFETY: The section was entered above.
@@ -141,7 +145,7 @@ fn is_asked(sb: &Super<'_>, file: &Node) -> bool {
     mask & FS_MODIFY != 0
 }
 
-/// The events that the watches of the inode with a number ask for, if there is one. Under RCU.
+/// The events that the watches of the inode with the number `ino` ask for, if there is one. Under RCU.
 fn peek_mask(sb: &Super<'_>, ino: u64) -> u32 {
     // SAFETY: A `Super` keeps the superblock alive; the caller is in a read-side section.
     let inode = unsafe { shim::rkernfs_peek_inode(sb.sb(), ino) };
@@ -182,14 +186,14 @@ impl Notify {
     /// `ENOENT` if the kernel lacks it; the log names the thing.
     pub(crate) fn new() -> Result<Self> {
         // SAFETY: Called once, before anything that uses it.
-        to_result(unsafe { shim::rkernfs_notify_init(Some(tell_queued)) })?;
+        to_result(unsafe { shim::rkernfs_notify_init(Some(report_queued)) })?;
         Ok(Self(()))
     }
 }
 
 impl Drop for Notify {
     fn drop(&mut self) {
-        // SAFETY: livepatch holds the module until nobody is in `kernfs_notify()` any more.
+        // SAFETY: livepatch holds the module until no task is in `kernfs_notify()` any more.
         unsafe { shim::rkernfs_notify_exit() };
     }
 }

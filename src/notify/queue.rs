@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Files that changed and whose watches have yet to be told.
+//! Files that changed, and whose watches have yet to get the event.
 //!
 //! A list of its own, under the lock of the kernel's. Both link nodes by `attr.notify_next`, where
 //! anything but null says that a node is queued: so each is in one of them at most, also while
@@ -64,7 +64,7 @@ impl Drop for Locked {
 ///
 /// # Safety
 ///
-/// `kn` must be a file that somebody holds a reference of.
+/// `kn` must be a file with a reference that is held.
 unsafe fn next(kn: *mut bindings::kernfs_node) -> *mut *mut bindings::kernfs_node {
     // SAFETY: The caller promises a file with a reference.
     unsafe { ptr::addr_of_mut!((*kn).__bindgen_anon_1.attr.notify_next) }
@@ -91,7 +91,7 @@ pub(super) fn push(file: &Node) {
     }
     list.last = kn;
     drop(locked);
-    // SAFETY: The task that is in here keeps the module from going.
+    // SAFETY: The current task, which is in a replacement, keeps the module loaded.
     unsafe { shim::rkernfs_notify_schedule() };
 }
 
@@ -104,7 +104,7 @@ pub(super) fn pop() -> Option<ARef<Node>> {
         return None;
     }
     // SAFETY: The type's invariant has a reference of the first file; links change under the lock.
-    // INVARIANT: The rest is still a queue, and `kn`'s reference goes to the caller.
+    // INVARIANT: The rest is still a queue, and `kn`'s reference is the caller's.
     list.first = unsafe { next(kn).replace(ptr::null_mut()) };
     // SAFETY: The queue owned a reference, which becomes the value's.
     NonNull::new(kn.cast()).map(|node| unsafe { ARef::from_raw(node) })

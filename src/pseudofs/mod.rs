@@ -20,7 +20,7 @@ use core::ffi::CStr;
 use kernel::{bindings, prelude::*, sync::Arc};
 use object::Object;
 
-/// "rkfs", as statfs(2) tells it.
+/// "rkfs", the `f_type` of statfs(2).
 const MAGIC: u32 = 0x726b_6673;
 
 static FILE_SYSTEM: FileSystem<PseudoFs> = FileSystem::new(c"rkernfs", MAGIC);

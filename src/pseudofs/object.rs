@@ -15,7 +15,7 @@ use kernel::{
 /// The size that a value may have, in bytes.
 const MAX_VALUE: usize = 4095;
 
-/// What a directory and its files share. Goes with the last of them.
+/// What a directory and its files share. Dropped with the last of them.
 #[pin_data]
 pub(crate) struct Object {
     #[pin]
@@ -60,7 +60,7 @@ impl Object {
         f(&self.value.lock())
     }
 
-    /// Decides who of several removes the object.
+    /// Decides which of several tasks removes the object.
     ///
     /// # Errors
     ///

@@ -3,16 +3,16 @@
 //! Inodes of removed nodes on their way to the release stage.
 //!
 //! Nothing is allocated for it: an inode lends its `i_devices`, for the next one of the [`Batch`] and,
-//! of the first, for the last; and a removed node the fields that it has no use for any more.
+//! of the first, for the last; and a removed node the fields that nothing reads any more.
 //!
 //! | field of `struct kernfs_node` | is free, as | carries |
 //! |---|---|---|
 //! | `hash` | only siblings in a tree are compared by it | what became of the batch, and since when it waits |
 //! | `rb.rb_left` | the node is unlinked; `RB_EMPTY_NODE()` reads another one | the first inode of the [`Batch`] |
-//! | `rb.rb_right` | the same | the next of the [`Pollers`]; then the next [`Head`] of a queue |
-//! | `rcu` | it is used when the last reference goes, and a [`Head`] has one | the task work of a [`Head`] |
+//! | `rb.rb_right` | the same | the next of the [`Pollers`]; then the next [`BatchRef`] of a queue |
+//! | `rcu` | it is used when the last reference is put, and a [`BatchRef`] has one | the task work of a [`BatchRef`] |
 
-use super::{deferral, inode::HeldInode, locks::Tree, node::Member, pollers::Pollers, stats};
+use super::{inode::HeldInode, locks::Tree, member::Member, pollers::Pollers, stats};
 use crate::{
     compat::{ARef, Atomic, Full, Relaxed},
     data::Retired,
@@ -27,7 +27,7 @@ use kernel::bindings;
 
 /// The batch was taken; see [`Batch::claim`].
 const CLAIMED: u32 = 1 << 31;
-/// The release stage is through with it.
+/// The release stage is done with it.
 const DONE: u32 = 1 << 30;
 /// More is being added to it, so that it cannot be taken.
 const BUSY: u32 = 1 << 29;
@@ -48,7 +48,7 @@ fn now_ms() -> u32 {
 pub(super) struct Batch {
     first: usize,
     last: usize,
-    /// Who is to be woken, also of nodes that have no inode in the batch.
+    /// Of all removed files, also of those that have no inode in the batch.
     pollers: Pollers,
     /// Private data of all removed nodes, also of those that are not in the batch.
     retired: Retired,
@@ -65,10 +65,17 @@ impl Batch {
         }
     }
 
-    /// Has those woken who poll a file that was just unlinked.
-    pub(super) fn wake_pollers<'id>(&mut self, file: &Member<'id>, _tree: &Tree<'id>) {
+    /// Takes a file that was just unlinked, to wake its pollers without locks.
+    pub(super) fn push_polled<'id>(&mut self, file: &Member<'id>, _tree: &Tree<'id>) {
         // SAFETY: The caller says so; `_tree` keeps it.
         unsafe { self.pollers.push(file) };
+    }
+
+    /// Wakes the pollers, before a [`BatchRef`] needs the fields that link their files. Not to be called
+    /// with locks.
+    #[inline(always)]
+    pub(super) fn wake_pollers(&mut self) {
+        self.pollers = Pollers::new();
     }
 
     /// Takes the private data of a node that was just unlinked, to drop it without locks.
@@ -89,7 +96,7 @@ impl Batch {
         if self.last == 0 {
             self.first = address;
         } else {
-            // SAFETY: By the type's invariant it is an inode, whose place nobody else uses.
+            // SAFETY: By the type's invariant it is an inode, whose link is the batch's.
             unsafe { HeldInode::link_at(self.last) }.store(address, Relaxed);
         }
         // INVARIANT: It follows what was last, or is the only one.
@@ -110,24 +117,12 @@ impl Batch {
         Some(inode)
     }
 
-    /// Wakes pollers and hands the batch over to the release stage. Private data is dropped here.
-    /// Not to be called with locks.
-    #[inline(always)]
-    pub(super) fn submit(mut self) {
-        // The nodes lend the same field for both.
-        self.pollers = Pollers::new();
-        // Most removals leave nothing to do.
-        if self.has_inodes() {
-            deferral::defer(self);
-        }
-    }
-
     /// The batch as the node of its first inode, for [`Batch::claim`].
-    pub(super) fn into_head(self) -> Head {
+    pub(super) fn into_ref(self) -> BatchRef {
         // SAFETY: By the type's invariant it is an inode.
         let node = unsafe { HeldInode::node_at(self.first) };
         let kn = node.as_ptr();
-        // SAFETY: The inode keeps the node; nobody else uses the fields of a removed one, which has
+        // SAFETY: The inode keeps the node; nothing else uses the fields of a removed one, which has
         // one inode at most in each superblock, all of them in this batch.
         unsafe {
             (*kn).hash = now_ms() & SINCE;
@@ -135,20 +130,20 @@ impl Batch {
         }
         // SAFETY: By the type's invariant it is an inode.
         unsafe { HeldInode::second_link_at(self.first) }.store(self.last, Relaxed);
-        // INVARIANT: It is the first of a batch, which nobody has claimed.
-        Head(node.into())
+        // INVARIANT: It is the first of a batch that is not claimed.
+        BatchRef(node.into())
     }
 
-    /// Takes the batch that begins with `head`. `None` if somebody took it before, or if its remover
-    /// is adding to it.
-    pub(super) fn claim(head: &Head) -> Option<Self> {
-        if !head.begin(CLAIMED) {
+    /// Takes the batch that begins with `batch_ref`. `None` if another task or work item took it
+    /// before, or if its remover is adding to it.
+    pub(super) fn claim(batch_ref: &BatchRef) -> Option<Self> {
+        if !batch_ref.begin(CLAIMED) {
             return None;
         }
-        let first = head.first();
-        // SAFETY: By `head`'s invariant it is the first of a batch, which is ours now.
+        let first = batch_ref.first();
+        // SAFETY: By `batch_ref`'s invariant it is the first of a batch, which is ours now.
         let last = unsafe { HeldInode::second_link_at(first) }.load(Relaxed);
-        // INVARIANT: By `head`'s invariant.
+        // INVARIANT: By `batch_ref`'s invariant.
         Some(Self {
             first,
             last,
@@ -158,29 +153,29 @@ impl Batch {
     }
 }
 
-/// The node of the first inode of a batch that may be claimed once.
+/// A reference to a batch, by which it may be claimed once: the node of its first inode.
 ///
 /// # Invariants
 ///
 /// The node is removed, and `rb.rb_left` of it the address of its inode, with which a [`Batch`]
 /// begins; until that is claimed, it owns its inodes as it did.
-pub(super) struct Head(ARef<Node>);
+pub(super) struct BatchRef(ARef<Node>);
 
-impl Clone for Head {
+impl Clone for BatchRef {
     fn clone(&self) -> Self {
         // INVARIANT: The same node.
         Self(self.0.clone())
     }
 }
 
-impl Head {
+impl BatchRef {
     fn as_ptr(&self) -> *mut bindings::kernfs_node {
         self.0.as_ptr()
     }
 
     /// What `hash` of the node carries.
     fn word(&self) -> &Atomic<u32> {
-        // SAFETY: The reference keeps the node; nobody else uses the field of a removed one.
+        // SAFETY: The reference keeps the node; nothing else uses the field of a removed one.
         unsafe { Atomic::from_ptr(ptr::addr_of_mut!((*self.as_ptr()).hash)) }
     }
 
@@ -203,13 +198,13 @@ impl Head {
         false
     }
 
-    /// Adds what follows from `batch` to the batch, for the one who made that, or gives it back if
-    /// somebody took that before.
+    /// Adds the inodes of `batch` to this one, which the same task made; gives `batch` back if this one
+    /// is claimed.
     pub(super) fn append(&self, batch: Batch) -> Result<(), Batch> {
         if !self.begin(BUSY) {
             return Err(batch);
         }
-        // SAFETY: By the type's invariant it is an inode, which nobody takes meanwhile.
+        // SAFETY: By the type's invariant it is an inode, which is not taken while the batch is busy.
         let last = unsafe { HeldInode::second_link_at(self.first()) };
         // SAFETY: The same is the last of its batch.
         unsafe { HeldInode::link_at(last.load(Relaxed)) }.store(batch.first, Relaxed);
@@ -228,20 +223,20 @@ impl Head {
         now_ms().wrapping_sub(self.word().load(Relaxed)) & SINCE
     }
 
-    /// Says that the release stage is through with the batch.
+    /// Wakes tasks in [`BatchRef::wait_done`]: the release stage is done with the batch.
     pub(super) fn set_done(&self) {
         self.word().fetch_add(DONE, Full);
         // SAFETY: The address is that of a field of a node that is kept; nothing is read through it.
         unsafe { bindings::wake_up_var(ptr::from_ref(self.word()).cast_mut().cast()) };
     }
 
-    /// Returns when it is, for the one who could not claim it.
+    /// Returns when the release stage is done with the batch. For a task that could not claim it.
     pub(super) fn wait_done(&self) {
         // SAFETY: The reference keeps the node meanwhile.
         unsafe { shim::rkernfs_wait_var_bits(ptr::addr_of_mut!((*self.as_ptr()).hash), DONE) };
     }
 
-    /// Where the task work is, whose user gets the reference back by [`Head::from_work`].
+    /// The task work, which owns the reference until [`BatchRef::from_work`].
     pub(super) fn into_work(self) -> *mut bindings::callback_head {
         let kn = self.as_ptr();
         core::mem::forget(self);
@@ -253,15 +248,15 @@ impl Head {
     ///
     /// # Safety
     ///
-    /// `work` must come from [`Head::into_work`], and its reference not be used meanwhile.
+    /// `work` must come from [`BatchRef::into_work`], and its reference not be used meanwhile.
     pub(super) unsafe fn at_work(work: NonNull<bindings::callback_head>) -> ManuallyDrop<Self> {
-        // SAFETY: The caller promises that it is used after the value is gone, if ever.
+        // SAFETY: The caller promises not to use it before the value is dropped.
         ManuallyDrop::new(unsafe { Self::from_work(work.as_ptr()) })
     }
 
     /// # Safety
     ///
-    /// `work` must come from [`Head::into_work`], once for each.
+    /// `work` must come from [`BatchRef::into_work`], once for each.
     pub(super) unsafe fn from_work(work: *mut bindings::callback_head) -> Self {
         // SAFETY: A node embeds what `into_work()` returned.
         let kn = unsafe { kernel::container_of!(work.cast_const(), bindings::kernfs_node, rcu) };
@@ -269,19 +264,19 @@ impl Head {
         unsafe { Self::from_address(kn as usize) }
     }
 
-    /// The reference as a number, and the place where the number of another one may be kept.
+    /// The reference as an address, and a link that can hold the address of another one.
     pub(super) fn into_address(self) -> (usize, &'static Atomic<usize>) {
         let kn = self.as_ptr();
         core::mem::forget(self);
-        // SAFETY: The reference keeps the node until `from_address()` gives it back, and who uses
-        // the place does not longer. Nobody else uses the field of a removed node.
+        // SAFETY: The reference keeps the node until `from_address()` gives it back, and callers do
+        // not use the link for longer. Nothing else uses the field of a removed node.
         let link = unsafe { Atomic::from_ptr(ptr::addr_of_mut!((*kn).rb.rb_right).cast()) };
         (kn as usize, link)
     }
 
     /// # Safety
     ///
-    /// `address` must come from [`Head::into_address`], once for each.
+    /// `address` must come from [`BatchRef::into_address`], once for each.
     pub(super) unsafe fn from_address(address: usize) -> Self {
         let kn = address as *mut Node;
         // SAFETY: The caller has the only right to the reference, so it is not null.
@@ -289,9 +284,9 @@ impl Head {
         Self(unsafe { ARef::from_raw(NonNull::new_unchecked(kn)) })
     }
 
-    /// The number that is kept in the place that [`Head::into_address`] told.
+    /// What was stored in the link that [`BatchRef::into_address`] returned.
     pub(super) fn link(&self) -> usize {
-        // SAFETY: The reference keeps the node; nobody else uses the field of a removed one.
+        // SAFETY: The reference keeps the node; nothing else uses the field of a removed one.
         unsafe { (*self.as_ptr()).rb.rb_right as usize }
     }
 }

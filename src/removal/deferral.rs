@@ -1,25 +1,25 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! When the release stage runs: never under the locks of the one who removed the nodes.
+//! When the release stage runs: never under the locks of the remover.
 //!
-//! A task does it on its way back to user space, as fput() does: after VFS ended what it ends by
-//! itself, and before the system call returns. A kernel thread, which has no such way, leaves it to
-//! a work queue.
+//! It is task work of the remover, as fput() has: it runs when the task returns to user space, after
+//! VFS dropped what it drops by itself, and before the system call returns. A kernel thread does not
+//! return to user space, and leaves it to a work queue.
 //!
-//! A system call may sleep between its removal and its end for as long as its user likes, for
-//! example sendmmsg(2) that removes a network device and then waits for a full socket. What others
-//! watch is not to wait with it. So the work queue gets each batch, too, and takes it when it has
-//! waited for [`GRACE_MS`]: who comes first has it ([`Batch::claim`]). A task that comes second
-//! waits for the end, so that everything is told when its call returns. A task that is still to come
-//! holds the module, whose code it has yet to run.
+//! A system call may sleep after its removal for as long as its user likes, for example sendmmsg(2)
+//! that removes a network device and then waits for a full socket. Other tasks' watches do not wait
+//! for that: the work queue gets each batch, too, and processes it once it is [`TASK_WORK_TIMEOUT_MS`]
+//! old. Whichever claims the batch first runs the release stage ([`Batch::claim`]). A task that comes
+//! second waits until it is done, so that all events are sent when its call returns. A task that has
+//! yet to run its task work holds a reference of the module.
 //!
-//! What may take long, because a user made much, is left to a work of its own, and nobody waits for
-//! that: a removed directory with many dentries in it, the last reference of a superblock.
+//! What may take long, because a user created much, has a work item of its own, and no task waits
+//! for that: a removed directory with many dentries in it, the last reference of a superblock.
 //!
 //! C headers: `include/linux/task_work.h`, `include/linux/workqueue.h`.
 
 use super::{
-    batch::{Batch, Head},
+    batch::{Batch, BatchRef},
     inode::HeldInode,
     release, stats,
 };
@@ -33,14 +33,14 @@ use core::{
 };
 use kernel::{bindings, error::to_result, prelude::*};
 
-/// How long a task may take from its removal to its way back to user space before the work queue
-/// does the release stage for it.
-const GRACE_MS: u32 = 8;
+/// How long a task may take from its removal to its task work, before the work queue runs the release
+/// stage for it.
+const TASK_WORK_TIMEOUT_MS: u32 = 8;
 
-/// How long RCU has for what was freed of what takes long.
+/// Between two portions of what takes long: RCU frees what the first one dropped.
 const LATER_MS: u32 = 8;
 
-/// Addresses, the last one first, or 0. Each has a place that tells the next.
+/// A list of addresses, the last one first; 0 ends it. Each has a link to the next.
 struct Queue {
     work: shim::rkernfs_work,
     last: Atomic<usize>,
@@ -65,28 +65,28 @@ impl Queue {
         }
     }
 
-    fn push_head(&self, head: Head) {
-        let (address, link) = head.into_address();
+    fn push_batch(&self, batch_ref: BatchRef) {
+        let (address, link) = batch_ref.into_address();
         self.push(address, link);
     }
 
-    /// Takes all heads that there are, and has `f` do each, the first one first.
-    fn take_heads(&self, mut f: impl FnMut(Head)) {
+    /// Takes all batches off, and calls `f` for each, the first one first.
+    fn take_batches(&self, mut f: impl FnMut(BatchRef)) {
         let mut rest = self.last.xchg(0, Full);
         let mut first = 0;
         while rest != 0 {
             // SAFETY: Addresses on the queue are from `into_address()`, and this one was taken off.
-            let head = unsafe { Head::from_address(rest) };
-            rest = head.link();
-            let (address, link) = head.into_address();
+            let batch_ref = unsafe { BatchRef::from_address(rest) };
+            rest = batch_ref.link();
+            let (address, link) = batch_ref.into_address();
             link.store(first, Relaxed);
             first = address;
         }
         while first != 0 {
             // SAFETY: As above: this is the only use of the address just stored.
-            let head = unsafe { Head::from_address(first) };
-            first = head.link();
-            f(head);
+            let batch_ref = unsafe { BatchRef::from_address(first) };
+            first = batch_ref.link();
+            f(batch_ref);
         }
     }
 
@@ -96,71 +96,83 @@ impl Queue {
     }
 }
 
-/// Heads of batches that no task comes for.
+/// Batches that no task work is to process.
 static NOW: Queue = Queue::new(shim::rkernfs_work_RKERNFS_WORK_NOW);
-/// Heads of batches that a task is to come for.
+/// Batches that are left to task work until they are overdue.
 static OVERDUE: Queue = Queue::new(shim::rkernfs_work_RKERNFS_WORK_OVERDUE);
 /// Inodes that may take long.
 static LATER: Queue = Queue::new(shim::rkernfs_work_RKERNFS_WORK_LATER);
 
-/// How many somebody has yet to come for, in all queues.
+/// The number of batches and inodes in all queues that are not processed yet.
 static PENDING: Atomic<usize> = Atomic::new(0);
 
-/// The module goes: nothing more is waited for.
+/// The module is being unloaded: nothing more is waited for.
 static EXITING: Atomic<bool> = Atomic::new(false);
 
-fn enqueue(queue: &Queue, head: Head, delay_ms: u32) {
+fn enqueue(queue: &Queue, batch_ref: BatchRef, delay_ms: u32) {
     PENDING.add(1, Relaxed);
-    queue.push_head(head);
+    queue.push_batch(batch_ref);
     queue.run_in(delay_ms);
 }
 
-/// What the current task is to come for.
-fn own_head() -> Option<ManuallyDrop<Head>> {
+/// The batch that the current task has task work for.
+fn own_batch() -> Option<ManuallyDrop<BatchRef>> {
     // SAFETY: Only looks at the current task.
     let work = NonNull::new(unsafe { shim::rkernfs_task_work_find(Some(run_task_work)) })?;
     // SAFETY: The task runs the work later.
-    Some(unsafe { Head::at_work(work) })
+    Some(unsafe { BatchRef::at_work(work) })
 }
 
-/// Whether there is something that the current task is to come for, and nobody came for yet.
-pub(super) fn has_own() -> bool {
-    own_head().is_some_and(|head| !head.is_claimed())
+/// Whether the current task has task work for a batch that is not claimed yet.
+pub(super) fn has_own_batch() -> bool {
+    own_batch().is_some_and(|batch_ref| !batch_ref.is_claimed())
 }
 
-/// Has the release stage run for a batch, soon. One of the same task that waits already gets what is
-/// in it: works of a task run in no order, and files are to be told before their directory.
+/// Wakes pollers, drops private data, and schedules the release stage for the inodes. Not to be called
+/// with locks.
+#[inline(always)]
+pub(super) fn submit(mut batch: Batch) {
+    batch.wake_pollers();
+    // Most removals leave nothing to do.
+    if batch.has_inodes() {
+        defer(batch);
+    }
+}
+
+/// Schedules the release stage for a batch. If the same task has one that waits already, adds the
+/// inodes to that: task works run in no order, and files are to be reported before their directory.
 #[cold]
-pub(super) fn defer(mut batch: Batch) {
-    if let Some(own) = own_head() {
+fn defer(mut batch: Batch) {
+    if let Some(own) = own_batch() {
         match own.append(batch) {
             Ok(()) => return,
             Err(rest) => batch = rest,
         }
     }
-    let head = batch.into_head();
+    let batch_ref = batch.into_ref();
     // SAFETY: Only looks at the current task.
-    if unsafe { shim::rkernfs_returns_to_user() } && add_task_work(&head) {
-        if !cfg!(omit_grace) {
-            enqueue(&OVERDUE, head, GRACE_MS);
+    if unsafe { shim::rkernfs_returns_to_user() } && add_task_work(&batch_ref) {
+        if !cfg!(omit_timeout) {
+            enqueue(&OVERDUE, batch_ref, TASK_WORK_TIMEOUT_MS);
         }
     } else {
-        enqueue(&NOW, head, 0);
+        enqueue(&NOW, batch_ref, 0);
     }
 }
 
-/// Has the current task come for the batch of `head`. `false` if it exits, or the module goes.
-fn add_task_work(head: &Head) -> bool {
+/// Adds task work for the batch to the current task. `false` if the task is exiting, or the module is
+/// being unloaded.
+fn add_task_work(batch_ref: &BatchRef) -> bool {
     // SAFETY: Called from the module's own code, which the caller keeps.
     if !unsafe { shim::rkernfs_module_get() } {
         return false;
     }
-    let work = head.clone().into_work();
+    let work = batch_ref.clone().into_work();
     // SAFETY: `work` is unused, and stays until it was run, as its reference is given away.
     let added = unsafe { shim::rkernfs_task_work_add(work, Some(run_task_work)) } == 0;
     if !added {
         // SAFETY: It was not added.
-        drop(unsafe { Head::from_work(work) });
+        drop(unsafe { BatchRef::from_work(work) });
         // SAFETY: Taken above.
         unsafe { shim::rkernfs_module_put() };
     }
@@ -172,39 +184,43 @@ fn add_task_work(head: &Head) -> bool {
 /// `work` must be what [`add_task_work`] added.
 unsafe extern "C" fn run_task_work(work: *mut bindings::callback_head) {
     // SAFETY: The task runs each work once.
-    let head = unsafe { Head::from_work(work) };
-    match Batch::claim(&head) {
+    let batch_ref = unsafe { BatchRef::from_work(work) };
+    match Batch::claim(&batch_ref) {
         Some(batch) => release_all(batch),
-        None => head.wait_done(),
+        None => batch_ref.wait_done(),
     }
-    drop(head);
+    drop(batch_ref);
     // SAFETY: Taken when the work was added. The rest of this function is waited for: `Works`.
     unsafe { shim::rkernfs_module_put() };
 }
 
-/// Runs the release stage for the batch of `head`, unless somebody did. Gives it back if its remover
-/// is busy with it.
-fn come_for(head: Head) -> Option<Head> {
-    if let Some(batch) = Batch::claim(&head) {
+/// Runs the release stage for the batch, unless that is claimed. Gives the reference back if the remover
+/// is adding to the batch.
+fn process(batch_ref: BatchRef) -> Option<BatchRef> {
+    if let Some(batch) = Batch::claim(&batch_ref) {
         release_all(batch);
-        head.set_done();
-    } else if !head.is_claimed() {
-        return Some(head);
+        batch_ref.set_done();
+    } else if !batch_ref.is_claimed() {
+        return Some(batch_ref);
     }
-    drop(head);
-    done();
+    drop(batch_ref);
+    finish_one();
     None
 }
 
-/// Comes for those batches that have waited long enough.
-fn come_for_overdue() {
+/// Processes the batches that have waited long enough.
+fn process_overdue() {
     let mut next_ms = None;
-    OVERDUE.take_heads(|head| {
-        let left_ms = GRACE_MS.saturating_sub(head.age_ms());
-        let is_due = left_ms == 0 || head.is_claimed() || EXITING.load(Relaxed);
-        let left = if is_due { come_for(head) } else { Some(head) };
-        if let Some(head) = left {
-            OVERDUE.push_head(head);
+    OVERDUE.take_batches(|batch_ref| {
+        let left_ms = TASK_WORK_TIMEOUT_MS.saturating_sub(batch_ref.age_ms());
+        let is_due = left_ms == 0 || batch_ref.is_claimed() || EXITING.load(Relaxed);
+        let left = if is_due {
+            process(batch_ref)
+        } else {
+            Some(batch_ref)
+        };
+        if let Some(batch_ref) = left {
+            OVERDUE.push_batch(batch_ref);
             next_ms = Some(next_ms.unwrap_or(left_ms.max(1)));
         }
     });
@@ -218,26 +234,31 @@ fn come_for_overdue() {
 /// Runs the release stage for each inode.
 fn release_all(mut batch: Batch) {
     while let Some(inode) = batch.pop() {
-        if let Some(inode) = release::release(inode) {
+        let is_finished = release::release(&inode);
+        let left = if is_finished {
+            inode.put_unless_last()
+        } else {
+            Some(inode)
+        };
+        if let Some(inode) = left {
             put_later(inode);
         }
         stats::INODES_RELEASED.add(1);
     }
 }
 
-/// Has what may take long done for an inode: the rest of the release stage, and what it is let go
-/// with.
-pub(super) fn put_later(inode: HeldInode) {
+/// Queues what may take long for an inode: the rest of the release stage, and putting it.
+fn put_later(inode: HeldInode) {
     stats::INODES_QUEUED.add(1);
     PENDING.add(1, Relaxed);
-    push_later(inode, release::LOOKS);
+    push_later(inode, release::CHECKS);
     LATER.run_in(0);
 }
 
-fn push_later(inode: HeldInode, looks_left: usize) {
+fn push_later(inode: HeldInode, checks_left: usize) {
     let (address, link) = inode.into_address();
     // SAFETY: The references were just given away.
-    unsafe { HeldInode::second_link_at(address) }.store(looks_left, Relaxed);
+    unsafe { HeldInode::second_link_at(address) }.store(checks_left, Relaxed);
     LATER.push(address, link);
 }
 
@@ -246,16 +267,16 @@ fn run_later() {
     let mut again = false;
     while address != 0 {
         // SAFETY: Addresses on the queue are from `into_address()`.
-        let looks_left = unsafe { HeldInode::second_link_at(address) }.load(Relaxed);
+        let checks_left = unsafe { HeldInode::second_link_at(address) }.load(Relaxed);
         // SAFETY: The same, and this one was taken off it.
         let (inode, next) = unsafe { HeldInode::from_address(address) };
         address = next;
-        if release::resume(&inode, looks_left, EXITING.load(Relaxed)) {
-            inode.put();
+        if release::resume(&inode, checks_left, EXITING.load(Relaxed)) {
+            drop(inode);
             stats::INODES_RELEASED.add(1);
-            done();
+            finish_one();
         } else {
-            push_later(inode, looks_left.saturating_sub(1));
+            push_later(inode, checks_left.saturating_sub(1));
             again = true;
         }
     }
@@ -264,8 +285,8 @@ fn run_later() {
     }
 }
 
-/// One of those that somebody has yet to come for is done.
-fn done() {
+/// Counts one of [`PENDING`] as processed.
+fn finish_one() {
     if PENDING.fetch_sub(1, Full) == 1 {
         // SAFETY: The address is that of a static; nothing is read through it.
         unsafe { bindings::wake_up_var(ptr::addr_of!(PENDING).cast_mut().cast()) };
@@ -274,10 +295,10 @@ fn done() {
 
 extern "C" fn run_work(which: shim::rkernfs_work) {
     if which == NOW.work {
-        // Nobody else has these.
-        NOW.take_heads(|head| drop(come_for(head)));
+        // No task work has these.
+        NOW.take_batches(|batch_ref| drop(process(batch_ref)));
     } else if which == OVERDUE.work {
-        come_for_overdue();
+        process_overdue();
     } else {
         run_later();
     }
@@ -303,7 +324,7 @@ impl Works {
 }
 
 impl Drop for Works {
-    /// Returns when everything deferred has run, and nobody is in this module's code any more.
+    /// Returns when everything deferred has run, and no task runs this module's code any more.
     fn drop(&mut self) {
         EXITING.store(true, Relaxed);
         // SAFETY: The type's invariant has the works initialized.

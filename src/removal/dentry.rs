@@ -30,8 +30,8 @@ pub(super) unsafe fn lock_of(dentry: *mut bindings::dentry) -> *mut bindings::sp
     unsafe { ptr::addr_of_mut!((*dentry).d_lockref.__bindgen_anon_1.__bindgen_anon_1.lock) }
 }
 
-/// A reference to a dentry. Dropping it is `dput()`, which may sleep and, with the last one, has
-/// VFS report an inode without links.
+/// A reference to a dentry. Dropping it is `dput()`, which may sleep; with the last one, VFS reports
+/// an inode without links.
 ///
 /// # Invariants
 ///
@@ -48,27 +48,27 @@ impl Alias {
         self.0.as_ptr()
     }
 
-    /// Of a directory: has the dentries in it go, which would keep its own. Those that nobody uses
-    /// at once; the others with their last reference, also those that a lookup has yet to complete.
-    /// `false` if more than `few` would have to go, or `steps` are not enough.
+    /// Of a directory: drops the dentries in it, which pin its own. The unused ones at once; VFS drops
+    /// the others with their last reference, also those that a lookup has yet to complete. `false` if
+    /// more than `max_dropped` would have to be dropped, or more than `max_visited` visited.
     ///
-    /// As many as users like may be there, also of names that were not found. So no lock is held
+    /// Users can create as many as they like, also of names that were not found. So no lock is held
     /// for longer than one takes.
-    pub(super) fn drop_children(&self, few: usize, steps: usize) -> bool {
+    pub(super) fn drop_children(&self, max_dropped: usize, max_visited: usize) -> bool {
         let (mut last, mut dropped) = (ptr::null_mut(), 0);
         for n in 1.. {
             let mut used = false;
             // SAFETY: The reference keeps the directory, and that of `last` it.
             let child =
                 unsafe { shim::rkernfs_uncache_child_after(self.as_ptr(), last, &mut used) };
-            // With its reference it goes, unless somebody uses it.
+            // Drops the dentry, unless another task uses it.
             Self::put(last);
             last = child;
             dropped += usize::from(!used);
             if child.is_null() {
                 return true;
             }
-            if dropped > few || n > steps {
+            if dropped > max_dropped || n > max_visited {
                 break;
             }
             shim::resched_every(n);
@@ -77,8 +77,8 @@ impl Alias {
         false
     }
 
-    /// Of a directory: whether nobody uses it, nor what is in it, however much that is. Who still
-    /// has something in it could come up from there; who has nothing, cannot come any more.
+    /// Of a directory: whether neither it nor any dentry in it is in use, however many there are. A task
+    /// that uses one of these could reach the directory from there; no other task can any more.
     pub(super) fn is_unused(&self) -> bool {
         let (mut nr, mut used) = (0, 0);
         let mut last = ptr::null_mut();
@@ -107,7 +107,7 @@ impl Alias {
 
 impl Drop for Alias {
     fn drop(&mut self) {
-        // SAFETY: The type's invariant has a reference, which goes.
+        // SAFETY: The type's invariant has a reference, which is dropped here.
         unsafe { bindings::dput(self.as_ptr()) };
     }
 }

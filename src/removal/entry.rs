@@ -5,11 +5,11 @@
 
 use super::{
     batch::Batch,
-    deferral::Works,
+    deferral::{submit, Works},
     locks::Tree,
+    member::Member,
     names::Name,
-    node::Member,
-    supers::Notes,
+    tracking::Tracking,
     walk::{remove_subtree, remove_unused_file},
 };
 use crate::{btf, compat::ARef, node::Node, shim};
@@ -27,8 +27,8 @@ use kernel::{
 
 /// Does the work of a replacement.
 ///
-/// livepatch lets the module go when no task has a replacement on its stack. So the call that does
-/// the work must return to it: were it the last thing there, the compiler would make a jump of it.
+/// livepatch lets the module be unloaded when no task has a replacement on its stack. So the call that
+/// does the work must return to the replacement: the compiler would turn a tail call into a jump.
 #[inline(always)]
 pub(crate) fn on_its_stack<R>(work: impl FnOnce() -> R) -> R {
     let ret = work();
@@ -87,13 +87,13 @@ pub(crate) unsafe extern "C" fn kernfs_remove_by_name_ns(
 
 /// Removes `node` and what is below it. Does nothing if it is removed already.
 pub(crate) fn remove(node: &Node) {
-    // Keeps the hierarchy, too: with the creation reference, the last one might go.
+    // Keeps the hierarchy, too: the creation reference might be the last one.
     let node: ARef<Node> = node.into();
     let mut batch = Batch::new();
     Tree::lock(&node, |tree, node| {
         remove_subtree(tree, node, &mut batch);
     });
-    batch.submit();
+    submit(batch);
 }
 
 /// Removes `node`, whose file operation is running; only one of several callers does, and gets
@@ -127,7 +127,7 @@ pub(crate) unsafe fn remove_self(node: &Node) -> bool {
         unsafe { shim::rkernfs_unbreak_active_protection(node.as_ptr()) };
         won
     });
-    batch.submit();
+    submit(batch);
     won
 }
 
@@ -157,16 +157,16 @@ unsafe fn remove_by_name_ns(parent: &Node, name: Name<'_>, ns: *const c_void) ->
         }
         Ok::<_, Error>(())
     })?;
-    batch.submit();
+    submit(batch);
     Ok(())
 }
 
 /// What the removal path needs, from loading the module to unloading it. livepatch holds the module
-/// until no task is in a replacement any more; then what they deferred is finished, and the notes
-/// go.
+/// until no task is in a replacement any more; then what they deferred is finished, and tracking
+/// stops.
 pub(crate) struct Removal {
     _works: Works,
-    _notes: Notes,
+    _tracking: Tracking,
 }
 
 impl Removal {
@@ -183,10 +183,10 @@ impl Removal {
         // SAFETY: The same; unexported symbols can be found now.
         to_result(unsafe { shim::rkernfs_final_init() })?;
         btf::check_layouts()?;
-        let notes = Notes::new()?;
+        let tracking = Tracking::new()?;
         Ok(Self {
             _works: Works::new()?,
-            _notes: notes,
+            _tracking: tracking,
         })
     }
 }

@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The last text of a removed cgroup's `*.events` files, for who has one open: whether a cgroup was
-//! OOM-killed stands in its `memory.events`, which nobody can read any more when its end is told.
-//! Only with the parameter `final_events`: programs rely on `ENODEV`.
+//! The last text of a removed cgroup's `*.events` files, for tasks that have one open: whether a cgroup
+//! was OOM-killed stands in its `memory.events`, which cannot be read any more when its removal is
+//! reported. Only with the parameter `final_events`: programs rely on `ENODEV`.
 //!
-//! The file is shown once its node is deactivated and has no users, so that it is the last text;
-//! by the remover, who has not returned, so that what the file shows is there, as it is for
-//! `kernfs_ops.release()`. No lock of the hierarchy is held, but the caller's are: `*.events` take
-//! none. A text is at most [`MAX_TEXT`] bytes, and is charged to who opened the file. Without memory
-//! for it, the file has none.
+//! The remover calls the file's `show()` once its node is deactivated and has no users, so that the text
+//! is the last; before it returns, so that what the file shows still exists, as for
+//! `kernfs_ops.release()`. No lock of the hierarchy is held, but the remover's own are: `*.events` take
+//! none. A text is at most [`MAX_TEXT`] bytes, and is charged to the opener of the file. Without memory
+//! for it, there is no text.
 //!
 //! C header: `include/linux/kernfs.h` (`struct kernfs_open_file`).
 
@@ -23,7 +23,7 @@ use kernel::bindings;
 /// The longest of 6.12 and 7.3, `memory.events`, has six numbers.
 const MAX_TEXT: usize = 512;
 
-/// The open files of a node: nobody closes one of them.
+/// The open files of a node: none of them is closed meanwhile.
 ///
 /// # Invariants
 ///
@@ -53,7 +53,7 @@ impl Drop for OpenFiles<'_> {
     }
 }
 
-/// Keeps the text of `file`, which is deactivated and has no users, for who reads it.
+/// Keeps the text of `file`, which is deactivated and has no users, for tasks that have it open.
 pub(super) fn keep(file: &Node) {
     // SAFETY: It only reads a variable.
     if !unsafe { shim::rkernfs_keeps_final_events() } {
@@ -77,7 +77,7 @@ pub(super) fn keep(file: &Node) {
     }
 }
 
-/// Whether a file of cgroup2 counts what happened: such ones take no lock to be shown.
+/// Whether a file of cgroup2 counts events: the `show()` of such a file takes no lock.
 fn is_events(file: &Node) -> bool {
     // SAFETY: The invariant of `Node` keeps it; cgroup2 renames no file, so its name stays.
     let name = unsafe { c_str(name_of(file.as_ptr())) }.to_bytes();

@@ -5,7 +5,6 @@
 //! C headers: `include/linux/fs.h`, `include/linux/dcache.h`, `include/linux/fsnotify.h`.
 
 use super::{
-    deferral,
     dentry::{count, lock_of, Alias},
     locks::{Iattr, Tree},
     supers::Super,
@@ -73,7 +72,7 @@ impl<'s> Inode<'s> {
         self.ptr.as_ptr()
     }
 
-    /// Takes `i_lock`, under which VFS decides what the end of the last dentry means.
+    /// Takes `i_lock`, under which VFS decides whether to report the inode with its last dentry.
     pub(super) fn lock(&self) -> LockedInode<'_> {
         // SAFETY: The reference keeps the inode, and `'_` the reference.
         unsafe { LockedInode::lock(self.ptr) }
@@ -91,17 +90,18 @@ unsafe fn is_of(inode: *mut bindings::inode, node: &Node) -> bool {
 
 impl Drop for Inode<'_> {
     fn drop(&mut self) {
-        // SAFETY: The type's invariant has a reference, which goes.
+        // SAFETY: The type's invariant has a reference, which is dropped here.
         unsafe { bindings::iput(self.as_ptr()) };
     }
 }
 
-/// An inode with a reference that keeps its superblock mounted. Not to be dropped under locks.
+/// An inode with a reference that keeps its superblock mounted. Not to be dropped under locks; the
+/// drop may unmount the superblock, which may take long.
 ///
 /// # Invariants
 ///
 /// Holds a reference of the inode of a removed node, and one of `s_active` of its superblock.
-/// Nobody else has one of the same inode, as its node is removed once.
+/// There is no other value for the same inode, as its node is removed once.
 pub(super) struct HeldInode(NonNull<bindings::inode>);
 
 impl HeldInode {
@@ -129,15 +129,15 @@ impl HeldInode {
         Some(Alias::from_referenced(ptr))
     }
 
-    /// Has all dentries go that nobody uses: with the last one, VFS reports an inode without links.
-    /// Wraps `d_prune_aliases()`; may sleep.
+    /// Drops all unused dentries: with the last one, VFS reports an inode without links. Wraps
+    /// `d_prune_aliases()`; may sleep.
     pub(super) fn prune_aliases(&self) {
         // SAFETY: The type's invariant keeps the inode.
         unsafe { bindings::d_prune_aliases(self.as_ptr()) };
     }
 
-    /// Of a removed directory: lookups, readdir(3) and so on fail, as rmdir(2) has them fail.
-    pub(super) fn mark_dead(&self) {
+    /// Of a removed directory: lookups, readdir(3) and so on fail, as after rmdir(2).
+    pub(super) fn set_dead(&self) {
         // SAFETY: The type's invariant keeps the inode; the flags are changed atomically.
         unsafe { shim::rkernfs_set_dead(self.as_ptr()) };
     }
@@ -148,7 +148,7 @@ impl HeldInode {
         unsafe { shim::rkernfs_inoderemove(self.as_ptr()) };
     }
 
-    /// Gives the references away, for a list: its address, and where that of another may be kept.
+    /// Gives the references away, for a list: an address, and a link that can hold another one.
     pub(super) fn into_address(self) -> (usize, &'static Atomic<usize>) {
         let address = self.as_ptr() as usize;
         core::mem::forget(self);
@@ -158,7 +158,7 @@ impl HeldInode {
 
     /// # Safety
     ///
-    /// `address` must be one that [`HeldInode::into_address`] told, until
+    /// `address` must be one that [`HeldInode::into_address`] returned, until
     /// [`HeldInode::from_address`].
     pub(super) unsafe fn link_at<'a>(address: usize) -> &'a Atomic<usize> {
         let inode: *mut bindings::inode = address as *mut bindings::inode;
@@ -168,7 +168,7 @@ impl HeldInode {
         unsafe { Atomic::from_ptr(ptr::addr_of_mut!((*list).next).cast()) }
     }
 
-    /// Another such place.
+    /// Another such link.
     ///
     /// # Safety
     ///
@@ -192,7 +192,7 @@ impl HeldInode {
         unsafe { Node::from_raw((*inode).i_private.cast()) }
     }
 
-    /// The value, and what is kept in the place.
+    /// The value, and what is stored in the link.
     ///
     /// # Safety
     ///
@@ -202,7 +202,7 @@ impl HeldInode {
         let inode = unsafe { NonNull::new_unchecked(address as *mut bindings::inode) };
         // SAFETY: The references that were given away keep it.
         let list = unsafe { devices(inode.as_ptr()) };
-        // SAFETY: The same. Who gets the memory next takes the list to be empty.
+        // SAFETY: The same. The next user of the memory expects an empty list.
         let link = unsafe { ptr::addr_of_mut!((*list).next).replace(list) };
         // SAFETY: The same.
         unsafe { (*list).prev = list };
@@ -210,15 +210,15 @@ impl HeldInode {
         (Self(inode), link as usize)
     }
 
-    /// Lets it go, also if that unmounts the superblock, which may take long.
-    pub(super) fn put(self) {
+    /// Drops the value, unless that would put the last reference of the superblock, and so unmount it:
+    /// then gives it back. The task that unmounted the superblock does not wait for that, so no other
+    /// task is to.
+    pub(super) fn put_unless_last(self) -> Option<Self> {
         // SAFETY: The type's invariant keeps the inode, whose superblock is constant.
         let sb = unsafe { (*self.as_ptr()).i_sb };
-        // SAFETY: The reference goes.
-        unsafe { bindings::iput(self.as_ptr()) };
-        core::mem::forget(self);
-        // SAFETY: The reference of the superblock goes, too.
-        unsafe { bindings::deactivate_super(sb) };
+        // SAFETY: The type's invariant keeps the superblock.
+        let is_last = unsafe { ptr::addr_of!((*sb).s_active.counter).read_volatile() } == 1;
+        is_last.then_some(self)
     }
 }
 
@@ -226,21 +226,10 @@ impl Drop for HeldInode {
     fn drop(&mut self) {
         // SAFETY: The type's invariant keeps the inode, whose superblock is constant.
         let sb = unsafe { (*self.as_ptr()).i_sb };
-        // SAFETY: The type's invariant keeps the superblock.
-        let last = unsafe { ptr::addr_of!((*sb).s_active.counter).read_volatile() } == 1;
-        // Whose superblock it is, has just unmounted it, and does not wait; nor is anybody else to.
-        let held = Self(self.0);
-        if last {
-            return deferral::put_later(held);
-        }
-        core::mem::forget(held);
-        // SAFETY: The type's invariant has a reference, which goes.
+        // SAFETY: The type's invariant has a reference, which is dropped here.
         unsafe { bindings::iput(self.as_ptr()) };
-        // SAFETY: The type's invariant has a reference of the superblock, which goes.
-        if !unsafe { shim::rkernfs_put_active_super(sb) } {
-            // SAFETY: The same.
-            unsafe { bindings::deactivate_super(sb) };
-        }
+        // SAFETY: The type's invariant has a reference of the superblock, which is dropped here.
+        unsafe { bindings::deactivate_super(sb) };
     }
 }
 
@@ -254,7 +243,7 @@ unsafe fn devices(inode: *mut bindings::inode) -> *mut bindings::list_head {
     unsafe { shim::member(inode, shim::RKERNFS_INODE_DEVICES) }
 }
 
-/// `i_lock` of an inode held: its dentries neither come nor go, and VFS does not decide whether to
+/// `i_lock` of an inode held: it neither gains nor loses dentries, and VFS does not decide whether to
 /// report it. Nothing may sleep while the value lives.
 ///
 /// # Invariants
@@ -277,7 +266,7 @@ impl<'s> LockedInode<'s> {
         let inode = NonNull::new(unsafe { shim::rkernfs_peek_inode(sb.sb(), node.id()) });
         let locked = inode
             // SAFETY: RCU keeps the inode until it is known to have a reference, without which
-            // kernfs's are freed (`drop_inode()`), and whose end then waits for the lock.
+            // kernfs's are freed (`drop_inode()`), and whose eviction then waits for the lock.
             .map(|inode| unsafe { Self::lock(inode) })
             .filter(|locked| locked.references() > 0);
         // SAFETY: The section was entered above.
@@ -317,7 +306,7 @@ impl LockedInode<'_> {
     }
 
     /// Takes references of the inode and its superblock. `None` if that is being unmounted, which
-    /// ends its watches.
+    /// removes its watches.
     pub(super) fn hold(&self) -> Option<HeldInode> {
         // SAFETY: The type's invariant keeps the inode, whose superblock is constant.
         let sb = unsafe { (*self.as_ptr()).i_sb };
@@ -337,25 +326,25 @@ impl LockedInode<'_> {
         unsafe { (*self.as_ptr()).__bindgen_anon_1.i_nlink != 0 }
     }
 
-    /// Says that no link to the inode is left. Wraps `clear_nlink()`.
+    /// Sets the link count to 0. Wraps `clear_nlink()`.
     ///
-    /// `_iattr` keeps `kernfs_refresh_inode()` away.
+    /// `_iattr` excludes `kernfs_refresh_inode()`.
     pub(super) fn clear_nlink(&self, _iattr: &Iattr<'_, '_>) {
         // SAFETY: The type's invariant keeps the inode and has `i_lock`; link counts of kernfs's
         // change under `kernfs_iattr_rwsem`, and are read under `i_lock`.
         unsafe { bindings::clear_nlink(self.as_ptr()) };
     }
 
-    /// The same of an inode that was reported without a dentry, and gets none: with none, nobody
-    /// has it refreshed.
-    pub(super) fn end(&self) {
+    /// The same of an inode that was reported without a dentry, and gets none: only a task with a
+    /// dentry can refresh it.
+    pub(super) fn clear_nlink_reported(&self) {
         debug_assert!(self.lacks_dentry());
         // SAFETY: The type's invariant keeps the inode and has `i_lock`.
         unsafe { bindings::clear_nlink(self.as_ptr()) };
     }
 
-    /// Has nobody get the inode any more who does not have it: with another dentry, he could have
-    /// VFS report it twice.
+    /// Makes lookups fail, so that no further task gets the inode: with another dentry, it could make
+    /// VFS report the inode twice.
     pub(super) fn refuse_lookups(&self) {
         // SAFETY: The type's invariant keeps the inode and has `i_lock`.
         unsafe { shim::rkernfs_refuse_lookups(self.as_ptr()) };
@@ -379,10 +368,10 @@ impl LockedInode<'_> {
         })
     }
 
-    /// Whether nobody watches the inode or has what a watch is added with. If its node was removed,
-    /// that stays so: `kernfs_dop_revalidate()`, which a walk calls with a reference of the dentry,
-    /// refuses.
-    pub(super) fn is_idle(&self) -> bool {
+    /// Whether the inode has no mark, and no dentry is in use, by which a task could add one. If its
+    /// node was removed, that stays so: `kernfs_dop_revalidate()`, which a walk calls with a reference
+    /// of the dentry, refuses.
+    pub(super) fn is_unused(&self) -> bool {
         !self.is_watched()
             && self.aliases().all(|dentry| {
                 // SAFETY: `i_lock` keeps the dentry on the list.
@@ -396,17 +385,18 @@ impl LockedInode<'_> {
         unsafe { !(*self.as_ptr()).i_fsnotify_marks.is_null() }
     }
 
-    /// Whether the inode has no dentry, with whose end VFS would report it.
+    /// Whether the inode has no dentry, with which VFS would report it.
     pub(super) fn lacks_dentry(&self) -> bool {
         self.aliases().next().is_none()
     }
 
-    /// Has each dentry go with its last reference, rather than stay in the cache until memory is
-    /// short. They can be looked up until then. Returns whether any has none, so that none goes.
+    /// Makes VFS drop each dentry with its last reference, instead of caching it until memory is short.
+    /// Until then it can be looked up. Returns whether any has no reference now, so that none will be
+    /// dropped.
     ///
-    /// `is_file`: what somebody uses is unhashed as well, as by unlink(2), so that an open file is
-    /// told from one that is still there (`"(deleted)"`, `IN_EXCL_UNLINK`). Not what something is
-    /// mounted on: a lookup by name is to find it, and have that detached.
+    /// `is_file`: dentries in use are unhashed as well, as by unlink(2), so that an open file can be told
+    /// from one that still exists (`"(deleted)"`, `IN_EXCL_UNLINK`); but not mount points: a lookup by
+    /// name is to find these, and detach the mount.
     pub(super) fn uncache(&self, is_file: bool) -> bool {
         let mut unused = false;
         for dentry in self.aliases() {
@@ -417,8 +407,7 @@ impl LockedInode<'_> {
     }
 
     /// Whether the current task is in vfs_rmdir(), for the directory of which this is the inode, or
-    /// which this one is in. It then drops the dentries that nobody uses, and unhashes the
-    /// directory's.
+    /// which this one is in. It then drops the unused dentries, and unhashes the directory's.
     pub(super) fn is_in_rmdir(&self) -> bool {
         // SAFETY: The type's invariant keeps the inode; only its lock is looked at.
         if unsafe { shim::rkernfs_is_locked_by_current(self.as_ptr()) } {

@@ -16,7 +16,10 @@
 //!
 //! C header: `fs/kernfs/kernfs-internal.h`.
 
-use super::{node::Member, supers};
+use super::{
+    member::{Brand, Member},
+    supers::Supers,
+};
 use crate::{
     node::{Node, Root},
     shim,
@@ -24,85 +27,8 @@ use crate::{
 use core::{marker::PhantomData, ops::Deref};
 use kernel::bindings;
 
-/// A lifetime that is equal to none but itself.
-pub(super) type Brand<'id> = PhantomData<fn(&'id ()) -> &'id ()>;
-
 /// What must be released by the task that took it: not `Send`.
 type NotSend = PhantomData<*mut ()>;
-
-/// `kernfs_supers_rwsem` held shared: superblocks neither come nor go.
-///
-/// # Invariants
-///
-/// The current task holds the lock of `root`.
-pub(crate) struct Supers<'r> {
-    root: &'r Root,
-    /// [`supers::hints`] when the lock was taken.
-    hints: u32,
-    _not_send: NotSend,
-}
-
-impl<'r> Supers<'r> {
-    /// Takes the lock; sleeps until it is free.
-    pub(crate) fn lock(root: &'r Root) -> Self {
-        let hints = supers::hints();
-        supers::move_wanted_to_front(root, hints);
-        // SAFETY: The invariant of `Root` keeps it while it is borrowed.
-        unsafe { bindings::down_read(root.kernfs_supers_rwsem()) };
-        // INVARIANT: Just taken.
-        Self {
-            root,
-            hints,
-            _not_send: PhantomData,
-        }
-    }
-
-    pub(crate) fn root(&self) -> &'r Root {
-        self.root
-    }
-
-    pub(super) fn hints(&self) -> u32 {
-        self.hints
-    }
-}
-
-impl Drop for Supers<'_> {
-    fn drop(&mut self) {
-        // SAFETY: By the type's invariant this task holds it, as the value cannot be sent.
-        unsafe { bindings::up_read(self.root.kernfs_supers_rwsem()) };
-    }
-}
-
-/// `kernfs_supers_rwsem` held exclusively: nobody removes anything, as that takes [`Supers`]. A
-/// node that was just created stays until there is a reference of it.
-///
-/// # Invariants
-///
-/// The current task holds the lock of `root`.
-pub(crate) struct RemovalsExcluded<'r> {
-    root: &'r Root,
-    _not_send: NotSend,
-}
-
-impl<'r> RemovalsExcluded<'r> {
-    /// Takes the lock; sleeps until it is free.
-    pub(crate) fn lock(root: &'r Root) -> Self {
-        // SAFETY: The invariant of `Root` keeps it while it is borrowed.
-        unsafe { bindings::down_write(root.kernfs_supers_rwsem()) };
-        // INVARIANT: Just taken.
-        Self {
-            root,
-            _not_send: PhantomData,
-        }
-    }
-}
-
-impl Drop for RemovalsExcluded<'_> {
-    fn drop(&mut self) {
-        // SAFETY: By the type's invariant this task holds it, as the value cannot be sent.
-        unsafe { bindings::up_write(self.root.kernfs_supers_rwsem()) };
-    }
-}
 
 /// `kernfs_rwsem` held, shared or exclusively: children, parents and names stay as they are while
 /// the value is borrowed.
@@ -112,7 +38,7 @@ impl Drop for RemovalsExcluded<'_> {
 /// The current task holds the lock, and each [`Member`] with this `'id` is a node of its hierarchy.
 pub(super) struct Shape<'id>(Brand<'id>, NotSend);
 
-/// `kernfs_rwsem` held shared: nobody removes anything. Below none of the others; only
+/// `kernfs_rwsem` held shared: nothing is removed. Below none of the others; only
 /// `kernfs_iattr_rwsem` (shared) and `i_lock` may follow.
 ///
 /// # Invariants
@@ -159,8 +85,8 @@ impl Drop for Shared<'_> {
     }
 }
 
-/// `kernfs_rwsem` held exclusively, under [`Supers`]: the tree's shape does not change, but by the
-/// one who has the value.
+/// `kernfs_rwsem` held exclusively, under [`Supers`]: only the owner of the value changes the tree's
+/// shape.
 ///
 /// # Invariants
 ///
@@ -196,16 +122,16 @@ impl<'id> Tree<'id> {
         let supers = Supers::lock(root);
         // SAFETY: The invariant of `Root` keeps it while it is borrowed.
         unsafe { bindings::down_write(root.kernfs_rwsem()) };
-        // INVARIANT: Just taken; `lock()` and `unlocked()` see to the brand.
+        // INVARIANT: Just taken; `lock()` and `unlocked()` ensure that the brand is right.
         Self {
             supers,
             shape: Shape(PhantomData, PhantomData),
         }
     }
 
-    /// Gives both locks up around `f`, and takes them back in order.
+    /// Releases both locks around `f`, and takes them again in order.
     ///
-    /// For the one who waits: an active user may need either lock to finish.
+    /// For a drain: an active user may need either lock to finish.
     pub(super) fn unlocked(self, f: impl FnOnce()) -> Self {
         let root = self.supers.root();
         drop(self);
@@ -214,7 +140,7 @@ impl<'id> Tree<'id> {
         Self::relock(root)
     }
 
-    /// Lets others have the locks, if they wait for them.
+    /// Lets other tasks have the locks, if any waits for them.
     pub(super) fn give_way(self) -> Self {
         let root = self.root();
         // SAFETY: The invariant of `Root` keeps it; the locks are only looked at.
@@ -243,7 +169,7 @@ impl<'id> Tree<'id> {
         Iattr { tree: self }
     }
 
-    /// Has lockdep say that the locks of `member`'s own root are held: what the types promise.
+    /// Lockdep asserts what the types promise: that the locks of `member`'s own root are held.
     pub(super) fn assert_held(&self, member: &Member<'id>) {
         if cfg!(CONFIG_PROVE_LOCKING) {
             let root = member.root();
@@ -263,7 +189,7 @@ impl Drop for Tree<'_> {
     }
 }
 
-/// `kernfs_iattr_rwsem` held exclusively, under [`Tree`]: nobody refreshes an inode.
+/// `kernfs_iattr_rwsem` held exclusively, under [`Tree`]: no inode is refreshed.
 ///
 /// # Invariants
 ///

@@ -2,21 +2,21 @@
 
 //! What gives an inode a dentry: a lookup of its name, or of a file handle.
 //!
-//! The kernel's own get the inode under `kernfs_rwsem` (shared), or before 7.3 without, and give it
-//! a dentry when they have let the lock go. Who is held up in between has an inode with which he
-//! could have VFS report a removed node twice, or keep it from ever being reported; and nobody can
-//! tell him from somebody who keeps the inode for other reasons, for as long as he likes. Here both
-//! is done under the lock. So while a node is removed, everybody who has a dentry of it is on
-//! `i_dentry` of its inode, and from then on nobody gets one who does not have one.
+//! The kernel's own functions get the inode under `kernfs_rwsem` (shared), or before 7.3 without, and
+//! give it a dentry after they released the lock. A task that is delayed in between has an inode with
+//! which it could make VFS report a removed node twice, or prevent that it is ever reported; and it
+//! cannot be told from a task that holds the inode for other reasons, for as long as it likes. Here
+//! both is done under the lock. So while a node is removed, every dentry that a task has of it is on
+//! `i_dentry` of its inode, and no task that has none gets one any more.
 //!
 //! C headers: `include/linux/exportfs.h`, `include/linux/dcache.h`.
 
 use super::{
     entry::on_its_stack,
     locks::Shared,
+    member::Member,
     names::{ns_key, Name, NS},
-    node::Member,
-    supers::namespace_shown,
+    namespace::namespace_shown,
 };
 use crate::{
     compat::{errno, ARef},
@@ -59,7 +59,7 @@ unsafe fn lookup<'id>(
     dir: *mut bindings::inode,
     dentry: *mut bindings::dentry,
 ) -> *mut bindings::dentry {
-    // A dentry that is not hashed goes with the lookup, and keeps no directory.
+    // A dentry that is not hashed is dropped with the lookup, and pins no directory.
     let unhashed = ptr::null_mut();
     if parent.is_removing() {
         return unhashed;
@@ -75,7 +75,7 @@ unsafe fn lookup<'id>(
     let name = unsafe { Name::from_ptr(shim::rkernfs_dentry_name(dentry)) };
     let mut inode = ptr::null_mut();
     if let Some(node) = parent.search(name, key, tree) {
-        // It is not to be seen, but may be soon.
+        // It is hidden, but may be shown soon.
         if !node.is_active() {
             return unhashed;
         }
@@ -103,7 +103,7 @@ pub(crate) unsafe extern "C" fn kernfs_fh_to_dentry(
     kind: c_int,
 ) -> *mut bindings::dentry {
     // SAFETY: The caller gives a handle.
-    on_its_stack(|| match unsafe { number_in(fid, len, kind) } {
+    on_its_stack(|| match unsafe { id_in(fid, len, kind) } {
         // SAFETY: The caller keeps the superblock, which is one of kernfs.
         Some(id) => unsafe { dentry_of(sb, id, Some) },
         None => ptr::null_mut(),
@@ -122,7 +122,7 @@ pub(crate) unsafe extern "C" fn kernfs_fh_to_parent(
     kind: c_int,
 ) -> *mut bindings::dentry {
     // SAFETY: The caller gives a handle.
-    on_its_stack(|| match unsafe { number_in(fid, len, kind) } {
+    on_its_stack(|| match unsafe { id_in(fid, len, kind) } {
         // SAFETY: The caller keeps the superblock, which is one of kernfs.
         Some(id) => unsafe { dentry_of(sb, id, |node| parent(&node)) },
         None => ptr::null_mut(),
@@ -152,22 +152,22 @@ pub(crate) unsafe extern "C" fn kernfs_get_parent_dentry(
     })
 }
 
-/// The number of the node that a handle names: `FILEID_KERNFS` has the whole of it, and the generic
+/// The id of the node that a handle names: `FILEID_KERNFS` has the whole of it, and the generic
 /// ones its two halves.
 ///
 /// # Safety
 ///
 /// `fid` must have `len` 32-bit words.
-unsafe fn number_in(fid: *mut shim::fid, len: c_int, kind: c_int) -> Option<u64> {
+unsafe fn id_in(fid: *mut shim::fid, len: c_int, kind: c_int) -> Option<u64> {
     const INO32_GEN: c_int = shim::RKERNFS_FILEID_INO32_GEN as c_int;
     const INO32_GEN_PARENT: c_int = shim::RKERNFS_FILEID_INO32_GEN_PARENT as c_int;
     const KERNFS: c_int = shim::RKERNFS_FILEID_KERNFS as c_int;
-    let is_number = len >= 2 && matches!(kind, INO32_GEN | INO32_GEN_PARENT | KERNFS);
+    let has_id = len >= 2 && matches!(kind, INO32_GEN | INO32_GEN_PARENT | KERNFS);
     // SAFETY: The caller promises the words; both kinds are the same on a little-endian machine.
-    is_number.then(|| unsafe { fid.cast::<u64>().read_unaligned() })
+    has_id.then(|| unsafe { fid.cast::<u64>().read_unaligned() })
 }
 
-/// A dentry of what `of` says of the active node with the number `id`.
+/// A dentry of the node that `of` returns for the active node `id`.
 ///
 /// # Safety
 ///

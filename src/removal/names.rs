@@ -6,7 +6,8 @@
 
 use super::{
     locks::{Shape, Tree},
-    node::{is_linked, Member},
+    member::Member,
+    node::is_linked,
 };
 use crate::{
     compat::{c_ptr, Atomic, Relaxed},
@@ -18,17 +19,15 @@ use core::{
     ffi::{c_void, CStr},
     marker::PhantomData,
     ptr,
-    sync::atomic::{fence, Ordering::Acquire},
 };
 use kernel::{bindings, ffi::c_char};
 
 pub(super) const NS: u16 = bindings::kernfs_node_flag_KERNFS_NS as u16;
 
-/// The directory in which a child was last found, and that one's number. Hints: those who remove a
-/// group of files, as cgroup and sysfs do, go in the order in which they made them, and numbers are
-/// given out one after the other.
+/// The directory in which a child was last found, and the child's id. Hints: cgroup and sysfs remove a
+/// group of files in the order in which they created them, and ids are assigned one after the other.
 static LAST_DIR: Atomic<usize> = Atomic::new(0);
-static LAST_NUMBER: Atomic<usize> = Atomic::new(0);
+static LAST_ID: Atomic<usize> = Atomic::new(0);
 
 impl<'id> Member<'id> {
     /// Finds a child by its name and namespace tag. As the kernel's static `kernfs_find_ns()`.
@@ -51,7 +50,7 @@ impl<'id> Member<'id> {
             return None;
         }
         let next = if ns.is_null() {
-            self.next_by_number(name, tree)
+            self.next_by_id(name, tree)
         } else {
             None
         };
@@ -60,33 +59,30 @@ impl<'id> Member<'id> {
             self.search(name, unsafe { ns_key(ns) }, tree)
         })?;
         LAST_DIR.store(self.as_ptr() as usize, Relaxed);
-        LAST_NUMBER.store(found.id() as usize, Relaxed);
+        LAST_ID.store(found.id() as usize, Relaxed);
         Some(found)
     }
 
-    /// The child whose number follows that of the one found before, if it has the name: saves to
-    /// hash that, which is a third of a search.
-    fn next_by_number<'t>(&'t self, name: Name<'_>, tree: &'t Tree<'id>) -> Option<&'t Self> {
+    /// The child whose id follows that of the one found before, if it has the name: saves hashing the
+    /// name, which is a third of a search.
+    fn next_by_id<'t>(&'t self, name: Name<'_>, tree: &'t Tree<'id>) -> Option<&'t Self> {
         if LAST_DIR.load(Relaxed) != self.as_ptr() as usize {
             return None;
         }
-        let number = LAST_NUMBER.load(Relaxed).wrapping_add(1) as u32;
+        let id = LAST_ID.load(Relaxed).wrapping_add(1) as u32;
         // SAFETY: The lock of `tree` keeps the root.
         let lock = unsafe { shim::rkernfs_idr_lock(tree.root().as_ptr()) };
         // SAFETY: The lock of a hierarchy that is kept.
         unsafe { shim::rkernfs_spin_lock(lock) };
         // SAFETY: The lock of `tree` keeps the root.
-        let kn =
-            unsafe { bindings::idr_find(tree.root().ino_idr(), number as kernel::ffi::c_ulong) };
+        let kn = unsafe { bindings::idr_find(tree.root().ino_idr(), id as kernel::ffi::c_ulong) };
         let is_child = |kn: &*mut bindings::kernfs_node| {
             if kn.is_null() {
                 return false;
             }
-            // SAFETY: Nodes are taken off the list before they are freed, without a grace period if
-            // they could not be made; that takes the lock.
+            // SAFETY: Nodes are removed from the IDR before they are freed, without a grace period if
+            // their creation failed; that takes the lock.
             let parent = unsafe { parent_of(*kn) };
-            // A node gets a parent after `rb` says that it is not linked.
-            fence(Acquire);
             // SAFETY: The same.
             parent == self.as_ptr() && unsafe { is_linked(*kn, tree) }
         };
@@ -153,7 +149,7 @@ impl<'id> Member<'id> {
     }
 }
 
-/// What names are hashed and compared with: 0 for no namespace.
+/// The key with which names are hashed and compared: 0 for no namespace.
 ///
 /// # Safety
 ///
@@ -166,11 +162,11 @@ pub(super) unsafe fn ns_key(ns: *const c_void) -> u64 {
     unsafe { shim::rkernfs_ns_key(ns.cast()) }
 }
 
-/// A name whose length is not known: it is walked to hash it, if at all.
+/// A name whose length is not known: hashing it is the only pass over it.
 ///
 /// # Invariants
 ///
-/// `ptr` is a terminated string, which neither changes nor goes away for `'a`.
+/// `ptr` is a terminated string, which is neither changed nor freed for `'a`.
 #[derive(Clone, Copy)]
 pub(super) struct Name<'a> {
     ptr: *const c_char,
@@ -190,7 +186,7 @@ impl<'a> From<&'a CStr> for Name<'a> {
 impl Name<'_> {
     /// # Safety
     ///
-    /// `ptr` must be a terminated string, which neither changes nor goes away for the lifetime.
+    /// `ptr` must be a terminated string, which is neither changed nor freed for the lifetime.
     pub(super) unsafe fn from_ptr(ptr: *const c_char) -> Self {
         // INVARIANT: The caller promises it.
         Self {

@@ -1,87 +1,93 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Clearing the link count of a removed node's inodes: `kernfs_clear_inode_nlink()` of the series.
+//! Who reports a removed node's inodes, and clearing their link counts:
+//! `kernfs_clear_inode_nlink()` of the series.
 //!
-//! VFS reports an inode (`fsnotify_inoderemove()`) when its last dentry goes and its link count is
-//! 0; `dentry_unlink_inode()` reads both together, under `i_lock`. Nobody gets a dentry of the inode
-//! any more who has none ([`lookup`](super::lookup)). So what it looks like as its node is removed
-//! says what follows, whoever keeps it without a dentry, and for however long. (Before 6.12.117, and
-//! in 7.2, the count is read when the lock was let go: who dropped the last dentry before the removal
-//! may report the inode once more, when it has no marks any more.)
+//! VFS reports an inode as deleted (`fsnotify_inoderemove()`) when its last dentry is dropped and its
+//! link count is 0. `dentry_unlink_inode()` reads both together, under `i_lock`. Under the same lock,
+//! and while `kernfs_rwsem` is held for writing, [`clear`] decides from the state of each inode of the
+//! node whether to clear the link count now, and whether VFS or the [release stage](super::release)
+//! reports the inode. It is *marked* if it has a mark of any mask, or if a file system mark asks for
+//! `FAN_DELETE_SELF`. The first row that matches applies:
 //!
-//! | it has | its link count | then |
+//! | state of the inode | link count | reported by |
 //! |---|---|---|
-//! | no mark, and nobody who could add one | cleared | nothing: VFS ends it, now or when memory is short |
-//! | dentries that somebody uses, or that rmdir(2) is about to drop | cleared | VFS reports it with the last one, as none stays in the cache |
-//! | a dentry that nobody uses | cleared | the same, but the release stage has the dentry go |
-//! | no dentry, but a mark, or a mark on the whole superblock asks | kept | the release stage reports it |
-//! | the same, of a directory that rmdir(2) does not remove: its dentry is kept by those in it, too | kept | the release stage looks who does |
-//! | what rmdir(2) removes, and files in it have yet to be reported | kept | the release stage ends it, after its files |
+//! | not marked, and no task with a dentry to add a mark | cleared | nobody needs a report: VFS drops the inode now, or when memory is short |
+//! | a marked directory that no rmdir(2) removes: dentries in it pin its own | kept | decided by the release stage |
+//! | the same, that rmdir(2) removes, while files in it have yet to be reported | kept | decided by the release stage, after the files |
+//! | marked, no dentry | kept | the release stage |
+//! | dentries in use, or that rmdir(2) is about to drop | cleared | VFS, with the last dentry: none stays in the cache |
+//! | an unused dentry | cleared | VFS, when the release stage drops the dentry |
+//!
+//! A task that has no dentry of the inode at that moment gets none any more
+//! ([`lookup`](super::lookup)), so the decision stays right, whatever reference to the inode tasks
+//! hold, and however long. (Before 6.12.117, and in 7.2, VFS reads the count after it released
+//! `i_lock`: a task that dropped the last dentry before the removal may report the inode once more,
+//! when it has no marks any more.)
 
 use super::{
     batch::Batch,
     deferral,
     inode::{HeldInode, Inode, LockedInode},
     locks::{Iattr, Tree},
-    node::Member,
+    member::Member,
     stats,
     supers::Super,
 };
 use crate::node::{Kind, Node};
 
 /// Whether any superblock may have an inode of `node`, which has just been unlinked: each inode
-/// holds a reference of its node, from `kernfs_init_inode()` to `kernfs_evict_inode()`, when nobody
-/// can watch it any more. `known` is the number of references that are accounted for.
+/// holds a reference of its node, from `kernfs_init_inode()` to `kernfs_evict_inode()`, when it has
+/// no marks any more. `known` is the number of references that are accounted for.
 ///
 /// Read under `kernfs_rwsem` (exclusive), the count misses none. These make inodes
 /// (`kernfs_get_inode()`):
 ///
-/// | who | excluded from a removal by |
+/// | caller | excluded from a removal by |
 /// |---|---|
 /// | [`lookup`](super::lookup), `kernfs_fill_super()` | `kernfs_rwsem` (shared) |
 /// | `cgroup_may_write()`, of `cgroup.procs` | `cgroup_mutex`, under which that file is removed |
 /// | [`notify`](crate::notify), to report a change | `kernfs_rwsem` (shared) |
 /// | [`make`] | it is the removal |
 ///
-/// Others who hold references make the count higher than it need be, which costs a lookup: an
-/// iteration by readdir(3) of its position; `sysfs_break_active_protection()` and the like, by
-/// `kernfs_find_and_get()`; and of a directory, its children, the cgroup until it is freed,
-/// `kobject_del()` and `sysfs_remove_group()`. A directory with one reference too many has an owner
-/// or an inode, and nothing tells which; it is looked up.
+/// Other holders raise the count, too, which only costs a lookup: readdir(3) of an open directory, at
+/// its position; users of `kernfs_find_and_get()`, such as `sysfs_break_active_protection()`; for a
+/// directory also its children, its cgroup until it is freed, `kobject_del()` and
+/// `sysfs_remove_group()`. An inode and an owner cannot be told apart, so a directory is looked up.
 pub(super) fn may_have_inode(node: &Node, known: i32) -> bool {
     node.references() > known
 }
 
-/// Clears the link count of the inode that `node` has in each superblock. Where a mark on the whole
-/// superblock wants to hear of the removal, the inode is made if there is none. What that leaves to
-/// do goes to `batch`.
+/// For the inode that `node` has in each superblock: decides what reports it, and clears the link count
+/// unless the release stage is to decide or report. Where a file system mark asks for the removal, the
+/// inode is created if there is none. Inodes for the release stage are added to `batch`.
 #[inline(always)]
 pub(super) fn clear<'id>(iattr: &Iattr<'_, 'id>, node: &Member<'id>, batch: &mut Batch) {
     if cfg!(omit_clear_nlink) {
         return;
     }
-    for sb in iattr.tree().supers().may_know(node) {
+    for sb in iattr.tree().supers().may_have_inode_of(node) {
         stats::LOOKUPS.add(1);
-        let report = sb.reports_removal_of(node);
+        let by_sb = sb.reports_removal_of(node);
         match LockedInode::find(&sb, node) {
             Some(inode) if inode.is_of(node) => {
-                if !report && inode.is_idle() {
-                    clear_idle(iattr, &inode);
+                if !by_sb && inode.is_unused() {
+                    clear_unused(iattr, &inode);
                 } else {
-                    clear_in_use(iattr, node, &inode, report, batch);
+                    clear_marked_or_in_use(iattr, node, &inode, by_sb, batch);
                 }
             }
-            None if !report => {}
+            None if !by_sb => {}
             found => {
                 drop(found);
-                clear_new(iattr, node, &sb, report, batch);
+                clear_new(iattr, node, &sb, by_sb, batch);
             }
         }
     }
 }
 
-/// The inode that nobody watches, nor could: most are.
-fn clear_idle(iattr: &Iattr<'_, '_>, inode: &LockedInode<'_>) {
+/// An inode without a mark, and without a task that could add one: as most are.
+fn clear_unused(iattr: &Iattr<'_, '_>, inode: &LockedInode<'_>) {
     if inode.is_linked() {
         inode.refuse_lookups();
         inode.clear_nlink(iattr);
@@ -89,33 +95,39 @@ fn clear_idle(iattr: &Iattr<'_, '_>, inode: &LockedInode<'_>) {
     }
 }
 
-/// Any other. `report`: a mark on the whole superblock wants to hear of it.
+/// Any other: it has a mark, or a dentry in use, or a file system mark asks for the removal (`by_sb`).
 #[cold]
-fn clear_in_use(
+fn clear_marked_or_in_use(
     iattr: &Iattr<'_, '_>,
     node: &Node,
     inode: &LockedInode<'_>,
-    report: bool,
+    by_sb: bool,
     batch: &mut Batch,
 ) {
     if !inode.is_linked() {
         return;
     }
     inode.refuse_lookups();
-    let is_told = report || inode.is_watched();
+    let is_asked_for = by_sb || inode.is_watched();
     let is_dir = node.kind() == Kind::Dir;
     let in_rmdir = inode.is_in_rmdir();
-    // Before the link count is cleared: whoever is not seen to use a dentry let it go before that,
-    // and it stays in the cache.
+    // Before the link count is cleared: from here on the last dput() of a dentry drops it, and reports
+    // the inode then. A dentry that has no reference now stays cached until the release stage drops it.
     let unused = inode.uncache(!is_dir);
-    let is_kept = if in_rmdir { waits(batch) } else { is_dir };
-    if is_told && (is_kept || inode.lacks_dentry()) {
+    let must_wait = if in_rmdir {
+        has_files_to_report(batch)
+    } else {
+        is_dir
+    };
+    if is_asked_for && (must_wait || inode.lacks_dentry()) {
         push(batch, inode.hold());
         return;
     }
     inode.clear_nlink(iattr);
     let is_left = is_dir || unused;
-    let held = if is_left && !in_rmdir && (report || !inode.is_idle()) {
+    // rmdir(2) drops the dentry itself; and if the last user has put it meanwhile, and there is no mark,
+    // nobody needs the report.
+    let held = if is_left && !in_rmdir && (by_sb || !inode.is_unused()) {
         inode.hold()
     } else {
         None
@@ -129,11 +141,12 @@ fn clear_in_use(
     push(batch, held);
 }
 
-/// Whether files that the current task removed are not told yet, by rmdir(2) one by one.
-fn waits(batch: &Batch) -> bool {
-    batch.has_inodes() || deferral::has_own()
+/// Whether files that the current task removed have yet to be reported: rmdir(2) removes one by one.
+fn has_files_to_report(batch: &Batch) -> bool {
+    batch.has_inodes() || deferral::has_own_batch()
 }
 
+/// `None`: the superblock is being unmounted, which removes its marks.
 fn push(batch: &mut Batch, inode: Option<HeldInode>) {
     if let Some(inode) = inode {
         if !cfg!(omit_release) {
@@ -142,39 +155,26 @@ fn push(batch: &mut Batch, inode: Option<HeldInode>) {
     }
 }
 
-/// Clears the link count of an inode for which it was kept, if it has a dentry: somebody uses that,
-/// and VFS reports the inode when he does not any more.
-pub(super) fn clear_kept(inode: &HeldInode) {
-    Tree::lock(inode.node(), |tree, _node| {
-        let iattr = tree.iattr();
-        let locked = inode.lock();
-        if locked.is_linked() && !locked.lacks_dentry() {
-            locked.clear_nlink(&iattr);
-            stats::LEFT_TO_VFS.add(1);
-        }
-    });
-}
-
-/// An inode that is made for a mark on the whole superblock; or that somebody else is making, while
-/// livepatch has tasks run the kernel's functions yet.
+/// An inode that is created for a mark on the whole superblock; or that another task is creating, as
+/// long as livepatch lets tasks run the kernel's functions.
 #[cold]
 fn clear_new<'id>(
     iattr: &Iattr<'_, 'id>,
     node: &Member<'id>,
     sb: &Super<'_>,
-    report: bool,
+    by_sb: bool,
     batch: &mut Batch,
 ) {
     let inode = match Inode::lookup(sb, node) {
-        None if report => make(sb, node, iattr.tree()),
+        None if by_sb => make(sb, node, iattr.tree()),
         found => found,
     };
     if let Some(inode) = inode {
-        clear_in_use(iattr, node, &inode.lock(), report, batch);
+        clear_marked_or_in_use(iattr, node, &inode.lock(), by_sb, batch);
     }
 }
 
-/// Makes an inode to report it. Without memory for it, the watcher is told that it missed one.
+/// Creates an inode to report it. Without memory for it, the mark gets an overflow event instead.
 fn make<'s>(sb: &Super<'s>, node: &Node, tree: &Tree<'_>) -> Option<Inode<'s>> {
     let inode = Inode::get(sb, node, tree);
     match inode {

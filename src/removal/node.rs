@@ -6,85 +6,43 @@
 
 use super::{
     final_text,
-    locks::{Brand, Iattr, Tree},
+    locks::{Iattr, Tree},
+    member::Member,
 };
 use crate::{
-    compat::{AlwaysRefCounted, Atomic, Full, Relaxed, Release},
-    node::{parent_of, Kind, Node},
+    compat::{Atomic, Full, Relaxed, Release},
+    node::{parent_of, Kind},
     shim,
 };
-use core::{
-    mem::MaybeUninit,
-    ops::Deref,
-    ptr::{self, NonNull},
-};
+use core::{mem::MaybeUninit, ptr};
 use kernel::bindings;
 
 /// Whether `kn` is in its parent's tree, for as long as `_tree` is held.
+///
+/// Needs no memory barrier: one that is being created, by a task that does not hold the lock yet, may be
+/// seen with either of the values below, and with no other.
 ///
 /// # Safety
 ///
 /// `kn` must not be freed before this returns; its hierarchy is that of `_tree`.
 pub(super) unsafe fn is_linked(kn: *const bindings::kernfs_node, _tree: &Tree<'_>) -> bool {
-    // SAFETY: The caller keeps it; `rb` changes under `_tree`.
-    let (rb, color) = unsafe { (ptr::addr_of!((*kn).rb), (*kn).rb.__rb_parent_color) };
+    // SAFETY: The caller keeps it.
+    let rb = unsafe { ptr::addr_of!((*kn).rb) };
+    // SAFETY: The same; of a linked node it changes under `_tree`.
+    let color = unsafe { ptr::addr_of!((*rb).__rb_parent_color).read_volatile() };
+    // Of a linked node it is its parent, or says that it is black. 0: as the memory was allocated.
     // RB_EMPTY_NODE(): the node is its own parent.
-    color != rb as usize
+    color != 0 && color != rb as usize
 }
 
 const REMOVING: u16 = bindings::kernfs_node_flag_KERNFS_REMOVING as u16;
 const SUICIDAL: u16 = bindings::kernfs_node_flag_KERNFS_SUICIDAL as u16;
 const SUICIDED: u16 = bindings::kernfs_node_flag_KERNFS_SUICIDED as u16;
 
-/// `KN_DEACTIVATED_BIAS`: what `active` reads when a node has no users and gets none.
+/// `KN_DEACTIVATED_BIAS`: `active` of a node that has no active references and gets none.
 const DEACTIVATED: i32 = i32::MIN + 1;
 
-/// A node of the hierarchy whose lock has the brand `'id`.
-///
-/// # Invariants
-///
-/// The node is in the hierarchy that [`Tree<'id>`](Tree) locks.
-#[repr(transparent)]
-pub(super) struct Member<'id>(Node, Brand<'id>);
-
-// SAFETY: References are counted by `Node`, whose layout this is.
-unsafe impl AlwaysRefCounted for Member<'_> {
-    fn inc_ref(&self) {
-        self.0.inc_ref();
-    }
-
-    unsafe fn dec_ref(obj: NonNull<Self>) {
-        // SAFETY: The caller gives up a reference that it owns; the layout is that of `Node`.
-        unsafe { Node::dec_ref(obj.cast()) };
-    }
-}
-
-impl Deref for Member<'_> {
-    type Target = Node;
-
-    fn deref(&self) -> &Node {
-        &self.0
-    }
-}
-
 impl<'id> Member<'id> {
-    /// # Safety
-    ///
-    /// `node` must be in the hierarchy that `Tree<'id>` locks.
-    pub(super) unsafe fn new(node: &Node) -> &Self {
-        // SAFETY: The layout is that of `Node`.
-        // INVARIANT: The caller promises the hierarchy.
-        unsafe { &*ptr::from_ref(node).cast() }
-    }
-
-    /// # Safety
-    ///
-    /// `kn` must be a node of the hierarchy that `Tree<'id>` locks, with a reference for `'t`.
-    unsafe fn from_raw<'t>(kn: *mut bindings::kernfs_node) -> &'t Self {
-        // SAFETY: The caller promises the reference and the hierarchy.
-        unsafe { Self::new(Node::from_raw(kn)) }
-    }
-
     fn set_flag(&self, flag: u16, tree: &Tree<'id>) {
         tree.assert_held(self);
         // SAFETY: The invariant of `Node` keeps it; flags change under `kernfs_rwsem`, exclusive.
@@ -155,8 +113,8 @@ impl<'id> Member<'id> {
 
 /// Removing.
 impl<'id> Member<'id> {
-    /// Marks the node `KERNFS_REMOVING` and deactivates it: no new users.
-    pub(super) fn mark_removing(&self, tree: &Tree<'id>) {
+    /// Sets `KERNFS_REMOVING` and deactivates the node: no new users.
+    pub(super) fn set_removing(&self, tree: &Tree<'id>) {
         if !cfg!(omit_guard) {
             self.set_flag(REMOVING, tree);
         }
@@ -168,18 +126,17 @@ impl<'id> Member<'id> {
         }
     }
 
-    /// Whether nobody uses the node and no open file of it has to be dealt with.
+    /// Whether the node has no users, and no open file of it has to be drained.
     pub(super) fn is_drained(&self, _tree: &Tree<'id>) -> bool {
         self.is_deactivated() && !self.should_drain_open_files()
     }
 
-    /// Whether nobody uses the node or ever will: `active` is `KN_DEACTIVATED_BIAS`.
+    /// Whether the node has no users and gets none: `active` is `KN_DEACTIVATED_BIAS`.
     fn is_deactivated(&self) -> bool {
         self.active() == DEACTIVATED
     }
 
-    /// Whether it is a file that somebody holds open. Nobody opens it any more once it is
-    /// deactivated.
+    /// Whether it is a file that is open. Once it is deactivated, it cannot be opened any more.
     pub(super) fn is_open(&self) -> bool {
         // SAFETY: The invariant of `Node` keeps it. The pointer, which a file has, is not followed.
         let open = unsafe { ptr::addr_of!((*self.as_ptr()).__bindgen_anon_1.attr.open) };
@@ -189,13 +146,12 @@ impl<'id> Member<'id> {
 
     fn should_drain_open_files(&self) -> bool {
         self.is_open()
-            // SAFETY: The invariant of `Node` keeps it; it is deactivated, as callers see to.
+            // SAFETY: The invariant of `Node` keeps it; callers have deactivated it.
             && unsafe { shim::rkernfs_should_drain_open_files(self.as_ptr()) }
     }
 
-    /// Waits for the users to leave, then unmaps and releases open files. Returns whether those
-    /// who poll the file were woken with that, as the release of a PSI trigger does, and so found
-    /// it gone.
+    /// Waits for the users to leave, then unmaps and releases open files. Returns whether pollers of the
+    /// file were woken with that, as the release of a PSI trigger does, and so found it removed.
     ///
     /// Not to be called with the locks of the hierarchy: users may need them to leave.
     pub(super) fn wait_drained(&self) -> bool {
@@ -214,9 +170,9 @@ impl<'id> Member<'id> {
         notified != self.notified()
     }
 
-    /// How often those were woken who poll the file.
+    /// How often pollers of the file were woken.
     fn notified(&self) -> i32 {
-        // SAFETY: The invariant of `Node` keeps it; callers see to it being a file.
+        // SAFETY: The invariant of `Node` keeps it; callers have checked that it is a file.
         unsafe { shim::rkernfs_notified(self.as_ptr()) }
     }
 
@@ -241,7 +197,7 @@ impl<'id> Member<'id> {
                 break;
             }
             // SAFETY: No lock is held under which sleeping is wrong; lockdep and
-            // CONFIG_DEBUG_ATOMIC_SLEEP see to it.
+            // CONFIG_DEBUG_ATOMIC_SLEEP check that.
             unsafe { bindings::schedule() };
         }
         // SAFETY: `entry` was prepared on `queue`.
@@ -254,7 +210,7 @@ impl<'id> Member<'id> {
         unsafe { is_linked(self.as_ptr(), tree) }
     }
 
-    /// Takes the node out of its parent's tree. It keeps reading as `RB_EMPTY_NODE()`.
+    /// Unlinks the node from its parent's tree, for good: `RB_EMPTY_NODE()` stays true.
     pub(super) fn erase(&self, parent: &Self, tree: &Tree<'id>) {
         tree.assert_held(self);
         let kn = self.as_ptr();
@@ -264,8 +220,8 @@ impl<'id> Member<'id> {
         unsafe { (*kn).rb.__rb_parent_color = ptr::addr_of!((*kn).rb) as usize };
     }
 
-    /// Counts a change of the directory's children, which was made. As `kernfs_inc_rev()`, but for
-    /// those, too, who read the number without `kernfs_rwsem`: who sees it, sees the change.
+    /// Counts a change of the directory's children, after it was made. As `kernfs_inc_rev()`, but also
+    /// for readers without `kernfs_rwsem`: a task that reads the new count sees the change.
     pub(super) fn inc_rev(&self, _tree: &Tree<'id>) {
         // SAFETY: The invariant of `Node` keeps it, a directory; others change the number under
         // `kernfs_rwsem`, exclusive, and read it as a whole.
@@ -275,7 +231,7 @@ impl<'id> Member<'id> {
         rev.store(rev.load(Relaxed).wrapping_add(1), Release);
     }
 
-    /// Takes a directory that was removed from this one off the link count.
+    /// Subtracts a directory that was removed from this one from the link count.
     pub(super) fn dec_subdirs(&self, _iattr: &Iattr<'_, 'id>) {
         // SAFETY: The invariant of `Node` keeps it, a directory; others read it under
         // `kernfs_iattr_rwsem`, shared.
@@ -321,7 +277,7 @@ impl<'id> Member<'id> {
         first
     }
 
-    /// Says that the winner has removed the node.
+    /// Sets `KERNFS_SUICIDED`: the winner has removed the node.
     pub(super) fn set_suicided(&self, tree: &Tree<'id>) {
         self.set_flag(SUICIDED, tree);
     }

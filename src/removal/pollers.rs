@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Waking who sleeps in poll(2), select(2) or epoll on a removed file.
+//! Waking tasks that sleep in poll(2), select(2) or epoll on a removed file.
 //!
-//! `kernfs_fop_poll()` answers `EPOLLERR | EPOLLPRI` as soon as the node is deactivated, but to those
-//! alone who ask. Who asked before, and sleeps, is woken as by `kernfs_notify()`.
+//! `kernfs_fop_poll()` returns `EPOLLERR | EPOLLPRI` as soon as the node is deactivated, but only to a
+//! task that calls it. A task that called it before, and sleeps, is woken as by `kernfs_notify()`.
 
 use crate::{
     compat::{ARef, AlwaysRefCounted},
@@ -40,7 +40,7 @@ impl Pollers {
     pub(super) unsafe fn push(&mut self, file: &Node) {
         file.inc_ref();
         let kn = file.as_ptr();
-        // SAFETY: The invariant of `Node` keeps it; nobody else uses the field of an unlinked one
+        // SAFETY: The invariant of `Node` keeps it; nothing else uses the field of an unlinked one
         // before its batch is submitted.
         unsafe { (*kn).rb.rb_right = self.first.cast() };
         // INVARIANT: `kn` is followed by the others, and its reference was taken above.

@@ -1,111 +1,128 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The release stage: ends the inodes of removed nodes that VFS would not end by itself.
+//! The release stage: reports the inodes of removed nodes that VFS would not report by itself.
 //!
-//! VFS reports an inode without links when its last dentry goes. For what rmdir(2) removes, VFS
-//! sees to that at once. It does not when a write or the kernel itself removed the node, or when
-//! memory was reclaimed. [`nlink`] hands over what that is about. What is done for an
-//! inode:
+//! VFS reports an inode whose link count is 0 when its last dentry is dropped. When rmdir(2) removes
+//! a node, VFS drops the unused dentries at once. It does not when a write or the kernel itself
+//! removed the node, or when memory reclaim had freed the dentry before. [`nlink`](super::nlink)
+//! queues the inodes that are left. For each, the release stage does the following:
 //!
-//! | it has | its link count | done | counted as |
+//! | state of the inode | link count | action | counter |
 //! |---|---|---|---|
-//! | dentries, some of which nobody uses | cleared | `d_prune_aliases()`: these go at once, the others with their last reference | `dentries_uncached` |
+//! | dentries, some of them unused | cleared | `d_prune_aliases()`: drops these at once; the others are dropped with their last reference | `dentries_uncached` |
 //! | no dentry, but a mark | kept | `fsnotify_inoderemove()` | `events_sent` |
-//! | a directory's dentry | kept | `S_DEAD`; the dentries in it go, as they keep its own; then it is as the others | |
-//! | the same, and nobody uses it | | it goes, unreported: as without one | `events_sent` |
-//! | the same, and somebody does | | cleared: it goes with its last reference | `ended_by_vfs` |
+//! | a directory's dentry | kept | sets `S_DEAD` and drops the unused dentries in it, which pin its own | |
+//! | the same, the dentry is unused then | | drops it unreported, and goes on as without a dentry | `events_sent` |
+//! | the same, the dentry is in use | | clears the link count: VFS reports the inode with the last reference | `ended_by_vfs` |
 //!
-//! Each is reported once: an inode whose link count is not cleared is not reported by VFS, whatever
-//! becomes of its dentries; and one without a dentry gets none any more ([`lookup`](super::lookup)).
-//! So nobody's reference is waited for, and nothing is looked at again for it.
+//! Each is reported once: VFS does not report an inode whose link count is not 0, whatever becomes of
+//! its dentries; and one without a dentry gets none any more ([`lookup`](super::lookup)). So no task's
+//! reference is waited for, and nothing is retried.
 //!
-//! No lock is held: what is told here, or dropped, is as much as others made it. Nothing is
-//! unmounted, as `d_invalidate()` would, and no dentry unhashed that something may be mounted on or
-//! below: that stays, until a lookup by name finds it gone, as without this module. Nothing is
-//! allocated.
+//! No lock is held while events are sent or dentries dropped: users decide how many there are. Nothing
+//! is unmounted, as `d_invalidate()` would do, and no dentry unhashed that something may be mounted on
+//! or below: a mount stays until a lookup by name finds the node removed, as without this module.
+//! Nothing is allocated.
 //!
-//! A directory may have as many dentries in it as users looked for names that are not there. To drop
-//! them all takes long, and what is dropped is freed by RCU, which others then wait for. So what is
-//! more than a [`FEW`] stays, as without this module; that nobody uses the directory is then seen by
-//! a look at each. If somebody does, they go a few at a time.
+//! A directory may have as many dentries in it as users looked up names that do not exist. To drop all
+//! of them takes long, and RCU frees them, for which other tasks then wait. So if there are more than
+//! [`MAX_DROPPED`], the rest stays, as without this module, and the children are counted instead to see
+//! that the directory is unused. If it is in use, they are dropped in portions.
 
-use super::{inode::HeldInode, nlink, stats};
+use super::{
+    inode::{HeldInode, LockedInode},
+    locks::Tree,
+    stats,
+};
 use crate::node::Kind;
 
-/// So many dentries in a directory are dropped at a time.
-const FEW: usize = 256;
-/// So many are looked at before others are told.
-const STEPS: usize = 4 * FEW;
+/// How many dentries in a directory are dropped at a time.
+const MAX_DROPPED: usize = 256;
+/// How many are visited before other inodes are reported.
+const MAX_VISITED: usize = 4 * MAX_DROPPED;
 
-/// Ends an inode. Returns it if there is more to do than others should wait for: [`resume`].
-pub(super) fn release(inode: HeldInode) -> Option<HeldInode> {
-    if !drop_children(&inode, FEW, STEPS) {
-        return Some(inode);
+/// Reports an inode, or leaves it to VFS. `false` if there is more to do than others should wait for:
+/// [`resume`].
+pub(super) fn release(inode: &HeldInode) -> bool {
+    let is_last = drop_children(inode, MAX_DROPPED, MAX_VISITED);
+    if is_last {
+        finish(inode);
     }
-    end(&inode);
-    None
+    is_last
 }
 
-/// How often it is seen whether somebody uses such a directory: who is on his way to something in it
-/// does, and nobody sets out any more.
-pub(super) const LOOKS: usize = 2;
+/// How often such a directory is checked for being unused: a task on its way to something in it uses
+/// it, and no further task starts on that way.
+pub(super) const CHECKS: usize = 2;
 
-/// Goes on with what [`release`] returned; with all that is left, if it is `now` or never. `false` if
-/// others should have a chance before the rest; then it is to be called again, after one more of
-/// [`LOOKS`]. Does nothing if it is ended.
-pub(super) fn resume(inode: &HeldInode, looks_left: usize, now: bool) -> bool {
+/// Goes on where [`release`] stopped; `now`: with all that is left, as there is no later. `false` if
+/// there is still more to do than others should wait for: then it is to be called again, with one less
+/// of [`CHECKS`]. Does nothing for an inode that is finished.
+pub(super) fn resume(inode: &HeldInode, checks_left: usize, now: bool) -> bool {
     let locked = inode.lock();
     let (is_kept, is_watched) = (locked.is_linked(), locked.is_watched());
     drop(locked);
-    // Else VFS reports it, once its dentry goes.
+    // Otherwise VFS reports it when its dentry is dropped.
     let stays_fine = is_kept || !is_watched;
     let is_unused = || inode.find_alias().is_some_and(|alias| alias.is_unused());
-    if looks_left > 0 && stays_fine {
+    if checks_left > 0 && stays_fine {
         if is_unused() {
             if is_kept {
                 report(inode);
             }
             return true;
         }
-        if looks_left > 1 && !now {
+        if checks_left > 1 && !now {
             return false;
         }
     }
     clear_kept(inode);
-    let is_last = drop_children(inode, if now { usize::MAX } else { FEW }, usize::MAX);
+    let is_last = drop_children(
+        inode,
+        if now { usize::MAX } else { MAX_DROPPED },
+        usize::MAX,
+    );
     if is_last {
-        end(inode);
+        finish(inode);
     }
     is_last
 }
 
-/// Has the dentries in a directory go. `false` if not all did.
-fn drop_children(inode: &HeldInode, few: usize, steps: usize) -> bool {
+/// Drops the dentries in a directory. `false` if some are left.
+fn drop_children(inode: &HeldInode, max_dropped: usize, max_visited: usize) -> bool {
     if inode.node().kind() != Kind::Dir {
         return true;
     }
-    inode.mark_dead();
+    inode.set_dead();
     inode
         .find_alias()
-        .is_none_or(|alias| alias.drop_children(few, steps))
+        .is_none_or(|alias| alias.drop_children(max_dropped, max_visited))
 }
 
-fn end(inode: &HeldInode) {
+fn finish(inode: &HeldInode) {
     inode.prune_aliases();
     clear_kept(inode);
     if inode.lock().is_linked() {
         report(inode);
-        inode.lock().end();
+        inode.lock().clear_nlink_reported();
     }
 }
 
-/// Leaves an inode that was kept to VFS, if somebody uses a dentry of it.
+/// Clears the link count of an inode for which it was kept, if it has a dentry: that is in use, and VFS
+/// reports the inode when it is dropped.
 fn clear_kept(inode: &HeldInode) {
-    let locked = inode.lock();
-    if locked.is_linked() && !locked.lacks_dentry() {
-        drop(locked);
-        nlink::clear_kept(inode);
+    let is_kept = |locked: &LockedInode<'_>| locked.is_linked() && !locked.lacks_dentry();
+    if !is_kept(&inode.lock()) {
+        return;
     }
+    Tree::lock(inode.node(), |tree, _node| {
+        let iattr = tree.iattr();
+        let locked = inode.lock();
+        if is_kept(&locked) {
+            locked.clear_nlink(&iattr);
+            stats::LEFT_TO_VFS.add(1);
+        }
+    });
 }
 
 fn report(inode: &HeldInode) {

@@ -14,7 +14,7 @@ macro_rules! counters {
     };
 }
 
-/// A number of things that happened.
+/// A number of events.
 pub(crate) struct Counter(Atomic<u64>);
 
 impl Counter {
@@ -31,21 +31,24 @@ impl Counter {
 counters! {
     /// Nodes unlinked.
     NODES_REMOVED = c"nodes_removed",
-    /// Looks for an inode in a superblock.
+    /// Lookups of an inode in a superblock.
     LOOKUPS = c"lookups",
-    /// Nodes that superblocks were looked at for; the others had no inode.
+    /// Nodes for which superblocks were searched; the others had no inode.
     NODES_LOOKED_UP = c"nodes_looked_up",
-    /// Inodes whose link count was cleared. Each is ended once, by one of the next three.
+    /// Searches of all superblocks for marks that ask for removals.
+    SUPERS_SEARCHED = c"supers_searched",
+    /// Inodes whose link count was cleared. Each is counted once more, by one of three: `ended_by_vfs`,
+    /// `dentries_uncached`, `events_sent`.
     INODES_CLEARED = c"inodes_cleared" + LEFT_TO_VFS,
-    /// Inodes made in order to report them to a mark on the whole superblock.
+    /// Inodes created to report them to a mark on the whole superblock.
     INODES_MADE = c"inodes_made",
-    /// Inodes made in order to report a change to a watch of the superblock or the directory.
+    /// Inodes created to report a change to a mark on the superblock or the directory.
     NOTIFY_INODES_MADE = c"notify_inodes_made",
-    /// Inodes that could not be made, for lack of memory; `FAN_Q_OVERFLOW` was sent.
+    /// Inodes that could not be created, for lack of memory; `FAN_Q_OVERFLOW` was sent.
     OVERFLOWS = c"overflows",
-    /// Inodes that VFS ends by itself.
+    /// Inodes that VFS reports, or drops, by itself.
     ENDED_BY_VFS = c"ended_by_vfs" + LEFT_TO_VFS,
-    /// Inodes whose dentries the release stage had go with their last reference.
+    /// Inodes whose unused dentries the release stage drops.
     DENTRIES_UNCACHED = c"dentries_uncached",
     /// Inodes without a dentry that the release stage reported.
     EVENTS_SENT = c"events_sent",
@@ -55,8 +58,8 @@ counters! {
     INODES_RELEASED = c"inodes_released",
 }
 
-/// Inodes whose link count was cleared, and whose end was left to VFS in the same moment. One for
-/// both, as most are.
+/// Inodes whose link count was cleared, and which were left to VFS at the same time, as most are: one
+/// counter for both.
 pub(super) static LEFT_TO_VFS: Counter = Counter(Atomic::new(0));
 
 /// What users see: names and numbers.
@@ -65,7 +68,7 @@ pub(crate) fn all() -> impl Iterator<Item = (&'static CStr, u64)> {
         .map(|(name, counters)| (*name, counters.iter().map(|counter| counter.get()).sum()))
 }
 
-/// Inodes that the release stage has yet to do.
+/// Inodes that the release stage has yet to process.
 pub(crate) fn work_pending() -> u64 {
     INODES_QUEUED.get().saturating_sub(INODES_RELEASED.get())
 }

@@ -1,18 +1,22 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The superblocks that show a hierarchy.
+//! The superblocks that show a hierarchy, and the lock of their list.
 //!
-//! sysfs may have one for each container, and a removal must not take a look at each. What it would
-//! look for is noted here instead when it begins to exist, which is hardly ever: marks on whole
-//! superblocks, and nodes that were moved between namespaces. A note may say yes where it is no
-//! (more) true. And the superblock of a namespace whose nodes go is near the front of the list.
+//! sysfs may have one for each container, and a removal must not search them all. So what it would
+//! search for is tracked, which hardly ever exists: marks on whole superblocks, and nodes that were
+//! moved between namespaces ([`tracking`](super::tracking)). A hint may be stale by saying yes, never
+//! by saying no. And the superblock of a namespace whose nodes are being removed is near the front of
+//! the list.
 //!
 //! C headers: `fs/kernfs/kernfs-internal.h` (`struct kernfs_super_info`), `include/linux/fs.h`.
 
-use super::locks::Supers;
+use super::{
+    namespace::{namespace_of, ShownIn},
+    stats,
+};
 use crate::{
     compat::{Atomic, Full, Relaxed},
-    node::{parent_of, Node, Root},
+    node::{Node, Root},
     shim,
 };
 use core::{
@@ -20,14 +24,84 @@ use core::{
     marker::PhantomData,
     ptr::{self, NonNull},
 };
-use kernel::{bindings, error::to_result, prelude::*};
+use kernel::bindings;
 
 /// As in `linux/fsnotify_backend.h`; it is `IN_DELETE_SELF` of the user's headers.
 const FS_DELETE_SELF: u32 = 0x400;
 
+/// `kernfs_supers_rwsem` held shared: no superblock is added or removed.
+///
+/// # Invariants
+///
+/// The current task holds the lock of `root`.
+pub(crate) struct Supers<'r> {
+    root: &'r Root,
+    /// [`hints`] when the lock was taken.
+    hints: u32,
+    _not_send: PhantomData<*mut ()>,
+}
+
+impl<'r> Supers<'r> {
+    /// Takes the lock; sleeps until it is free.
+    pub(crate) fn lock(root: &'r Root) -> Self {
+        let hints = hints();
+        move_requested_to_front(root, hints);
+        // SAFETY: The invariant of `Root` keeps it while it is borrowed.
+        unsafe { bindings::down_read(root.kernfs_supers_rwsem()) };
+        // INVARIANT: Just taken.
+        Self {
+            root,
+            hints,
+            _not_send: PhantomData,
+        }
+    }
+
+    pub(crate) fn root(&self) -> &'r Root {
+        self.root
+    }
+}
+
+impl Drop for Supers<'_> {
+    fn drop(&mut self) {
+        // SAFETY: By the type's invariant this task holds it, as the value cannot be sent.
+        unsafe { bindings::up_read(self.root.kernfs_supers_rwsem()) };
+    }
+}
+
+/// `kernfs_supers_rwsem` held exclusively: nothing is removed, as that takes [`Supers`]. A
+/// node that was just created stays until there is a reference of it.
+///
+/// # Invariants
+///
+/// The current task holds the lock of `root`.
+pub(crate) struct RemovalsExcluded<'r> {
+    root: &'r Root,
+    _not_send: PhantomData<*mut ()>,
+}
+
+impl<'r> RemovalsExcluded<'r> {
+    /// Takes the lock; sleeps until it is free.
+    pub(crate) fn lock(root: &'r Root) -> Self {
+        // SAFETY: The invariant of `Root` keeps it while it is borrowed.
+        unsafe { bindings::down_write(root.kernfs_supers_rwsem()) };
+        // INVARIANT: Just taken.
+        Self {
+            root,
+            _not_send: PhantomData,
+        }
+    }
+}
+
+impl Drop for RemovalsExcluded<'_> {
+    fn drop(&mut self) {
+        // SAFETY: By the type's invariant this task holds it, as the value cannot be sent.
+        unsafe { bindings::up_write(self.root.kernfs_supers_rwsem()) };
+    }
+}
+
 /// A superblock that shows a hierarchy. Wraps `struct kernfs_super_info`.
 ///
-/// Neither it nor its superblock goes away while [`Supers`] is held: `kernfs_kill_sb()` takes it
+/// Neither it nor its superblock is freed while [`Supers`] is held: `kernfs_kill_sb()` takes it
 /// off the root's list under the same lock, exclusively, before anything else.
 ///
 /// # Invariants
@@ -74,7 +148,7 @@ impl Super<'_> {
         mask & FS_DELETE_SELF != 0
     }
 
-    /// Tells those who watch the whole superblock that an event was lost (`FAN_Q_OVERFLOW`).
+    /// Sends an overflow event (`FAN_Q_OVERFLOW`) to marks on the whole superblock: a removal is missed.
     pub(super) fn queue_overflow(&self) {
         // SAFETY: The type's invariant keeps the superblock.
         unsafe { shim::rkernfs_queue_overflow(self.sb()) };
@@ -105,21 +179,22 @@ impl Supers<'_> {
 
     /// Whether any superblock has a mark that asks for `FAN_DELETE_SELF` of all it shows.
     pub(super) fn any_reports_removal(&self) -> bool {
-        (self.root().may_have_super_marks() || self.hints() & UNNOTED != 0)
-            && self.look_for_super_marks()
+        (self.root().may_have_super_marks() || self.hints & UNTRACKED != 0)
+            && self.find_super_marks()
     }
 
     #[cold]
-    fn look_for_super_marks(&self) -> bool {
+    fn find_super_marks(&self) -> bool {
+        stats::SUPERS_SEARCHED.add(1);
         let any = || self.iter().any(|sb| sb.reports_removal());
         if any() {
             return true;
         }
-        // Who adds one meanwhile notes it after it is there.
-        self.root().note_super_marks(false);
+        // If a task adds one meanwhile, tracking sets this again, after the mark was added.
+        self.root().set_may_have_super_marks(false);
         let any = any();
         if any {
-            self.root().note_super_marks(true);
+            self.root().set_may_have_super_marks(true);
         }
         any
     }
@@ -127,7 +202,7 @@ impl Supers<'_> {
     /// The superblocks that may have an inode of a node: all of them, unless it is, and always
     /// was, shown in one namespace only. Each namespace has one at most: `kernfs_get_tree()`.
     #[inline]
-    pub(super) fn may_know(&self, node: &Node) -> impl Iterator<Item = Super<'_>> + '_ {
+    pub(super) fn may_have_inode_of(&self, node: &Node) -> impl Iterator<Item = Super<'_>> + '_ {
         let mut next = self.after(self.root().supers());
         // Where one shows all nodes, so do the others: most hierarchies have no namespaces.
         let only = match &next {
@@ -153,29 +228,29 @@ impl Supers<'_> {
             .iter()
             .inspect(|_| passed += 1)
             .find(|sb| sb.ns() == ns)?;
-        if passed > FAR {
-            want_at_front(ns);
+        if passed > FRONT_THRESHOLD {
+            request_front(ns);
         }
         Some(sb)
     }
 }
 
-/// Superblocks passed over on the way to the one that was looked for, from which on it is worth
-/// being found sooner.
-const FAR: u32 = 16;
+/// Number of list entries skipped before a lookup is worth speeding up by moving the superblock to the
+/// front.
+const FRONT_THRESHOLD: u32 = 16;
 
-/// What there is to know before a removal, in one word that is read once: bits of what follows.
+/// What a removal has to know beforehand, in one word that is read once: the following bits.
 static HINTS: Atomic<u32> = Atomic::new(0);
-/// Nobody notes marks on whole superblocks (`FAN_MARK_FILESYSTEM`).
-const UNNOTED: u32 = 1;
-/// [`WANTED`] is set.
-const IS_WANTED: u32 = 2;
+/// Marks on whole superblocks (`FAN_MARK_FILESYSTEM`) are not tracked.
+const UNTRACKED: u32 = 1;
+/// [`FRONT_NAMESPACE`] is set.
+const FRONT_REQUESTED: u32 = 2;
 
 /// The namespace whose superblock was last found far from the front.
-static WANTED: Atomic<usize> = Atomic::new(0);
+static FRONT_NAMESPACE: Atomic<usize> = Atomic::new(0);
 
 /// See [`HINTS`].
-pub(super) fn hints() -> u32 {
+fn hints() -> u32 {
     HINTS.load(Relaxed)
 }
 
@@ -190,16 +265,21 @@ fn set_hint(hint: u32, on: bool) {
     }
 }
 
-#[cold]
-fn want_at_front(ns: *const c_void) {
-    WANTED.store(ns as usize, Relaxed);
-    set_hint(IS_WANTED, true);
+/// Sets whether marks on whole superblocks are tracked.
+pub(super) fn set_super_marks_tracked(tracked: bool) {
+    set_hint(UNTRACKED, !tracked);
 }
 
-/// Brings the superblock that was last found far from the front there, unless somebody has the
-/// lock: nodes of one namespace often go together. The list has no order.
-pub(super) fn move_wanted_to_front(root: &Root, hints: u32) {
-    if hints & IS_WANTED != 0 {
+#[cold]
+fn request_front(ns: *const c_void) {
+    FRONT_NAMESPACE.store(ns as usize, Relaxed);
+    set_hint(FRONT_REQUESTED, true);
+}
+
+/// Moves the superblock that was last found far from the front there, unless another task has the
+/// lock: nodes of one namespace are often removed together. The list has no order.
+fn move_requested_to_front(root: &Root, hints: u32) {
+    if hints & FRONT_REQUESTED != 0 {
         move_to_front(root);
     }
 }
@@ -211,8 +291,8 @@ fn move_to_front(root: &Root) {
     if unsafe { bindings::down_write_trylock(lock) } == 0 {
         return;
     }
-    set_hint(IS_WANTED, false);
-    let wanted = WANTED.load(Relaxed) as *const c_void;
+    set_hint(FRONT_REQUESTED, false);
+    let requested = FRONT_NAMESPACE.load(Relaxed) as *const c_void;
     let head = root.supers();
     let mut link = head;
     // SAFETY: The lock, which is held exclusively, keeps the list, on which `link` is.
@@ -220,8 +300,8 @@ fn move_to_front(root: &Root) {
         // SAFETY: It is on the list.
         link = unsafe { link_of(info.as_ptr()) };
         // SAFETY: The same.
-        if ptr::eq(unsafe { namespace_of(info.as_ptr()) }, wanted) {
-            // SAFETY: It is on the list, which nobody else walks, as the lock is exclusive.
+        if ptr::eq(unsafe { namespace_of(info.as_ptr()) }, requested) {
+            // SAFETY: It is on the list, which no other task walks, as the lock is exclusive.
             unsafe { shim::rkernfs_list_move(link, head) };
             break;
         }
@@ -256,222 +336,4 @@ unsafe fn info_after(
 unsafe fn link_of(info: *mut shim::kernfs_super_info) -> *mut bindings::list_head {
     // SAFETY: The caller keeps it.
     unsafe { shim::member(info, shim::RKERNFS_SUPER_INFO_NODE) }
-}
-
-/// # Safety
-///
-/// `info` must be one that is not freed before this returns.
-unsafe fn namespace_of(info: *mut shim::kernfs_super_info) -> *const c_void {
-    // SAFETY: The caller keeps it; the tag is constant.
-    unsafe { *shim::member(info, shim::RKERNFS_SUPER_INFO_NS) }
-}
-
-/// The namespace whose nodes `sb` shows, as an opaque tag.
-///
-/// # Safety
-///
-/// `sb` must be alive, and one of kernfs.
-pub(super) unsafe fn namespace_shown(sb: *mut bindings::super_block) -> *const c_void {
-    // SAFETY: Such a superblock has its information as long as it is alive.
-    unsafe { namespace_of(shim::rkernfs_info(sb)) }
-}
-
-/// Which superblocks show a node.
-struct ShownIn {
-    /// The namespace, as an opaque tag that is only compared; null if all do.
-    ns: *const c_void,
-    /// Once others may have shown it.
-    was_moved: bool,
-}
-
-impl ShownIn {
-    /// The tag of the nearest tagged node on the way up, which a rename may change.
-    #[inline(never)]
-    fn of(node: &Node) -> Self {
-        // SAFETY: The invariant of `Node` keeps it.
-        unsafe { Self::of_raw(node.as_ptr()) }
-    }
-
-    /// # Safety
-    ///
-    /// `kn` must be null or a node that is not freed before this returns.
-    unsafe fn of_raw(mut kn: *mut bindings::kernfs_node) -> Self {
-        let mut ns: *const c_void = ptr::null();
-        let mut was_moved = false;
-        // SAFETY: The read-side section ends below, and nothing in it sleeps.
-        unsafe { shim::rkernfs_rcu_read_lock() };
-        while !kn.is_null() && ns.is_null() {
-            // SAFETY: The caller keeps the first, RCU those above; numbers and tags of nodes can be
-            // read without a lock.
-            let (id, tag) = unsafe { ((*kn).id, (*kn).ns) };
-            was_moved |= moved(id).load(Relaxed);
-            ns = tag.cast();
-            // SAFETY: The caller keeps the first, RCU those above.
-            kn = unsafe { parent_of(kn) };
-        }
-        // SAFETY: The section was entered above.
-        unsafe { shim::rkernfs_rcu_read_unlock() };
-        Self { ns, was_moved }
-    }
-
-    /// The one namespace that it is, and always was, shown in; null if there may be others.
-    fn only(&self) -> *const c_void {
-        if self.was_moved {
-            ptr::null()
-        } else {
-            self.ns
-        }
-    }
-}
-
-const MOVED_BITS: u32 = 14;
-#[allow(
-    clippy::declare_interior_mutable_const,
-    reason = "the start of each in an array"
-)]
-const NOT_MOVED: Atomic<bool> = Atomic::new(false);
-
-/// The nodes that were moved to another namespace, with all below them, by a hash of their number:
-/// superblocks that do not show them any more may have inodes of them.
-static MOVED: [Atomic<bool>; 1 << MOVED_BITS] = [NOT_MOVED; 1 << MOVED_BITS];
-
-/// The note on the node with the number `id`.
-fn moved(id: u64) -> &'static Atomic<bool> {
-    // The multiplier of Fibonacci hashing: 2^64 by the golden ratio.
-    let hash = id.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> (u64::BITS - MOVED_BITS);
-    &MOVED[hash as usize % MOVED.len()]
-}
-
-/// Calls that change what is noted.
-static PROBES: shim::rkernfs_probes = shim::rkernfs_probes {
-    super_marked: Some(super_marked),
-    renamed: Some(renamed),
-};
-
-/// There may be a mark on the whole of `sb` now.
-///
-/// # Safety
-///
-/// `sb` must be alive.
-unsafe extern "C" fn super_marked(sb: *mut bindings::super_block) {
-    // SAFETY: The caller keeps the superblock.
-    let root = unsafe { shim::rkernfs_root_from_sb(sb) };
-    if !root.is_null() {
-        // SAFETY: A superblock of kernfs keeps its hierarchy.
-        unsafe { Root::from_raw(root) }.note_super_marks(true);
-    }
-}
-
-/// `kernfs_rename_ns()` is about to run.
-///
-/// # Safety
-///
-/// Its caller has references of both nodes.
-unsafe extern "C" fn renamed(
-    kn: *mut bindings::kernfs_node,
-    new_parent: *mut bindings::kernfs_node,
-    new_ns: *const kernel::ffi::c_void,
-) {
-    // SAFETY: The caller has a reference.
-    let old = unsafe { ShownIn::of_raw(kn) };
-    let new_ns = if new_ns.is_null() {
-        // SAFETY: The caller has a reference.
-        unsafe { ShownIn::of_raw(new_parent) }.ns
-    } else {
-        new_ns.cast()
-    };
-    if old.ns != new_ns {
-        // SAFETY: The caller has a reference; the number is constant.
-        moved(unsafe { (*kn).id }).store(true, Relaxed);
-    }
-}
-
-/// The notes, kept as long as the value lives.
-///
-/// # Invariants
-///
-/// The probes are in place.
-pub(super) struct Notes(());
-
-impl Notes {
-    /// Starts noting, and notes what there is.
-    ///
-    /// # Errors
-    ///
-    /// `ENOENT` if the kernel lacks a function that is to be traced, and what ftrace returns. The
-    /// log names it.
-    pub(super) fn new() -> Result<Self> {
-        // SAFETY: Called once, after unexported functions were found; the table is static.
-        let error = unsafe { shim::rkernfs_probes_start(&PROBES) };
-        to_result(error.min(0))?;
-        set_hint(UNNOTED, error > 0);
-        // SAFETY: Unexported functions were found before.
-        unsafe { shim::rkernfs_iterate_supers(Some(note)) };
-        // INVARIANT: Just started.
-        Ok(Self(()))
-    }
-}
-
-impl Drop for Notes {
-    fn drop(&mut self) {
-        // SAFETY: By the type's invariant they were started.
-        unsafe { shim::rkernfs_probes_stop() };
-    }
-}
-
-/// Notes what there was before the probes.
-///
-/// # Safety
-///
-/// `sb` must be alive: `iterate_supers()` has it locked.
-unsafe extern "C" fn note(sb: *mut bindings::super_block, _arg: *mut kernel::ffi::c_void) {
-    // SAFETY: The caller keeps the superblock.
-    if unsafe { shim::rkernfs_root_from_sb(sb) }.is_null() {
-        return;
-    }
-    // SAFETY: The caller keeps the superblock.
-    unsafe { super_marked(sb) };
-    // SAFETY: The caller keeps it, and it is one of kernfs.
-    let ns = unsafe { namespace_shown(sb) };
-    if !ns.is_null() {
-        // SAFETY: The caller keeps it, and it is one of kernfs.
-        unsafe { note_moved(sb, ns) };
-    }
-}
-
-/// Notes the nodes that have an inode in `sb`, but are shown in another namespace than `ns`.
-///
-/// # Safety
-///
-/// `sb` must be alive, and one of kernfs.
-unsafe fn note_moved(sb: *mut bindings::super_block, ns: *const c_void) {
-    // SAFETY: The caller keeps the superblock.
-    let (lock, head) = unsafe {
-        (
-            ptr::addr_of_mut!((*sb).s_inode_list_lock).cast(),
-            ptr::addr_of_mut!((*sb).s_inodes),
-        )
-    };
-    // SAFETY: The lock of a superblock that is kept.
-    unsafe { shim::rkernfs_spin_lock(lock) };
-    // SAFETY: The lock keeps the list.
-    let mut pos = unsafe { (*head).next };
-    while !ptr::eq(pos, head) {
-        // SAFETY: `pos` is on the list of inodes, so one embeds it.
-        let inode = unsafe { kernel::container_of!(pos.cast_const(), bindings::inode, i_sb_list) };
-        // SAFETY: An inode on the list is alive; `i_private` is null, or a node that it has a
-        // reference of until it is taken off the list.
-        let kn: *mut bindings::kernfs_node =
-            unsafe { ptr::addr_of!((*inode).i_private).read_volatile() }.cast();
-        // SAFETY: It is null or a node with a reference, as said above.
-        let shown_in = unsafe { ShownIn::of_raw(kn) }.ns;
-        if !shown_in.is_null() && shown_in != ns {
-            // SAFETY: It has a tag, so it is not null.
-            moved(unsafe { (*kn).id }).store(true, Relaxed);
-        }
-        // SAFETY: The lock keeps the list.
-        pos = unsafe { (*pos).next };
-    }
-    // SAFETY: This task took the lock above.
-    unsafe { shim::rkernfs_spin_unlock(lock) };
 }

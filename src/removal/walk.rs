@@ -2,7 +2,7 @@
 
 //! Removing a subtree: as the kernel's static `__kernfs_remove()` and `kernfs_drain()`.
 
-use super::{batch::Batch, locks::Tree, nlink, node::Member, stats};
+use super::{batch::Batch, locks::Tree, member::Member, nlink, stats};
 use crate::{
     compat::ARef,
     node::{Kind, Node},
@@ -12,7 +12,7 @@ use core::ptr::{self, NonNull};
 
 /// Removes `top`, of which the caller has taken a reference, and what is below it.
 ///
-/// The locks are given up and taken back whenever a node has to be waited for.
+/// The locks are released and taken again whenever a node has to be drained.
 pub(super) fn remove_subtree<'id>(
     mut tree: Tree<'id>,
     top: &Member<'id>,
@@ -23,20 +23,20 @@ pub(super) fn remove_subtree<'id>(
         return tree;
     }
 
-    mark(&tree, top);
+    set_removing(&tree, top);
     for n in 1.. {
         let pos = top.leftmost_descendant(&tree);
         let is_top = ptr::eq(pos, top);
         // The creation reference, and that of `top`.
         let known = 1 + i32::from(is_top);
         if pos.is_drained(&tree) {
-            take_out(&tree, pos, known, false, batch);
+            unlink_and_clean_up(&tree, pos, known, false, batch);
         } else {
-            // Somebody else may put the creation reference while the locks are given up.
+            // Another remover may put the creation reference while the locks are released.
             let pos: ARef<Member<'id>> = pos.into();
             let woken;
             (tree, woken) = drain(tree, &pos);
-            take_out(&tree, &pos, known + 1, woken, batch);
+            unlink_and_clean_up(&tree, &pos, known + 1, woken, batch);
         }
         if is_top {
             break;
@@ -48,8 +48,8 @@ pub(super) fn remove_subtree<'id>(
     tree
 }
 
-/// Removes a file of which the caller has no reference, and returns whether it could: if it has to
-/// be waited for, [`remove_subtree`] has to. Most removals are of a file that nobody uses.
+/// Removes a file of which the caller has no reference, if it is unused: as most removed files are.
+/// Otherwise returns false, and [`remove_subtree`] has to drain it.
 pub(super) fn remove_unused_file<'id>(
     tree: &Tree<'id>,
     file: &Member<'id>,
@@ -58,19 +58,19 @@ pub(super) fn remove_unused_file<'id>(
     if file.kind() != Kind::File {
         return false;
     }
-    mark_one(tree, file);
+    set_removing_one(tree, file);
     let drained = file.is_drained(tree);
     if drained {
-        take_out(tree, file, 1, false, batch);
+        unlink_and_clean_up(tree, file, 1, false, batch);
     }
     drained
 }
 
 /// Prevents new use of the subtree. If there is a directory in it, under `kernfs_iattr_rwsem`, so
 /// that a refresh of its inode sees `KERNFS_REMOVING` before the link count is cleared.
-fn mark<'id>(tree: &Tree<'id>, top: &Member<'id>) {
+fn set_removing<'id>(tree: &Tree<'id>, top: &Member<'id>) {
     if top.kind() != Kind::Dir {
-        return mark_one(tree, top);
+        return set_removing_one(tree, top);
     }
     // SAFETY: A `Member` is a node; its name does not change under `tree`.
     unsafe { shim::rkernfs_debug_removing(top.as_ptr()) };
@@ -78,22 +78,22 @@ fn mark<'id>(tree: &Tree<'id>, top: &Member<'id>) {
     let mut next = Some(top.leftmost_descendant(tree));
     for n in 1.. {
         let Some(pos) = next else { break };
-        pos.mark_removing(tree);
+        pos.set_removing(tree);
         next = pos.next_descendant_post(top, tree);
         shim::resched_every(n);
     }
 }
 
 #[inline]
-fn mark_one<'id>(tree: &Tree<'id>, node: &Member<'id>) {
+fn set_removing_one<'id>(tree: &Tree<'id>, node: &Member<'id>) {
     // SAFETY: A `Member` is a node; its name does not change under `tree`.
     unsafe { shim::rkernfs_debug_removing(node.as_ptr()) };
-    node.mark_removing(tree);
+    node.set_removing(tree);
 }
 
-/// Waits until nobody uses `node`, and returns whether its pollers were woken with that.
+/// Waits until no task uses `node`, and returns whether its pollers were woken with that.
 ///
-/// Neither outer lock is held across the wait: who uses the node may need one to finish.
+/// Neither outer lock is held across the wait: a task that uses the node may need one to finish.
 fn drain<'id>(tree: Tree<'id>, node: &Member<'id>) -> (Tree<'id>, bool) {
     if node.is_active() {
         // SAFETY: It warns, and does nothing else.
@@ -104,12 +104,18 @@ fn drain<'id>(tree: Tree<'id>, node: &Member<'id>) -> (Tree<'id>, bool) {
     (tree, woken)
 }
 
-/// Unlinks `node`, which is drained, and clears what leads to it. `woken`: its pollers know.
-fn take_out<'id>(tree: &Tree<'id>, node: &Member<'id>, known: i32, woken: bool, batch: &mut Batch) {
+/// Unlinks `node`, which is drained, and clears its inodes. `woken`: its pollers were woken.
+fn unlink_and_clean_up<'id>(
+    tree: &Tree<'id>,
+    node: &Member<'id>,
+    known: i32,
+    woken: bool,
+    batch: &mut Batch,
+) {
     let parent = node.parent(tree);
     if unlink(tree, node, parent) {
         if !woken && node.is_open() {
-            batch.wake_pollers(node, tree);
+            batch.push_polled(node, tree);
         }
         clean_up(tree, node, parent, known, batch);
     }
@@ -145,14 +151,14 @@ fn clean_up<'id>(
     batch.retire(node, tree);
 
     let look_up = nlink::may_have_inode(node, known) || tree.supers().any_reports_removal();
-    // Most removals are of a file that nobody looked up, in a directory with default times.
+    // Most removals are of a file that was never looked up, in a directory with default times.
     if look_up || node.kind() == Kind::Dir || parent.is_some_and(Member::has_iattr) {
         clean_up_attributes(tree, node, parent, look_up, batch);
     }
     drop(creation);
 }
 
-/// What of that is done under `kernfs_iattr_rwsem`. `look_up`: there may be inodes.
+/// The part of that under `kernfs_iattr_rwsem`. `look_up`: there may be inodes.
 #[inline(always)]
 fn clean_up_attributes<'id>(
     tree: &Tree<'id>,
@@ -173,7 +179,7 @@ fn clean_up_attributes<'id>(
         stats::NODES_LOOKED_UP.add(1);
         nlink::clear(&iattr, node, batch);
     }
-    // An inode that is made is to have a link first.
+    // After `clear()`: an inode that it creates is to have a link.
     if is_dir {
         node.keep_nlink_clear(&iattr);
     }

@@ -2,7 +2,7 @@
 /*
  * What src/removal/final_text.rs needs of C: the file operations of a removed
  * file whose last text can be read yet, kernfs's lock of open files, and memory
- * that is charged to somebody else.
+ * that is charged to another task.
  *
  * A file gets other operations while it is open. Where its former ones are under
  * way meanwhile, they see a removed file, and fail. The new ones have an owner,
@@ -25,7 +25,7 @@
 
 static bool final_events;
 module_param(final_events, bool, 0644);
-MODULE_PARM_DESC(final_events, "removed cgroups' *.events files: who has one open reads its last text, not ENODEV (default N)");
+MODULE_PARM_DESC(final_events, "tasks that have a removed cgroup's *.events file open read its last text, not ENODEV (default N)");
 
 bool rkernfs_keeps_final_events(void)
 {
@@ -36,7 +36,7 @@ bool rkernfs_keeps_final_events(void)
 static const struct file_operations *former_ops;
 static struct file_operations final_ops __ro_after_init;
 
-/* kernfs_locks: one of these has to do with the open files of a node */
+/* kernfs_locks: one of these protects the open files of a node */
 static struct mutex *open_file_mutex;
 
 /* Which memory cgroup an object is charged to; there is none without CONFIG_MEMCG. */
@@ -134,8 +134,8 @@ struct kernfs_open_file *rkernfs_next_open_file(struct kernfs_node *kn,
 
 /*
  * Whether its text can be kept: a reader's, as a writer would use the buffer; in
- * cgroup2. Before another remover released it: he may have returned, and what
- * the file shows be gone.
+ * cgroup2. Not after another remover released it: that may have returned, and
+ * what the file shows may be freed.
  */
 bool rkernfs_may_have_final_text(struct kernfs_open_file *of)
 {
@@ -165,7 +165,7 @@ long rkernfs_show_file(struct kernfs_open_file *of, char *text, size_t size)
 	return ret || seq_has_overflowed(&m) ? -1 : (long)m.count;
 }
 
-/* Charged to who opened the file; nobody waits for memory here. */
+/* Charged to the opener of the file; does not wait for memory. */
 static struct final_text *alloc_text(struct file *holder, size_t len)
 {
 	gfp_t gfp = GFP_NOWAIT | __GFP_NOWARN;
@@ -185,7 +185,7 @@ static struct final_text *alloc_text(struct file *holder, size_t len)
 	return text;
 }
 
-/* Gives the file its last text, which goes with it; under the lock of open files. */
+/* Gives the file its last text, which is freed with it; under the lock of open files. */
 void rkernfs_set_final_text(struct kernfs_open_file *of, const char *last,
 			    size_t len)
 {
@@ -198,6 +198,6 @@ void rkernfs_set_final_text(struct kernfs_open_file *of, const char *last,
 	/* Before the last close, which has to wait for the lock */
 	__module_get(THIS_MODULE);
 	of->prealloc_buf = (char *)text;
-	/* Who sees the operations sees the text: text_of(). */
+	/* A task that sees the operations sees the text: text_of(). */
 	smp_store_release(&of->file->f_op, &final_ops);
 }

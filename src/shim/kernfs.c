@@ -26,7 +26,7 @@ u64 rkernfs_ns_key(const void *ns)
 }
 
 /*
- * !strcmp(). Most nodes are removed by name, so this goes by words, as
+ * !strcmp(). Most nodes are removed by name, so this compares words, as
  * dentry_cmp() of fs/dcache.c does; only C can read a word that may reach into
  * the next page.
  */
@@ -81,7 +81,7 @@ void rkernfs_rwsem_assert_held_write(struct rw_semaphore *sem)
 	lockdep_assert_held_write(sem);
 }
 
-/* What lockdep is told of a drain: it waits for the readers of a node. */
+/* Lockdep annotations of a drain, which waits for the readers of a node */
 #ifdef CONFIG_DEBUG_LOCK_ALLOC
 void rkernfs_drain_acquire(struct kernfs_node *kn)
 {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * What is replaced in the running kernel, and the parameter that says for
- * whom. The replacements come from src/livepatch.rs.
+ * What is replaced in the running kernel, and the parameter that says whether.
+ * The replacements come from src/livepatch.rs.
  */
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
 
@@ -16,7 +16,7 @@ MODULE_VERSION(RKERNFS_VERSION);
 
 static char *cover = "all";
 module_param(cover, charp, 0444);
-MODULE_PARM_DESC(cover, "all: patch kernfs for every user (default); own: leave all but this module's file system alone");
+MODULE_PARM_DESC(cover, "what is livepatched: all (default): every kernfs user; own: nothing, only the rkernfs file system reports");
 
 #ifdef CONFIG_LIVEPATCH
 MODULE_INFO(livepatch, "Y");

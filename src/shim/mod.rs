@@ -49,12 +49,12 @@ pub(crate) fn max_objects() -> u32 {
 /// Steps of a long loop between two scheduling points.
 const RESCHED_INTERVAL: usize = 64;
 
-/// Lets others have the CPU, in each [`RESCHED_INTERVAL`]th step of a loop: the `n`th. Only where
+/// Lets other tasks have the CPU, in each [`RESCHED_INTERVAL`]th step of a loop: the `n`th. Only where
 /// sleeping is fine. Returns whether this was such a step.
 pub(crate) fn resched_every(n: usize) -> bool {
     let due = n % RESCHED_INTERVAL == 0;
     if due {
-        // SAFETY: The caller may sleep; a debug kernel reports who may not.
+        // SAFETY: The caller may sleep; a debug kernel reports a caller that may not.
         unsafe { rkernfs_cond_resched() };
     }
     due

@@ -41,13 +41,13 @@ int rkernfs_notify_init(void (*func)(void))
 	return 0;
 }
 
-/* Returns when everything queued was told; nobody queues any more. */
+/* Returns when the events of all queued files were sent; none is queued any more. */
 void rkernfs_notify_exit(void)
 {
 	flush_work(&work);
 }
 
-/* Has what is queued told, soon. */
+/* Schedules the work item that sends the events of queued files. */
 void rkernfs_notify_schedule(void)
 {
 	schedule_work(&work);
@@ -74,7 +74,7 @@ void rkernfs_warn_not_file(struct kernfs_node *kn)
 	     kn->id);
 }
 
-/* Wakes who polls the file, which kernfs_generic_poll() has wait. */
+/* Wakes pollers of the file, as kernfs_generic_poll() lets them wait. */
 void rkernfs_wake_pollers(struct kernfs_node *kn)
 {
 	struct kernfs_open_node *on;
@@ -89,8 +89,8 @@ void rkernfs_wake_pollers(struct kernfs_node *kn)
 }
 
 /*
- * Wakes everybody who polls the file, also where several wait exclusively: it
- * is gone for each of them.
+ * Wakes all pollers of the file, also where several wait exclusively: it is
+ * removed for each of them.
  */
 void rkernfs_wake_all_pollers(struct kernfs_node *kn)
 {
@@ -105,7 +105,7 @@ void rkernfs_wake_all_pollers(struct kernfs_node *kn)
 	rcu_read_unlock();
 }
 
-/* Changes whenever pollers of the file are woken; 0 if nobody holds it open. */
+/* Changes whenever pollers of the file are woken; 0 if it is not open. */
 int rkernfs_notified(struct kernfs_node *kn)
 {
 	struct kernfs_open_node *on;

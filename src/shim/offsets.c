@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Where members are that bindgen does not see, as they are private to
- * fs/kernfs, or that kernels name differently, and enumerators that it does not
- * see. Kbuild makes numbers of it for
- * Rust, as for assembly: offsets_generated.h.
+ * Offsets of members that bindgen does not see, as they are private to fs/kernfs,
+ * or that kernels name differently, and enumerators that it does not see. Kbuild
+ * makes numbers of them for Rust, as for assembly: offsets_generated.h.
  */
 #include <linux/dcache.h>
 #include <linux/exportfs.h>

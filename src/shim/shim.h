@@ -86,7 +86,6 @@ struct inode *rkernfs_ilookup(struct super_block *sb, u64 ino);
 void rkernfs_refuse_lookups(struct inode *inode);
 struct inode *rkernfs_peek_inode(struct super_block *sb, u64 ino);
 bool rkernfs_get_active_super(struct super_block *sb);
-bool rkernfs_put_active_super(struct super_block *sb);
 bool rkernfs_is_locked_by_current(struct inode *inode);
 void rkernfs_set_dead(struct inode *dir);
 int rkernfs_uncache_dentry(struct dentry *dentry, bool unhash);
@@ -131,7 +130,7 @@ void rkernfs_unbreak_active_protection(struct kernfs_node *kn);
 
 /*
  * What a node carries in a hierarchy of src/kernfs: kernfs_node.priv of each
- * points to one. Such hierarchies are told by the flag, which the kernel has
+ * points to one. Such hierarchies are marked by the flag, which the kernel has
  * no use for.
  */
 #define RKERNFS_OWNS_DATA	(1U << 31)
@@ -175,8 +174,8 @@ struct file_system_type *rkernfs_fs_type(struct fs_context *fc);
 int rkernfs_fs_init_context(struct fs_context *fc, struct kernfs_node *root,
 			    unsigned long magic);
 
-/* probes.c: functions of the kernel whose calls are noted */
-struct rkernfs_probes {
+/* ftrace.c: functions of the kernel that ftrace calls back from */
+struct rkernfs_ftrace_callbacks {
 	/* fsnotify_put_mark(), of a mark on a whole superblock */
 	void (*super_marked)(struct super_block *sb);
 	/* kernfs_rename_ns() */
@@ -184,11 +183,11 @@ struct rkernfs_probes {
 			const void *new_ns);
 };
 
-/* 1: there can be none */
-int rkernfs_probes_start(const struct rkernfs_probes *probes);
-void rkernfs_probes_stop(void);
+/* 1: without ftrace */
+int rkernfs_ftrace_start(const struct rkernfs_ftrace_callbacks *to_call);
+void rkernfs_ftrace_stop(void);
 
-/* notify.c: how watches are told that a file changed */
+/* notify.c: reporting changes of files */
 int rkernfs_notify_init(void (*run)(void));
 void rkernfs_notify_exit(void);
 void rkernfs_notify_schedule(void);

@@ -50,19 +50,19 @@ void rkernfs_wait_var_zero(size_t *var)
 	wait_var_event(var, !READ_ONCE(*var));
 }
 
-/* Until somebody sets one of @bits, and rkernfs_wake_var()s */
+/* Until another task sets one of @bits, and wakes the variable */
 void rkernfs_wait_var_bits(u32 *var, u32 bits)
 {
 	wait_var_event(var, READ_ONCE(*var) & bits);
 }
 
-/* False if the module is going. */
+/* False if the module is being unloaded. */
 bool rkernfs_module_get(void)
 {
 	return try_module_get(THIS_MODULE);
 }
 
-/* Whoever unloads the module waits for those who have yet to leave its code. */
+/* Unloading the module waits for tasks that have yet to leave its code. */
 void rkernfs_module_put(void)
 {
 	module_put(THIS_MODULE);

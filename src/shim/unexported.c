@@ -48,7 +48,7 @@ DEFINE_STATIC_CALL_NULL(unexported_lookup, kallsyms_lookup_name);
 /* What the marks of an object are read under; private to fs/notify. */
 static struct srcu_struct *mark_srcu;
 
-/* What the nodes by their number are taken off under; NULL: a root has its own. */
+/* The lock for removing nodes from a root's IDR; NULL: each root has its own. */
 static spinlock_t *global_idr_lock;
 
 /*
@@ -135,7 +135,7 @@ struct inode *rkernfs_get_inode(struct super_block *sb, struct kernfs_node *kn)
 	return call(kernfs_get_inode)(sb, kn);
 }
 
-/* Tells whose marks at @connp ask for all of @events that one got lost. */
+/* Queues an overflow event for marks at @connp that ask for all of @events. */
 static void queue_overflow(struct fsnotify_mark_connector __rcu **connp,
 			   u32 events)
 {
@@ -159,15 +159,15 @@ static void queue_overflow(struct fsnotify_mark_connector __rcu **connp,
 	srcu_read_unlock(mark_srcu, idx);
 }
 
-/* Tells the marks on all of @sb that a removal got lost (FAN_Q_OVERFLOW). */
+/* Queues it (FAN_Q_OVERFLOW) for marks on @sb that ask for removals. */
 void rkernfs_queue_overflow(struct super_block *sb)
 {
 	queue_overflow(&fsnotify_sb_info(sb)->sb_marks, FS_DELETE_SELF);
 }
 
 /*
- * The same of FAN_MODIFY, and the marks on the directory (IN_Q_OVERFLOW), whose
- * inode may be NULL.
+ * Queues an overflow event for marks on @sb with FAN_MODIFY, and for marks on
+ * @dir (may be NULL) that want events of children.
  */
 void rkernfs_queue_modify_overflow(struct super_block *sb, struct inode *dir)
 {
@@ -202,7 +202,7 @@ struct kernfs_root *rkernfs_create_root(const struct kernfs_syscall_ops *ops,
 					unsigned int flags,
 					struct rkernfs_data *data)
 {
-	/* not const, but nobody writes to it */
+	/* not const, but nothing writes to it */
 	return call(kernfs_create_root)((struct kernfs_syscall_ops *)ops,
 					flags | RKERNFS_OWNS_DATA, data);
 }

@@ -26,7 +26,7 @@ struct inode *rkernfs_ilookup(struct super_block *sb, u64 ino)
 }
 
 /*
- * Has iget_locked(), and so kernfs_get_inode(), not find the inode any more, as
+ * Makes iget_locked(), and so kernfs_get_inode(), not find the inode any more, as
  * other file systems refuse a handle of an inode without links. Under i_lock,
  * where some kernels look at the flag; the others look without a lock, but under
  * kernfs_rwsem.
@@ -47,15 +47,9 @@ bool rkernfs_get_active_super(struct super_block *sb)
 	return atomic_inc_not_zero(&sb->s_active);
 }
 
-/* Unless it is the last: that one unmounts. */
-bool rkernfs_put_active_super(struct super_block *sb)
-{
-	return atomic_add_unless(&sb->s_active, -1, 1);
-}
-
 /*
  * Whether the current task has the inode's lock exclusively. The owner is only
- * told where the lock is no rt_mutex; a reader's has RWSEM_READER_OWNED, and
+ * known where the lock is no rt_mutex; a reader's has RWSEM_READER_OWNED, and
  * either may have RWSEM_NONSPINNABLE.
  */
 bool rkernfs_is_locked_by_current(struct inode *inode)
@@ -76,9 +70,9 @@ void rkernfs_set_dead(struct inode *dir)
 }
 
 /*
- * Has the dentry go with its last reference, rather than stay in the cache, and
- * returns how many there are. If there are any, may @unhash it, unless something
- * is mounted on it, which comes under d_lock.
+ * Makes VFS drop the dentry with its last reference, instead of caching it, and
+ * returns how many references there are. If there are any, may @unhash it, unless
+ * something is mounted on it, which happens under d_lock.
  */
 int rkernfs_uncache_dentry(struct dentry *dentry, bool unhash)
 {
@@ -102,8 +96,8 @@ static struct dentry *child_after(struct dentry *dir, struct dentry *child)
 
 /*
  * The same of the child of @dir that follows @child, of which the caller has a
- * reference, or NULL: with a reference. One that is going is passed over. @used:
- * somebody else has one, too.
+ * reference, or NULL: with a reference. A dying one is skipped. @used: another
+ * task has a reference, too.
  */
 struct dentry *rkernfs_uncache_child_after(struct dentry *dir,
 					   struct dentry *child, bool *used)
@@ -131,7 +125,7 @@ struct dentry *rkernfs_uncache_child_after(struct dentry *dir,
 /*
  * Looks at the children of @dir that follow @child, some at a time, and returns
  * the last of them, with a reference; NULL at the end. Adds to @nr how many there
- * are, and to @used how many of them somebody uses.
+ * are, and to @used how many of them are in use.
  */
 struct dentry *rkernfs_count_children_after(struct dentry *dir,
 					    struct dentry *child,
@@ -167,7 +161,7 @@ const char *rkernfs_dentry_name(struct dentry *dentry)
 	return dentry->d_name.name;
 }
 
-/* Needed to tell whether a negative dentry still holds. */
+/* What revalidation of a negative dentry needs. */
 void rkernfs_set_rev(struct kernfs_node *parent, struct dentry *dentry)
 {
 	kernfs_set_rev(parent, dentry);

@@ -9,7 +9,7 @@
 #include "shim.h"
 
 static struct workqueue_struct *wq;
-/* Of what may take long: no better than those who wait for a processor. */
+/* For what may take long: at the priority of other tasks. */
 static struct workqueue_struct *wq_later;
 static void (*run)(unsigned int which);
 
@@ -58,13 +58,13 @@ static struct workqueue_struct *queue_of(enum rkernfs_work which)
 	return which == RKERNFS_WORK_LATER ? wq_later : wq;
 }
 
-/* Has @which run in @delay_ms, unless it is to run already. */
+/* Schedules @which in @delay_ms, unless it is scheduled already. */
 void rkernfs_work_queue(enum rkernfs_work which, unsigned int delay_ms)
 {
 	queue_delayed_work(queue_of(which), &works[which], msecs_to_jiffies(delay_ms));
 }
 
-/* Has @which run in @delay_ms, whatever was said before. */
+/* Schedules @which in @delay_ms, also if it was scheduled before. */
 void rkernfs_work_requeue(enum rkernfs_work which, unsigned int delay_ms)
 {
 	mod_delayed_work(queue_of(which), &works[which], msecs_to_jiffies(delay_ms));

@@ -3,9 +3,9 @@
 //! Follows a subtree of cgroups.
 //!
 //! What is known is kept equal to what is there by looking: an event only says where. Nothing
-//! else holds up when names are used again, when events are dropped, and when a cgroup goes while
+//! else holds up when names are used again, when events are dropped, and when a cgroup is removed while
 //! it is being looked at. Each look opens the directory and compares its number, so that what is
-//! read, watched and told belongs to the same cgroup. A cgroup is watched before its children are
+//! read, watched and reported belongs to the same cgroup. A cgroup is watched before its children are
 //! listed: a child that is made meanwhile is in the list, or in an event, or in both.
 
 use crate::{
@@ -26,14 +26,14 @@ use std::{
 struct Cgroup<L> {
     parent: Option<Id>,
     name: OsString,
-    /// `None`: it cannot be watched, or the watch is gone.
+    /// `None`: it cannot be watched, or the watch was removed.
     watch: Option<Watch>,
     children: BTreeMap<OsString, Id>,
     state: State,
     last: Option<L>,
 }
 
-/// What is known of a subtree, and who is told what changes.
+/// What is known of a subtree, and the sink to which changes are reported.
 pub struct Follower<K: Kernel, S: Sink> {
     kernel: K,
     sink: S,
@@ -54,7 +54,7 @@ enum Found {
     Since,
 }
 
-/// Is it gone, or did something go wrong?
+/// Was it removed, or did something fail?
 fn is_gone(error: Errno) -> bool {
     matches!(error, Errno::NOENT | Errno::NODEV | Errno::NOTDIR)
 }
@@ -81,7 +81,7 @@ impl<K: Kernel, S: Sink> Follower<K, S> {
         Ok(this)
     }
 
-    /// Tells what is there. To be called once, before anything else.
+    /// Reports what exists. To be called once, before anything else.
     ///
     /// # Errors
     ///
@@ -90,7 +90,7 @@ impl<K: Kernel, S: Sink> Follower<K, S> {
         self.scan(self.top, Found::Before)
     }
 
-    /// Is the top gone?
+    /// Was the top removed?
     pub fn is_finished(&self) -> bool {
         !self.cgroups.contains_key(&self.top)
     }
@@ -138,7 +138,7 @@ impl<K: Kernel, S: Sink> Follower<K, S> {
     ///
     /// Those of [`Follower::handle`].
     pub fn rescan(&mut self) -> Result<()> {
-        self.tell(self.top, &What::Overflow);
+        self.report(self.top, &What::Overflow);
         self.refresh_all()?;
         let mut todo = vec![self.top];
         while let Some(id) = todo.pop() {
@@ -161,7 +161,7 @@ impl<K: Kernel, S: Sink> Follower<K, S> {
         Ok(())
     }
 
-    /// Reads the files of a cgroup, and tells what changed.
+    /// Reads the files of a cgroup, and reports what changed.
     ///
     /// # Errors
     ///
@@ -190,7 +190,7 @@ impl<K: Kernel, S: Sink> Follower<K, S> {
         self.top
     }
 
-    /// Opens a cgroup that is known. `None`: it can't be opened, or turned out to be gone.
+    /// Opens a cgroup that is known. `None`: it can't be opened, or was removed.
     fn open(&mut self, id: Id) -> Result<Option<K::Dir>> {
         let Some(path) = self.path(id) else {
             return Ok(None);
@@ -223,8 +223,8 @@ impl<K: Kernel, S: Sink> Follower<K, S> {
             // It came and went before we got here.
             Child::None if created => {
                 let path = self.name(parent).join(name);
-                self.sink.tell(&path, None, &What::Created);
-                self.sink.tell(&path, None, &What::Removed(Memory::new()));
+                self.sink.report(&path, None, &What::Created);
+                self.sink.report(&path, None, &What::Removed(Memory::new()));
             }
             _ => {}
         }
@@ -320,11 +320,11 @@ impl<K: Kernel, S: Sink> Follower<K, S> {
         drop(dir);
         match found {
             Found::Before => {
-                self.tell(id, &What::Present(state.clone()));
+                self.report(id, &What::Present(state.clone()));
                 self.known_mut(id).state = state;
             }
             Found::Since => {
-                self.tell(id, &What::Created);
+                self.report(id, &What::Created);
                 self.update(id, state);
             }
         }
@@ -342,9 +342,9 @@ impl<K: Kernel, S: Sink> Follower<K, S> {
     ) {
         self.insert(parent, name, id, None);
         if found == Found::Since {
-            self.tell(id, &What::Created);
+            self.report(id, &What::Created);
         }
-        self.tell(id, &What::Unwatched(explain(error).to_string()));
+        self.report(id, &What::Unwatched(explain(error).to_string()));
     }
 
     fn insert(&mut self, parent: Option<Id>, name: OsString, id: Id, watch: Option<Watch>) {
@@ -367,10 +367,10 @@ impl<K: Kernel, S: Sink> Follower<K, S> {
         );
     }
 
-    /// Tells the difference between two states.
+    /// Reports the difference between two states.
     fn update(&mut self, id: Id, mut state: State) {
         let old = std::mem::take(&mut self.known_mut(id).state);
-        // A cgroup that is gone says nothing any more.
+        // A removed cgroup changes no more.
         state.frozen = state.frozen.or(old.frozen);
         state.populated = state.populated.or(old.populated);
         self.known_mut(id).state = state.clone();
@@ -379,22 +379,22 @@ impl<K: Kernel, S: Sink> Follower<K, S> {
             // When the controller was away meanwhile, it counts from zero again.
             let added = total.checked_sub(before).unwrap_or(total);
             if added > 0 {
-                self.tell(id, &What::Memory { name, added, total });
+                self.report(id, &What::Memory { name, added, total });
             }
         }
         // What begins is empty.
         if let Some(frozen) = state.frozen.filter(|on| *on != old.frozen.unwrap_or(false)) {
-            self.tell(id, &What::Frozen(frozen));
+            self.report(id, &What::Frozen(frozen));
         }
         if let Some(populated) = state
             .populated
             .filter(|on| *on != old.populated.unwrap_or(false))
         {
-            self.tell(id, &What::Populated(populated));
+            self.report(id, &What::Populated(populated));
         }
     }
 
-    /// A cgroup is gone, and so is what was below it.
+    /// A cgroup was removed, and so was what was below it.
     fn end(&mut self, top: Id) {
         let mut gone = vec![top];
         let mut next = 0;
@@ -412,14 +412,14 @@ impl<K: Kernel, S: Sink> Follower<K, S> {
         }
     }
 
-    /// What happened last is told before the end.
+    /// What happened last is reported before the removal.
     fn end_one(&mut self, id: Id, memory: Option<Memory>) {
         if let Some(memory) = &memory {
             let mut state = self.known_mut(id).state.clone();
             state.memory.clone_from(memory);
             self.update(id, state);
         }
-        self.tell(id, &What::Removed(memory.unwrap_or_default()));
+        self.report(id, &What::Removed(memory.unwrap_or_default()));
     }
 
     fn forget(&mut self, id: Id) {
@@ -448,9 +448,9 @@ impl<K: Kernel, S: Sink> Follower<K, S> {
             .expect("a cgroup that was just found")
     }
 
-    fn tell(&mut self, id: Id, what: &What) {
+    fn report(&mut self, id: Id, what: &What) {
         let path = self.name(id);
-        self.sink.tell(&path, Some(id), what);
+        self.sink.report(&path, Some(id), what);
     }
 
     /// Where a cgroup is in its hierarchy.
@@ -458,7 +458,7 @@ impl<K: Kernel, S: Sink> Follower<K, S> {
         self.below(&self.top_name, id).unwrap_or_default()
     }
 
-    /// Where it is in the file system, unless it is gone.
+    /// Where it is in the file system, unless it was removed.
     fn path(&self, id: Id) -> Option<PathBuf> {
         self.below(&self.top_path, id)
     }
@@ -480,7 +480,7 @@ impl<K: Kernel, S: Sink> Follower<K, S> {
 enum Child {
     /// Nothing, and nothing was known
     None,
-    /// What was known, or that it is gone
+    /// What was known, or that it was removed
     Known,
     /// A cgroup that is new to us
     New(Id),

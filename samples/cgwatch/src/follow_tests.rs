@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
 //! A made-up kernel that changes its cgroups between any two calls, so that every race between
-//! looking and being told comes up, again and again the same for a seed.
+//! looking and events comes up, again and again the same for a seed.
 
 use super::*;
 use std::{
@@ -27,10 +27,10 @@ struct Node {
     watch: Option<Watch>,
 }
 
-/// Who is told of a removal.
+/// What gets the events of a removal.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Told {
-    Nobody,
+enum Notified {
+    None,
     Watches,
     Mark,
 }
@@ -38,14 +38,14 @@ enum Told {
 /// What the made-up kernel does.
 #[derive(Clone, Copy)]
 struct Manner {
-    removals: Told,
+    removals: Notified,
     reclaims: bool,
     longest_queue: usize,
     secret: bool,
 }
 
 const PLAIN: Manner = Manner {
-    removals: Told::Watches,
+    removals: Notified::Watches,
     reclaims: false,
     longest_queue: usize::MAX,
     secret: false,
@@ -53,11 +53,11 @@ const PLAIN: Manner = Manner {
 
 impl Manner {
     fn has_mark(self) -> bool {
-        self.removals == Told::Mark
+        self.removals == Notified::Mark
     }
 
     fn tells_watches(self) -> bool {
-        self.removals == Told::Watches
+        self.removals == Notified::Watches
     }
 }
 
@@ -100,7 +100,7 @@ impl World {
         self.manner.secret && self.nodes[&id].name == "c"
     }
 
-    /// Can whoever may not open secret cgroups know of it?
+    /// Can a user that may not open secret cgroups know of it?
     fn in_sight(&self, id: Id) -> bool {
         self.nodes[&id]
             .parent
@@ -171,7 +171,7 @@ impl World {
         self.node(id).removed = true;
         self.node(parent).children.remove(&name);
         if self.manner.has_mark() {
-            // By its own handle, whoever holds it open.
+            // By its own handle, whichever process has it open.
             return self.send(id, Flags::DELETE_SELF, "");
         }
         if self.manner.tells_watches() && self.node(id).opened == 0 {
@@ -348,7 +348,7 @@ fn state_of(node: &Node) -> State {
     )
 }
 
-/// Checks what is told, line by line.
+/// Checks what is reported, line by line.
 #[derive(Default)]
 struct Listener {
     known: BTreeMap<Id, State>,
@@ -358,7 +358,7 @@ struct Listener {
 }
 
 impl Sink for Listener {
-    fn tell(&mut self, cgroup: &Path, id: Option<Id>, what: &What) {
+    fn report(&mut self, cgroup: &Path, id: Option<Id>, what: &What) {
         self.lines
             .push(format!("{} {id:?} {what:?}", cgroup.display()));
         let Some(id) = id else {
@@ -366,7 +366,7 @@ impl Sink for Listener {
         };
         assert!(
             !self.over.contains(&id),
-            "told after its end: {:#?}",
+            "reported after its removal: {:#?}",
             self.lines
         );
         match what {
@@ -392,7 +392,7 @@ impl Sink for Listener {
             }
             What::Removed(memory) => {
                 let state = self.known.remove(&id).expect("known");
-                // Told before, one by one
+                // Reported before, one by one
                 for (name, count) in memory {
                     assert_eq!(state.memory.get(name).copied().unwrap_or(0), *count);
                 }
@@ -430,7 +430,7 @@ fn handle_events(fake: &Fake, follower: &mut Follower<Fake, Listener>) {
     }
 }
 
-/// A world goes its way, and in the end all of it is known and nothing else.
+/// A world changes at random, and in the end all of it is known and nothing else.
 fn run(manner: Manner, seed: u64) {
     let fake = Fake(Rc::new(RefCell::new(World::new(manner, seed, 300))));
     for _ in 0..50 {
@@ -444,14 +444,14 @@ fn run(manner: Manner, seed: u64) {
     }
 
     let world = fake.world();
-    let told = &follower.sink.known;
+    let reported = &follower.sink.known;
     let there: Vec<Id> = world
         .alive()
         .into_iter()
         .filter(|id| world.in_sight(*id))
         .collect();
     assert_eq!(
-        told.keys().copied().collect::<Vec<_>>(),
+        reported.keys().copied().collect::<Vec<_>>(),
         there,
         "seed {seed}"
     );
@@ -471,7 +471,7 @@ fn run(manner: Manner, seed: u64) {
         } else if world.in_sight(*id) && !world.is_secret(*id) {
             let mut state = state_of(node);
             state.memory.retain(|_, count| *count > 0);
-            let mut known = told[id].clone();
+            let mut known = reported[id].clone();
             known.memory.retain(|_, count| *count > 0);
             assert_eq!(known, state, "seed {seed}, cgroup {id}");
             assert!(
@@ -502,7 +502,7 @@ fn knows_what_is_there() {
 #[test]
 fn knows_it_without_removal_events() {
     run_many(Manner {
-        removals: Told::Nobody,
+        removals: Notified::None,
         ..PLAIN
     });
 }
@@ -510,7 +510,7 @@ fn knows_it_without_removal_events() {
 #[test]
 fn knows_it_after_overflows() {
     for longest_queue in [1, 3, 10] {
-        for removals in [Told::Nobody, Told::Watches] {
+        for removals in [Notified::None, Notified::Watches] {
             run_many(Manner {
                 removals,
                 longest_queue,
@@ -524,7 +524,7 @@ fn knows_it_after_overflows() {
 fn knows_it_by_one_mark() {
     for longest_queue in [3, usize::MAX] {
         run_many(Manner {
-            removals: Told::Mark,
+            removals: Notified::Mark,
             longest_queue,
             ..PLAIN
         });
@@ -547,14 +547,14 @@ fn goes_on_where_it_may_not_look() {
     });
 }
 
-fn still_world(removals: Told) -> Fake {
+fn still_world(removals: Notified) -> Fake {
     let manner = Manner { removals, ..PLAIN };
     Fake(Rc::new(RefCell::new(World::new(manner, 1, 0))))
 }
 
 #[test]
 fn tells_a_life_in_order() {
-    for removals in [Told::Nobody, Told::Watches, Told::Mark] {
+    for removals in [Notified::None, Notified::Watches, Notified::Mark] {
         let fake = still_world(removals);
         let mut follower = follow(&fake);
         follower.start().expect("no error");
@@ -573,7 +573,7 @@ fn tells_a_life_in_order() {
             [
                 "/a Some(2) Created",
                 "/a Some(2) Populated(true)",
-                if removals == Told::Mark {
+                if removals == Notified::Mark {
                     "/a Some(2) Removed({\"high\": 0})"
                 } else {
                     "/a Some(2) Removed({})"
@@ -585,7 +585,7 @@ fn tells_a_life_in_order() {
 
 #[test]
 fn tells_what_happened_last_where_the_kernel_keeps_it() {
-    let fake = still_world(Told::Mark);
+    let fake = still_world(Notified::Mark);
     let mut follower = follow(&fake);
     follower.start().expect("no error");
     fake.0.borrow_mut().mkdir(TOP, "a");
@@ -607,7 +607,7 @@ fn tells_what_happened_last_where_the_kernel_keeps_it() {
 
 #[test]
 fn tells_of_those_that_went_before_it_looked() {
-    let fake = still_world(Told::Watches);
+    let fake = still_world(Notified::Watches);
     let mut follower = follow(&fake);
     follower.start().expect("no error");
     {
@@ -624,7 +624,7 @@ fn tells_of_those_that_went_before_it_looked() {
 
 #[test]
 fn ends_children_before_their_parent() {
-    let fake = still_world(Told::Nobody);
+    let fake = still_world(Notified::None);
     {
         let mut world = fake.0.borrow_mut();
         world.mkdir(TOP, "a");

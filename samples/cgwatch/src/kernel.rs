@@ -25,9 +25,9 @@ use std::{
 
 /// What [`Follower`](crate::follow::Follower) needs of a kernel.
 pub trait Kernel {
-    /// An open directory. As long as it is open, its end is not told: let it go soon.
+    /// An open directory. As long as it is open, its removal is not reported: drop it soon.
     type Dir;
-    /// The memory events of a cgroup, kept open to be read when it is gone.
+    /// The memory events of a cgroup, kept open to be read when it is removed.
     type Last;
 
     /// Opens the directory at an absolute path.
@@ -40,9 +40,9 @@ pub trait Kernel {
     fn id_in(&self, dir: &Self::Dir, name: &OsStr) -> Result<Id>;
     /// The names of the subdirectories.
     fn children(&self, dir: &Self::Dir) -> Result<Vec<OsString>>;
-    /// What the cgroup's files say. `ENODEV` or `ENOENT`: it is gone.
+    /// What the cgroup's files say. `ENODEV` or `ENOENT`: it was removed.
     fn state(&self, dir: &Self::Dir) -> Result<State>;
-    /// Keeps its memory events open, if they can be read when the cgroup is gone.
+    /// Keeps its memory events open, if they can be read when the cgroup is removed.
     fn keep(&self, dir: &Self::Dir) -> Option<Self::Last>;
     /// What they say, or said last. `None`: this kernel didn't keep it.
     fn last(&self, last: &Self::Last) -> Option<Memory>;
@@ -55,13 +55,13 @@ pub trait Kernel {
 /// A watch descriptor of inotify, or the cgroup's number where one mark is for all. 0, that of
 /// [`Flags::QUEUE_OVERFLOW`], is neither.
 pub type Watch = u64;
-/// What an event tells.
+/// What an event says.
 pub type Flags = ReadFlags;
 
 /// One event of inotify, or one of fanotify put in its words.
 #[derive(Clone, Debug)]
 pub struct Event {
-    /// Which watch was told
+    /// Which watch got it
     pub watch: Watch,
     /// What happened
     pub flags: Flags,
@@ -69,7 +69,7 @@ pub struct Event {
     pub name: OsString,
 }
 
-/// The running kernel, and how it tells us of events.
+/// The running kernel, and how it reports events.
 #[derive(Debug)]
 pub enum Running {
     /// An inotify instance, with a watch for each cgroup
@@ -193,7 +193,7 @@ impl Kernel for Running {
         ))
     }
 
-    /// Not where it would put off that the end of the directory is told, as to a watch; and not of
+    /// Not where it would delay the report of the directory's removal, as to a watch; and not of
     /// so many that no descriptor is left for anything else.
     fn keep(&self, dir: &OwnedFd) -> Option<OwnedFd> {
         let Self::Mark(mark) = self else {

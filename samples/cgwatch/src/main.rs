@@ -7,7 +7,7 @@
 //! - [`mark`]: one fanotify mark for all of the hierarchy
 //! - [`patch`]: is rkernfs's patch in force?
 //! - [`cgroup`]: what a cgroup's files say
-//! - [`probe`]: does this kernel tell watchers of a removal?
+//! - [`probe`]: does this kernel report a removal to watches?
 //! - [`reclaim`]: when to read files again although no event says so
 //! - [`report`]: the lines that are printed
 
@@ -45,12 +45,12 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// Follow a cgroup and all below it: print what is there, then what changes, until it is gone.
+/// Follow a cgroup and all below it: print what is there, then what changes, until it is removed.
 ///
 /// A line is: time, event, cgroup, details. Events: watching, present, created, populated,
 /// frozen, memory.high (and .max, .oom, .oom_kill…), unwatched, overflow, removed.
 ///
-/// Exit status: 0 the cgroup is gone, or SIGINT or SIGTERM came; 1 an error; 2 wrong usage.
+/// Exit status: 0 the cgroup was removed, or SIGINT or SIGTERM came; 1 an error; 2 wrong usage.
 #[derive(Debug, Parser)]
 #[command(version)]
 #[expect(clippy::doc_markdown, reason = "this is what --help prints")]
@@ -65,7 +65,7 @@ struct Args {
     #[command(flatten)]
     wanted: Wanted,
 
-    /// Don't try, by making and removing a cgroup, whether the kernel tells of removals
+    /// Don't try, by making and removing a cgroup, whether the kernel reports removals
     #[arg(long)]
     no_probe: bool,
 
@@ -159,7 +159,7 @@ fn find_hierarchy() -> Result<PathBuf> {
 
 struct Watcher {
     follower: Follower<Running, Out>,
-    /// Where the kernel doesn't tell of removals, two ways to learn of the top's end: a watch on
+    /// Where the kernel doesn't report removals, two ways to learn of the top's: a watch on
     /// the cgroup that it is in, or looking now and then
     above: Option<Watch>,
     look: bool,
@@ -176,7 +176,7 @@ impl Watcher {
 
         let removals = if means == Means::OneMark {
             // By rmdir(2), on every kernel.
-            Removals::Told
+            Removals::Delivered
         } else if args.no_probe {
             Removals::Unknown("not tried".to_owned())
         } else {
@@ -184,8 +184,8 @@ impl Watcher {
         };
         drop(dir);
         let root = root_of_hierarchy(top)?;
-        let told = removals == Removals::Told;
-        let above = if told {
+        let delivered = removals == Removals::Delivered;
+        let above = if delivered {
             None
         } else {
             watch_above(&kernel, top, &root)
@@ -199,11 +199,11 @@ impl Watcher {
         let mut out = Printer::new(BufWriter::new(io::stdout()), format);
         let name = Path::new("/").join(top.strip_prefix(&root)?);
         let id = stat(top)?.st_ino;
-        out.tell(&name, Some(id), &What::Watching(means, no_mark, removals));
+        out.report(&name, Some(id), &What::Watching(means, no_mark, removals));
         Ok(Self {
             reclaim: Reclaim::new(),
             follower: Follower::new(kernel, out, top, &name)?,
-            look: !told && above.is_none(),
+            look: !delivered && above.is_none(),
             above,
         })
     }

@@ -4,8 +4,8 @@
 //!
 //! The mark has no names for directories, but file handles. One of kernfs begins with the number
 //! of the node, which of a directory is the cgroup's [`Id`]: so it stands for a [`Watch`], and
-//! what the follower knows by it is the table of names. That a cgroup was removed is told by its
-//! `rmdir(2)`, with its own handle (`FAN_REPORT_TARGET_FID`): `FAN_DELETE_SELF` would tell the
+//! what the follower knows by it is the table of names. That a cgroup was removed is reported by its
+//! `rmdir(2)`, with its own handle (`FAN_REPORT_TARGET_FID`): `FAN_DELETE_SELF` would report the
 //! same, but have the kernel make an inode for each of the dozens of files in it.
 
 use crate::{
@@ -77,7 +77,7 @@ impl Mark {
         })
     }
 
-    /// Can a cgroup's counters be read when it is gone, by who has their file open?
+    /// Can a removed cgroup's counters be read by a process that has their file open?
     pub fn reads_last(&self) -> bool {
         self.reads_last
     }
@@ -99,7 +99,7 @@ impl AsFd for Mark {
     }
 }
 
-/// That is up to whoever loads rkernfs.
+/// That is up to the administrator who loads rkernfs.
 fn reads_last() -> bool {
     fs::read_to_string("/sys/module/rkernfs/parameters/final_events")
         .is_ok_and(|text| text.trim() == "Y")
@@ -240,7 +240,7 @@ mod tests {
         bytes
     }
 
-    fn told(buffer: &[u8]) -> Vec<(Watch, Flags, String)> {
+    fn events_in(buffer: &[u8]) -> Vec<(Watch, Flags, String)> {
         parse(buffer)
             .into_iter()
             .map(|e| (e.watch, e.flags, e.name.into_string().expect("our names")))
@@ -266,7 +266,7 @@ mod tests {
         ]
         .concat();
         assert_eq!(
-            told(&buffer),
+            events_in(&buffer),
             [
                 (1, Flags::CREATE | Flags::ISDIR, "job".to_owned()),
                 (2, Flags::MODIFY, "cgroup.events".to_owned()),
@@ -278,7 +278,10 @@ mod tests {
     #[test]
     fn reads_that_events_were_dropped() {
         let buffer = event(MaskFlags::FAN_Q_OVERFLOW, &[]);
-        assert_eq!(told(&buffer), [(0, Flags::QUEUE_OVERFLOW, String::new())]);
+        assert_eq!(
+            events_in(&buffer),
+            [(0, Flags::QUEUE_OVERFLOW, String::new())]
+        );
     }
 
     #[test]
@@ -288,14 +291,14 @@ mod tests {
             &[record(NAME_IN, 1, b"job\0")],
         );
         for len in 0..whole.len() {
-            assert_eq!(told(&whole[..len]), []);
+            assert_eq!(events_in(&whole[..len]), []);
         }
         let other = event(
             MaskFlags::FAN_CREATE | MaskFlags::FAN_ONDIR,
             &[record(9, 1, b"job\0")],
         );
-        assert_eq!(told(&other), []);
+        assert_eq!(events_in(&other), []);
         let file = event(MaskFlags::FAN_CREATE, &[record(NAME_IN, 1, b"file\0")]);
-        assert_eq!(told(&file), []);
+        assert_eq!(events_in(&file), []);
     }
 }

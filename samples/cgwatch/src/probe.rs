@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Does this kernel tell watchers of a removal? It is tried: a cgroup is made and removed.
+//! Does this kernel report a removal to watches? It is tried: a cgroup is made and removed.
 
 use crate::{
     cgroup::EVENTS,
@@ -39,23 +39,26 @@ pub fn try_removal(dir: &OwnedFd) -> rustix::io::Result<Removals> {
         return Ok(Removals::Unknown(format!("rmdir: {e}")));
     }
 
-    let mut told = Vec::new();
+    let mut events = Vec::new();
     let deadline = Instant::now() + PATIENCE;
-    while watches.iter().any(|(watch, _)| !is_told(&told, *watch)) {
+    while watches
+        .iter()
+        .any(|(watch, _)| !is_delivered(&events, *watch))
+    {
         let left = deadline.saturating_duration_since(Instant::now());
         if left.is_zero() {
             break;
         }
         wait(&kernel, left)?;
-        told.extend(kernel.events()?);
+        events.extend(kernel.events()?);
     }
     let missing: Vec<&str> = watches
         .iter()
-        .filter(|(watch, _)| !is_told(&told, *watch))
+        .filter(|(watch, _)| !is_delivered(&events, *watch))
         .map(|(_, what)| *what)
         .collect();
     Ok(if missing.is_empty() {
-        Removals::Told
+        Removals::Delivered
     } else {
         Removals::NotTold(format!(
             "tried: nothing for a watched {}",
@@ -64,7 +67,7 @@ pub fn try_removal(dir: &OwnedFd) -> rustix::io::Result<Removals> {
     })
 }
 
-fn is_told(events: &[Event], watch: Watch) -> bool {
+fn is_delivered(events: &[Event], watch: Watch) -> bool {
     [Flags::DELETE_SELF, Flags::IGNORED].iter().all(|flag| {
         events
             .iter()

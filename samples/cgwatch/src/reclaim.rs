@@ -6,7 +6,7 @@
 //! an inode of that file (`kernfs_notify_workfn()` looks it up). The watch of the directory does
 //! not hold it: after we read the file, it stays in the dentry cache until memory is short.
 //! `slabs_scanned` in `/proc/vmstat` moves when caches are reclaimed; then all files are read
-//! again, which tells what was missed and makes the inodes anew.
+//! again, which finds what was missed and makes the inodes again.
 
 use std::{
     fs,

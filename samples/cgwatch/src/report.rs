@@ -12,11 +12,11 @@ use std::{
     time::SystemTime,
 };
 
-/// Whether this kernel tells watchers of a removal.
+/// Whether this kernel reports a removal to watches.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Removals {
     /// It does.
-    Told,
+    Delivered,
     /// It does not; why we think so.
     NotTold(String),
     /// It could not be tried; why.
@@ -24,9 +24,9 @@ pub enum Removals {
 }
 
 impl Removals {
-    fn told(&self) -> Option<bool> {
+    fn delivered(&self) -> Option<bool> {
         match self {
-            Self::Told => Some(true),
+            Self::Delivered => Some(true),
             Self::NotTold(_) => Some(false),
             Self::Unknown(_) => None,
         }
@@ -34,7 +34,7 @@ impl Removals {
 
     fn reason(&self) -> Option<&str> {
         match self {
-            Self::Told => None,
+            Self::Delivered => None,
             Self::NotTold(reason) | Self::Unknown(reason) => Some(reason),
         }
     }
@@ -43,14 +43,14 @@ impl Removals {
 impl fmt::Display for Removals {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Told => write!(f, "delivered"),
+            Self::Delivered => write!(f, "delivered"),
             Self::NotTold(reason) => write!(f, "not delivered ({reason})"),
             Self::Unknown(reason) => write!(f, "unknown ({reason})"),
         }
     }
 }
 
-/// By what the kernel tells us of events.
+/// By what the kernel reports events.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Means {
@@ -91,18 +91,18 @@ pub enum What {
         /// What it is now
         total: u64,
     },
-    /// It cannot be watched; its end is told, what happens in it is not
+    /// It cannot be watched; its removal is reported, what happens in it is not
     Unwatched(String),
-    /// It is gone; what its memory events said last, if that can be known
+    /// It was removed; what its memory events said last, if that can be known
     Removed(Memory),
     /// The kernel dropped events; what is there now is looked for
     Overflow,
 }
 
-/// Somebody who is told.
+/// What reports go to.
 pub trait Sink {
     /// Something happened to the cgroup of that path; `id` if it is known.
-    fn tell(&mut self, cgroup: &Path, id: Option<Id>, what: &What);
+    fn report(&mut self, cgroup: &Path, id: Option<Id>, what: &What);
 }
 
 /// The fields of a line of JSON.
@@ -125,7 +125,7 @@ enum Details<'a> {
         means: Means,
         #[serde(skip_serializing_if = "Option::is_none")]
         no_mark: Option<&'a str>,
-        removals_told: Option<bool>,
+        removals_delivered: Option<bool>,
         #[serde(skip_serializing_if = "Option::is_none")]
         reason: Option<&'a str>,
     },
@@ -170,7 +170,7 @@ impl What {
             Self::Watching(means, no_mark, removals) => Details::Watching {
                 means: *means,
                 no_mark: no_mark.as_deref(),
-                removals_told: removals.told(),
+                removals_delivered: removals.delivered(),
                 reason: removals.reason(),
             },
             Self::Present(state) => Details::State(state),
@@ -259,7 +259,7 @@ impl<W: Write> Printer<W> {
     ///
     /// # Errors
     ///
-    /// The first since the last call: the reader may have gone.
+    /// The first since the last call: the reader may have exited.
     pub fn flush(&mut self) -> io::Result<()> {
         std::mem::replace(&mut self.failed, Ok(()))?;
         self.out.flush()
@@ -292,7 +292,7 @@ impl<W: Write> Printer<W> {
 }
 
 impl<W: Write> Sink for Printer<W> {
-    fn tell(&mut self, cgroup: &Path, id: Option<Id>, what: &What) {
+    fn report(&mut self, cgroup: &Path, id: Option<Id>, what: &What) {
         if self.failed.is_ok() {
             let time = humantime::format_rfc3339_micros(SystemTime::now()).to_string();
             self.failed = self.print(time, cgroup, id, what);
@@ -300,7 +300,7 @@ impl<W: Write> Sink for Printer<W> {
     }
 }
 
-/// Whoever makes a cgroup chooses its name: it must not steer a terminal.
+/// The creator of a cgroup chooses its name: it must not steer a terminal.
 fn printable(path: &OsStr) -> String {
     let mut text = String::new();
     for c in path.to_string_lossy().chars() {
@@ -365,7 +365,7 @@ mod tests {
         let line: serde_json::Value =
             serde_json::from_str(&print(Format::Json, &unknown)).expect("JSON");
         assert_eq!(line["means"], "watches");
-        assert_eq!(line["removals_told"], serde_json::Value::Null);
+        assert_eq!(line["removals_delivered"], serde_json::Value::Null);
         assert_eq!(line["reason"], "no right");
     }
 
@@ -382,7 +382,7 @@ mod tests {
     #[test]
     fn says_why_there_is_no_mark() {
         let why = Some("rkernfs is in transition".to_owned());
-        let watching = What::Watching(Means::Watches, why, Removals::Told);
+        let watching = What::Watching(Means::Watches, why, Removals::Delivered);
         assert_eq!(
             print(Format::Text, &watching),
             "T watching         /a\\u{1b}[2J/b a watch for each \
@@ -405,7 +405,7 @@ mod tests {
             }
         }
         let mut printer = Printer::new(Gone, Format::Text);
-        printer.tell(Path::new("/"), None, &What::Created);
+        printer.report(Path::new("/"), None, &What::Created);
         let error = printer.flush().expect_err("the write failed");
         assert_eq!(error.kind(), io::ErrorKind::BrokenPipe);
         assert!(printer.flush().is_ok());

@@ -2,7 +2,7 @@
 
 //! cgwatch on real cgroups. Needs root and cgroup2; elsewhere the tests say so and pass.
 //!
-//! In the environment: `CGWATCH`, the program, if it was moved; `REMOVALS=told` or `not-told`,
+//! In the environment: `CGWATCH`, the program, if it was moved; `REMOVALS=delivered` or `not-delivered`,
 //! what the kernel is known to do; `MEANS=one-mark` or `watches`, what cgwatch is to use;
 //! `DEFAULT`, the same, what it is to use when it may choose.
 
@@ -27,7 +27,7 @@ use std::{
 /// How long an event may take, in a guest on a busy host
 const PATIENCE: Duration = Duration::from_secs(20);
 
-/// Somebody who may not do what root may
+/// A user without root's rights
 const NOBODY: u32 = 65534;
 
 /// The tests change system settings.
@@ -279,10 +279,10 @@ fn says_whether_removals_are_told() {
     let Some(base) = base("probe") else { return };
     let mut cgwatch = Cgwatch::start(&base.path);
     let line = cgwatch.wait_for("watching", &base.named(""));
-    let told = line["removals_told"].as_bool();
+    let delivered = line["removals_delivered"].as_bool();
     match env::var("REMOVALS").as_deref() {
-        Ok("told") => assert_eq!(told, Some(true), "{line}"),
-        Ok("not-told") => assert_eq!(told, Some(false), "{line}"),
+        Ok("delivered") => assert_eq!(delivered, Some(true), "{line}"),
+        Ok("not-delivered") => assert_eq!(delivered, Some(false), "{line}"),
         _ => println!("{line}"),
     }
     let left: Vec<_> = fs::read_dir(&base.path)
@@ -343,7 +343,7 @@ fn tells_memory_events() {
             .seen
             .iter()
             .any(|line| { line["cgroup"] == base.named("").as_str() && line["total"].is_number() }),
-        "told of the parent, too"
+        "reported of the parent, too"
     );
 }
 
@@ -416,13 +416,13 @@ fn holds_one_mark_or_one_watch_for_each_cgroup() {
     }
     let mut cgwatch = Cgwatch::start(&base.path);
     let one_mark = cgwatch.has_one_mark();
-    let told = cgwatch.wait_for("watching", &base.named(""))["removals_told"] == true;
+    let delivered = cgwatch.wait_for("watching", &base.named(""))["removals_delivered"] == true;
     // Without removal events, one more for the end of the top
-    let above = usize::from(!told);
+    let above = usize::from(!delivered);
     let watches_of = |cgroups| {
         if one_mark { 1 } else { cgroups + above }
     };
-    // Lines come when it has let go of the directories that they are about.
+    // Lines come when it has closed the directories that they are about.
     for n in 0..CGROUPS / 2 {
         cgwatch.wait_for("present", &base.named(&n.to_string()));
     }
@@ -622,7 +622,7 @@ fn goes_on_without_permission() {
             .gid(NOBODY),
     );
     let line = cgwatch.wait_for("watching", &base.named(""));
-    assert!(line["removals_told"].is_null(), "{line}");
+    assert!(line["removals_delivered"].is_null(), "{line}");
     cgwatch.wait_for("unwatched", &name);
     rmdir(&path);
     cgwatch.wait_for("removed", &name);

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Somebody has a reference of a removed inode without a dentry, and keeps it for
- * as long as he likes, as each rule of a Landlock ruleset does. Whoever watches
- * that inode is told as if there were none, and nobody else waits.
+ * A task has a reference of a removed inode without a dentry, and holds it for
+ * as long as it likes, as each rule of a Landlock ruleset does. A watch of that
+ * inode gets its events as if there were none, and no other task waits.
  */
 #include <sched.h>
 #include <sys/mount.h>
@@ -17,10 +17,10 @@
 #include "lib/process.h"
 #include "lib/system.h"
 
-#define KEPT_GROUP	0x726b
+#define HELD_GROUP	0x726b
 #define OTHER_GROUP	0x726c
 
-FIXTURE(kept) {
+FIXTURE(held) {
 	char cgroup[PATH_MAX];
 	char node[PATH_MAX];
 	char other[PATH_MAX];
@@ -32,21 +32,21 @@ FIXTURE(kept) {
 	struct events events_others;
 };
 
-FIXTURE_VARIANT(kept) {
+FIXTURE_VARIANT(held) {
 	bool is_dir;
 };
 
-/* Its cgroup goes by rmdir(2). */
-FIXTURE_VARIANT_ADD(kept, file) {
+/* rmdir(2) removes its cgroup. */
+FIXTURE_VARIANT_ADD(held, file) {
 	.is_dir = false,
 };
 
-/* Its device goes: rmdir(2) would look it up, which gives it a dentry. */
-FIXTURE_VARIANT_ADD(kept, directory) {
+/* Its device is removed: rmdir(2) would look it up, which gives it a dentry. */
+FIXTURE_VARIANT_ADD(held, directory) {
 	.is_dir = true,
 };
 
-FIXTURE_SETUP(kept)
+FIXTURE_SETUP(held)
 {
 	const char *reason = why_no_cgroup();
 
@@ -55,13 +55,13 @@ FIXTURE_SETUP(kept)
 	if (!reason)
 		reason = why_no_dummies();
 	if (!reason && !has_test_module("keep"))
-		reason = "no modules of the tests";
+		reason = "selftests/modules/keep.ko is not installed";
 	if (reason)
 		SKIP(return, "%s", reason);
-	format_path(self->cgroup, "%.3900s/kept", cgroup_base());
+	format_path(self->cgroup, "%.3900s/held", cgroup_base());
 	format_path(self->other, "%.3900s/other", cgroup_base());
 	ASSERT_EQ(mkdir(self->cgroup, 0755), 0);
-	ASSERT_TRUE(add_dummies("rkk", 1, KEPT_GROUP));
+	ASSERT_TRUE(add_dummies("rkk", 1, HELD_GROUP));
 	if (variant->is_dir)
 		format_path(self->node, "/sys/devices/virtual/net/rkk0");
 	else
@@ -73,10 +73,10 @@ FIXTURE_SETUP(kept)
 	ASSERT_GE(self->inotify_others, 0);
 }
 
-FIXTURE_TEARDOWN(kept)
+FIXTURE_TEARDOWN(held)
 {
 	remove_test_module("keep");
-	delete_group(KEPT_GROUP);
+	delete_group(HELD_GROUP);
 	delete_group(OTHER_GROUP);
 	remove_cgroup(self->cgroup);
 	remove_cgroup(self->other);
@@ -87,9 +87,9 @@ FIXTURE_TEARDOWN(kept)
 		unload_dummy();
 }
 
-static bool remove_kept(const struct _test_data_kept *self, bool is_dir)
+static bool remove_held(const struct _test_data_held *self, bool is_dir)
 {
-	return is_dir ? delete_group(KEPT_GROUP) : !remove_cgroup(self->cgroup);
+	return is_dir ? delete_group(HELD_GROUP) : !remove_cgroup(self->cgroup);
 }
 
 /* Each in a namespace of its own, so that it has a superblock of its own. */
@@ -102,7 +102,7 @@ static bool mount_both(void *mount_point)
 }
 
 /* What is removed of both hierarchies, and a mount of each */
-static void others_go_on(struct __test_metadata *_metadata, struct _test_data_kept *self)
+static void others_go_on(struct __test_metadata *_metadata, struct _test_data_held *self)
 {
 	char path[PATH_MAX];
 	int wd[2];
@@ -118,13 +118,13 @@ static void others_go_on(struct __test_metadata *_metadata, struct _test_data_ke
 	ASSERT_EQ(remove_cgroup(self->other), 0);
 	ASSERT_TRUE(delete_group(OTHER_GROUP));
 	self->events_others.nr = 0;
-	assert_told(_metadata, self->inotify_others, &self->events_others, wd, ARRAY_SIZE(wd));
+	assert_events(_metadata, self->inotify_others, &self->events_others, wd, ARRAY_SIZE(wd));
 	pid = start_process(mount_both, NULL, self->mount_point);
 	ASSERT_GT(pid, 0);
 	end_process(pid);
 }
 
-TEST_F(kept, inode_is_told_at_once_and_nobody_waits)
+TEST_F(held, watch_gets_event_at_once_and_no_task_waits)
 {
 	int wd = inotify_add_watch(self->inotify, self->node, IN_DELETE_SELF);
 	char parameters[PATH_MAX];
@@ -132,8 +132,8 @@ TEST_F(kept, inode_is_told_at_once_and_nobody_waits)
 	ASSERT_GE(wd, 0);
 	ASSERT_EQ(insert_test_module("keep", format_path(parameters, "path=%.4000s", self->node)),
 		  0);
-	ASSERT_TRUE(remove_kept(self, variant->is_dir));
-	ASSERT_TOLD(wd);
+	ASSERT_TRUE(remove_held(self, variant->is_dir));
+	ASSERT_EVENTS(wd);
 	EXPECT_EQ(count_marks(self->inotify), 0);
 	EXPECT_LE(counter("work_pending"), 0);
 	others_go_on(_metadata, self);
