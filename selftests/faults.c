@@ -357,6 +357,7 @@ static void expect_heard(struct __test_metadata *_metadata, int changes, int ove
 
 	EXPECT_EQ(heard.changes, changes);
 	EXPECT_EQ(heard.overflows, overflows);
+	EXPECT_EQ(heard.unasked, 0);
 }
 
 TEST_F(change, is_reported_or_overflows)
@@ -389,7 +390,7 @@ TEST_F(change, is_reported_or_overflows)
 struct finder {
 	int base;
 	struct handle handle;
-	_Atomic uint64_t number;
+	atomic_ulong number;
 	atomic_bool stop;
 	atomic_int tried, found;
 };
@@ -464,13 +465,10 @@ static void *find_by_number(void *arg)
 /* That the next node of the hierarchy gets: numbers are given in turn. */
 static uint64_t next_number(const char *probe)
 {
-	uint64_t last = 0;
-	DIR *dir;
+	DIR *dir = mkdir(probe, 0755) ? NULL : opendir(probe);
 	struct dirent *entry;
+	uint64_t last = 0;
 
-	if (mkdir(probe, 0755))
-		return 0;
-	dir = opendir(probe);
 	while (dir && (entry = readdir(dir)))
 		if (entry->d_ino > last)
 			last = entry->d_ino;

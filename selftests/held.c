@@ -4,8 +4,11 @@
  * as long as it likes, as each rule of a Landlock ruleset does. A watch of that
  * inode gets its events as if there were none, and no other task waits.
  */
+#include <pthread.h>
 #include <sched.h>
+#include <stdatomic.h>
 #include <sys/mount.h>
+#include <sys/prctl.h>
 #include <sys/stat.h>
 
 #include "lib/harness.h"
@@ -15,6 +18,7 @@
 #include "lib/module.h"
 #include "lib/netdev.h"
 #include "lib/process.h"
+#include "lib/pseudofs.h"
 #include "lib/system.h"
 
 #define HELD_GROUP	0x726b
@@ -140,6 +144,86 @@ TEST_F(held, watch_gets_event_at_once_and_no_task_waits)
 	ASSERT_EQ(remove_test_module("keep"), 0);
 	self->events.nr = 0;
 	ASSERT_QUIET();
+}
+
+/*
+ * To destroy a mark, its group has to be locked, and a task that reads the fdinfo of
+ * its own inotify instance has it locked. Neither the remover nor other watches wait
+ * for it.
+ */
+#define LOCKED_MS	"5000"
+
+struct reader {
+	pthread_t thread;
+	int inotify;
+	atomic_bool done;
+};
+
+FIXTURE(locked) {
+	char root[PATH_MAX];
+	char object[PATH_MAX];
+	char value[PATH_MAX];
+	int inotify;
+	struct events events;
+	struct reader reader;
+};
+
+FIXTURE_SETUP(locked)
+{
+	const char *reason = mount_for_object(self->root, self->object, self->value);
+
+	if (!reason && !has_test_module("delay"))
+		reason = "selftests/modules/delay.ko is not installed";
+	if (reason)
+		SKIP(return, "%s", reason);
+	ASSERT_EQ(mkdir(self->object, 0755), 0);
+	self->inotify = open_inotify();
+	self->reader.inotify = open_inotify();
+	ASSERT_GE(self->reader.inotify, 0);
+}
+
+FIXTURE_TEARDOWN(locked)
+{
+	if (self->reader.thread)
+		pthread_join(self->reader.thread, NULL);
+	remove_test_module("delay");
+	rmdir(self->object);
+	unmount_pseudofs(self->root);
+}
+
+static void *read_fdinfo(void *arg)
+{
+	struct reader *reader = arg;
+
+	prctl(PR_SET_NAME, "delayed");
+	count_marks(reader->inotify);
+	atomic_store(&reader->done, true);
+	return NULL;
+}
+
+TEST_F(locked, group_of_another_watch_delays_no_event)
+{
+	int wd = inotify_add_watch(self->inotify, self->value, IN_DELETE_SELF);
+	int others = inotify_add_watch(self->reader.inotify, self->value, IN_DELETE_SELF);
+
+	ASSERT_GE(wd, 0);
+	ASSERT_GE(others, 0);
+	/* Called for each watch, with the group locked */
+	if (insert_test_module("delay", "function=igrab ms=" LOCKED_MS))
+		SKIP(return, "no kprobe on igrab()");
+	ASSERT_EQ(pthread_create(&self->reader.thread, NULL, read_fdinfo, &self->reader), 0);
+	ASSERT_TRUE(await(module_parameter("delay", "hits") == 1, EVENT_TIMEOUT_MS));
+	ASSERT_TRUE(write_object(self->object, "remove", "1"));
+	EXPECT_FALSE(self->reader.done);
+	ASSERT_EVENTS(wd);
+	EXPECT_FALSE(self->reader.done);
+	EXPECT_EQ(count_marks(self->inotify), 0);
+
+	pthread_join(self->reader.thread, NULL);
+	self->reader.thread = 0;
+	self->events.nr = 0;
+	assert_events(_metadata, self->reader.inotify, &self->events, &others, 1);
+	EXPECT_EQ(count_marks(self->reader.inotify), 0);
 }
 
 TEST_HARNESS_MAIN

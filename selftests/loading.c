@@ -38,11 +38,17 @@ FIXTURE_SETUP(loading)
 
 	if (!reason)
 		reason = why_no_dummies();
-	if (!reason)
-		reason = borrow_module();
 	if (reason)
 		SKIP(return, "%s", reason);
+	/* With a removal, the module knows that no mark asks for any. */
 	format_path(self->cgroup, "%.3900s/cgroup", cgroup_base());
+	ASSERT_EQ(mkdir(self->cgroup, 0755), 0);
+	ASSERT_EQ(remove_cgroup(self->cgroup), 0);
+	reason = borrow_module();
+	if (reason) {
+		cgroup_base_remove();
+		SKIP(return, "%s", reason);
+	}
 	ASSERT_EQ(mkdir(self->cgroup, 0755), 0);
 	ASSERT_TRUE(make_mount_point(self->mount_point));
 	self->inotify = open_inotify();
@@ -77,6 +83,11 @@ static int count_files(const char *path)
 static void count(const struct node_event *event, void *arg)
 {
 	*(int *)arg += event->mask == FAN_DELETE_SELF;
+}
+
+static void count_changes(const struct node_event *event, void *arg)
+{
+	*(int *)arg += event->mask == FAN_MODIFY;
 }
 
 TEST_F(loading, mark_from_before_reports_each_file)
@@ -182,6 +193,71 @@ TEST_F(loading, unload_finishes_a_directory_at_once)
 	if (before > NAMES / FEW - 2 * AT_ONCE)
 		SKIP(return, "the directory was finished before the unload");
 	EXPECT_LE(after - before, AT_ONCE);
+}
+
+/*
+ * Changes that are queued when the module is unloaded: so many that sending them takes
+ * longer than livepatch to disable the patch.
+ */
+#define GROUPS		128
+#define MIN_CGROUPS	100
+#define MAX_CGROUPS	1500
+#define BUSY_US		3000000
+
+static bool make_cgroups(const char *parent, int from, int to)
+{
+	char path[PATH_MAX];
+
+	while (from < to)
+		if (mkdir(format_path(path, "%.3900s/%d", parent, from++), 0755))
+			return false;
+	return true;
+}
+
+/* One that gets the change of each file, as the others do, but reads it */
+static int mark_changes(void)
+{
+	int fd = open_fanotify(FAN_REPORT_FID);
+
+	if (fd >= 0 && !fanotify_mark(fd, FAN_MARK_ADD | FAN_MARK_FILESYSTEM, FAN_MODIFY,
+				      AT_FDCWD, cgroup_base()))
+		return fd;
+	close(fd);
+	return -1;
+}
+
+TEST_F(loading, unload_sends_what_is_queued)
+{
+	int groups[GROUPS], nr = 0, changes = 0, cgroups;
+	char path[PATH_MAX], freeze[PATH_MAX];
+	long long begun;
+
+	ASSERT_TRUE(return_module());
+	while (nr < GROUPS && (groups[nr] = mark_changes()) >= 0)
+		nr++;
+	ASSERT_GT(nr, 10);
+	format_path(freeze, "%.3900s/cgroup.freeze", self->cgroup);
+	/* Of the write itself, of cgroup.events of the parent, and of that of each child */
+	ASSERT_TRUE(make_cgroups(self->cgroup, 0, MIN_CGROUPS));
+	begun = now_us();
+	ASSERT_TRUE(write_text(freeze, "1"));
+	await((read_fanotify(groups[nr - 1], count_changes, &changes),
+	       changes >= MIN_CGROUPS + 2), EVENT_TIMEOUT_MS);
+	ASSERT_EQ(changes, MIN_CGROUPS + 2);
+	cgroups = MIN_CGROUPS * (BUSY_US / (now_us() - begun) + 1);
+	if (cgroups > MAX_CGROUPS)
+		cgroups = MAX_CGROUPS;
+	ASSERT_TRUE(make_cgroups(self->cgroup, MIN_CGROUPS, cgroups));
+	ASSERT_TRUE(write_text(freeze, "0"));
+	ASSERT_EQ(borrow_module(), NULL);
+	changes = 0;
+	read_fanotify(groups[nr - 1], count_changes, &changes);
+	EXPECT_EQ(changes, cgroups + 2)
+		TH_LOG("%d cgroups", cgroups);
+	while (nr)
+		close(groups[--nr]);
+	while (cgroups)
+		rmdir(format_path(path, "%.3900s/%d", self->cgroup, --cgroups));
 }
 
 TEST_HARNESS_MAIN

@@ -51,13 +51,13 @@ FIXTURE_TEARDOWN(locks)
 	remove_test_module(MODULE);
 }
 
-static bool watch(FIXTURE_DATA(locks) *self, const char *path)
+static bool watch(struct _test_data_locks *self, const char *path)
 {
 	self->nr_watches++;
 	return inotify_add_watch(self->inotify, path, IN_DELETE_SELF) >= 0;
 }
 
-static bool watch_in_cgroup(FIXTURE_DATA(locks) *self, const char *file)
+static bool watch_in_cgroup(struct _test_data_locks *self, const char *file)
 {
 	char path[PATH_MAX];
 

@@ -7,11 +7,14 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <pthread.h>
+#include <signal.h>
 #include <stdatomic.h>
 #include <sys/fanotify.h>
 #include <sys/mount.h>
+#include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/types.h>
+#include <sys/wait.h>
 
 #include "lib/harness.h"
 #include "lib/counters.h"
@@ -360,6 +363,63 @@ TEST_F(marks, removal_searches_for_none_without_a_mark)
 	ASSERT_EQ(mkdir(self->path, 0755), 0);
 	ASSERT_EQ(remove_cgroup(self->path), 0);
 	EXPECT_EQ(counter("supers_searched"), searched);
+}
+
+/*
+ * Some kernels drop the mark at the end of an unmount, and wait as long as a task has
+ * its group locked: the hierarchy may be gone by then. The task lists the group's
+ * marks, of which there are many, and gets little processor time.
+ */
+#define LISTED		2000
+#define LITTLE		"2000 100000"
+
+static pid_t start_listing(const char *cgroup, int fanotify)
+{
+	int dir = open(cgroup, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	pid_t pid = fork_into(dir);
+
+	close(dir);
+	if (pid)
+		return pid;
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	for (;;)
+		count_marks(fanotify);
+}
+
+TEST_F(marks, hierarchy_is_unmounted_while_the_group_is_locked)
+{
+	int fanotify = fanotify_init(FAN_REPORT_FID | FAN_UNLIMITED_MARKS | FAN_CLOEXEC, 0);
+	char mount_point[PATH_MAX], listed[PATH_MAX], path[PATH_MAX];
+	pid_t pid;
+
+	format_path(path, "%.4000s/cpu.max", self->path);
+	if (!exists(path))
+		SKIP(return, "no cpu.max");
+	ASSERT_TRUE(write_text(path, LITTLE));
+	ASSERT_TRUE(make_mount_point(mount_point));
+	if (!mount_cgroup1(mount_point, 0)) {
+		remove_mount_point(mount_point);
+		SKIP(return, "no version 1 of cgroups");
+	}
+	ASSERT_EQ(fanotify_mark(fanotify, FAN_MARK_ADD | FAN_MARK_FILESYSTEM, FAN_DELETE_SELF,
+				AT_FDCWD, mount_point), 0);
+	ASSERT_TRUE(make_mount_point(listed));
+	ASSERT_EQ(mount("none", listed, "tmpfs", 0, NULL), 0);
+	for (int i = 0; i < LISTED; i++) {
+		close(open(format_path(path, "%.4000s/%d", listed, i), O_CREAT | O_WRONLY, 0600));
+		ASSERT_EQ(fanotify_mark(fanotify, FAN_MARK_ADD, FAN_DELETE_SELF, AT_FDCWD, path),
+			  0);
+	}
+	pid = start_listing(self->path, fanotify);
+	ASSERT_GT(pid, 0);
+	sleep_ms(QUIET_MS);
+	EXPECT_EQ(umount(mount_point), 0);
+	kill(pid, SIGKILL);
+	waitpid(pid, NULL, 0);
+	close(fanotify);
+	umount(listed);
+	remove_mount_point(listed);
+	remove_mount_point(mount_point);
 }
 
 TEST_HARNESS_MAIN

@@ -417,6 +417,30 @@ TEST(pressure_trigger_is_released_on_removal)
 	cgroup_base_remove();
 }
 
+/* Releasing the trigger wakes its pollers by kernfs_notify(), so one exclusive one. */
+TEST(exclusive_pollers_of_a_pressure_trigger_all_wake)
+{
+	static const char trigger[] = "some 900000 1000000";
+	const char *reason = why_no_pressure();
+	struct waiter crowd[CROWD];
+	int fd;
+
+	if (reason)
+		SKIP(return, "%s", reason);
+	ASSERT_TRUE(make_pressure());
+	fd = open(polled, O_RDWR | O_CLOEXEC);
+	ASSERT_GT(write(fd, trigger, sizeof(trigger)), 0);
+	for (int i = 0; i < CROWD; i++)
+		ASSERT_TRUE(put_to_sleep(&crowd[i], wait_by_epoll_exclusive, dup(fd)));
+	ASSERT_TRUE(remove_polled_cgroup());
+	for (int i = 0; i < CROWD; i++) {
+		ASSERT_EQ(join_waiter(&crowd[i]), POLLERR)
+			TH_LOG("%d of %d", i + 1, CROWD);
+	}
+	close(fd);
+	cgroup_base_remove();
+}
+
 /* Which other pollers wake, and when */
 
 FIXTURE(cgroup) {

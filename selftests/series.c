@@ -16,6 +16,7 @@
 #include "lib/harness.h"
 #include "lib/events.h"
 #include "lib/expect.h"
+#include "lib/netdev.h"
 #include "lib/system.h"
 
 #define RACES		40
@@ -403,6 +404,28 @@ TEST_F(series, watch_removed_during_rmdir_is_ignored_once)
 		ASSERT_EQ(count_marks(self->inotify), 0);
 		ASSERT_EQ(mkdir(self->child, 0755), 0);
 	}
+}
+
+/* The kernel removes both at once: they are in one batch. */
+#define DEVICE		"rkt"
+#define GROUP		0x7274
+
+TEST(files_of_a_device_are_reported_before_their_directory)
+{
+	const char *reason = why_no_dummies();
+	int inotify = open_inotify(), wd[2];
+	struct events events = {};
+
+	if (reason)
+		SKIP(return, "%s", reason);
+	ASSERT_TRUE(add_dummies(DEVICE, 1, GROUP));
+	wd[1] = inotify_add_watch(inotify, "/sys/class/net/" DEVICE "0/statistics", IN_DELETE_SELF);
+	wd[0] = inotify_add_watch(inotify, "/sys/class/net/" DEVICE "0/statistics/rx_bytes",
+				  IN_DELETE_SELF);
+	EXPECT_TRUE(delete_group(GROUP));
+	assert_events_in_order(_metadata, inotify, &events, wd, ARRAY_SIZE(wd));
+	if (may_unload_dummy())
+		unload_dummy();
 }
 
 TEST_HARNESS_MAIN

@@ -442,6 +442,14 @@ FIXTURE_VARIANT_ADD(during, evictable) {
 	.attack = "evictable",
 };
 
+FIXTURE_VARIANT_ADD(during, locked) {
+	.attack = "locked",
+};
+
+FIXTURE_VARIANT_ADD(during, renaming) {
+	.attack = "renaming",
+};
+
 static const struct attack *find_attack(const char *name)
 {
 	for (size_t i = 0; i < nr_attacks; i++)

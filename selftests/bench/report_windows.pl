@@ -35,12 +35,7 @@ sub cold_cycles {
 
 sub each_window {
 	my ($suffix, $stats, $each) = @_;
-	for my $state (@states) {
-		my $of = windows_of($state->[0], 'reported', $suffix, @$stats) or next;
-		my ($size) = sizes('rmdir', 'reported');
-		$each->("$size nodes: unwatched", $state->[1], $of);
-	}
-	for my $controllers (qw(memory all)) {
+	for my $controllers (qw(reported memory all)) {
 		for my $case (@cases) {
 			for my $state (@states) {
 				my $of = windows_of($state->[0], "$controllers/$case->[0]", $suffix, @$stats) or next;

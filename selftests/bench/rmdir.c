@@ -75,8 +75,7 @@ static uint64_t time_one(const char *cgroup, enum interest interest, int inotify
 	settle();
 	ns = time_rmdir(cgroup, label);
 	settle();
-	if (interest == WATCHED)
-		read_events(inotify, &events);
+	read_events(inotify, &events);
 	return ns;
 }
 
@@ -91,7 +90,8 @@ static void set_real_time(bool on)
 	check(!sched_setscheduler(0, on ? SCHED_FIFO : SCHED_OTHER, &priority), "scheduler");
 }
 
-static void measure_rmdir(const char *base, const char *controllers, int rounds)
+/* Each interest up to @most */
+static void measure_rmdir(const char *base, const char *controllers, int rounds, enum interest most)
 {
 	static struct samples samples[ARRAY_SIZE(interests)];
 	char cgroup[PATH_MAX], name[64];
@@ -103,7 +103,7 @@ static void measure_rmdir(const char *base, const char *controllers, int rounds)
 	check(!mkdir(cgroup, 0755), cgroup);
 	nodes = visit(cgroup, false);
 	rmdir(cgroup);
-	for (size_t i = 0; i < ARRAY_SIZE(samples); i++) {
+	for (enum interest i = NONE; i <= most; i++) {
 		snprintf(name, sizeof(name), "%s/%s", controllers, interests[i]);
 		labels[i] = add_label("rmdir", name, nodes);
 		samples[i].nr = 0;
@@ -111,11 +111,11 @@ static void measure_rmdir(const char *base, const char *controllers, int rounds)
 	set_real_time(true);
 	for (int i = 0; i < rounds; i++) {
 		format_path(cgroup, "%.3000s/leaf%d", base, i);
-		for (enum interest j = NONE; j <= WATCHED; j++)
+		for (enum interest j = NONE; j <= most; j++)
 			add_sample(&samples[j], time_one(cgroup, j, inotify, labels[j]));
 	}
 	set_real_time(false);
-	for (size_t i = 0; i < ARRAY_SIZE(samples); i++) {
+	for (enum interest i = NONE; i <= most; i++) {
 		snprintf(name, sizeof(name), "%s/%s", controllers, interests[i]);
 		report_samples("rmdir", name, nodes, "ns", &samples[i]);
 	}
@@ -174,7 +174,7 @@ static const char *reported_base(void)
 	check(!mkdir(base, 0755) || errno == EEXIST, base);
 	format_path(path, "%.3900s/cgroup.controllers", base);
 	check(read_text(path, text, sizeof(text)) >= 0, path);
-	while (nr < ARRAY_SIZE(names) && (names[nr] = strtok_r(rest, " \n", &rest)))
+	while (nr < ARRAY_SIZE(names) && (names[nr] = strtok_r(rest, "\n ", &rest)))
 		nr++;
 	for (int few = 0; few <= 2; few++)
 		for (unsigned int set = 0; set < 1u << nr; set++)
@@ -184,37 +184,19 @@ static const char *reported_base(void)
 	return NULL;
 }
 
-static void measure_reported(int rounds)
-{
-	static struct samples samples;
-	const char *base = reported_base();
-	unsigned int label;
-	char cgroup[PATH_MAX];
-
-	if (!base)
-		return;
-	label = add_label("rmdir", "reported", REPORTED_NODES);
-	samples.nr = 0;
-	set_real_time(true);
-	for (int i = 0; i < rounds; i++) {
-		format_path(cgroup, "%.3900s/leaf%d", base, i);
-		add_sample(&samples, time_one(cgroup, NONE, -1, label));
-	}
-	set_real_time(false);
-	report_samples("rmdir", "reported", REPORTED_NODES, "ns", &samples);
-}
-
 /*
  * rmdir ROUNDS: with the memory controller only, with all there are, and of a size
  * that was reported
  */
 void bench_rmdir(char **args)
 {
+	const char *reported = reported_base();
 	int rounds = atoi(args[0]);
 
-	measure_reported(rounds);
-	measure_rmdir(memory_base(), "memory", rounds);
-	measure_rmdir(cgroup_base(), "all", rounds);
+	if (reported)
+		measure_rmdir(reported, "reported", rounds, NONE);
+	measure_rmdir(memory_base(), "memory", rounds, WATCHED);
+	measure_rmdir(cgroup_base(), "all", rounds, WATCHED);
 	measure_burst(memory_base(), "memory");
 	measure_burst(cgroup_base(), "all");
 }

@@ -14,7 +14,8 @@
 /* More than between two notifications that cgroup merges */
 #define APART_MS	30
 
-static int control, inotify, fanotify, nr_changes;
+/* The bystander has a mark, too, and did not ask for changes. */
+static int control, inotify, fanotify, bystander, nr_changes;
 
 /* By its handle, it needs neither the name nor the directory of the file. */
 static int open_detached(const char *file)
@@ -34,11 +35,14 @@ bool make_change(bool watched, bool marked)
 {
 	inotify = open_inotify();
 	fanotify = open_fanotify(FAN_REPORT_DFID_NAME);
+	bystander = open_fanotify(FAN_REPORT_DFID_NAME);
 	nr_changes = 0;
 	if (!a_cgroup.make())
 		return false;
 	control = open_detached("cgroup.freeze");
 	return control >= 0 &&
+	       !fanotify_mark(bystander, FAN_MARK_ADD | FAN_MARK_FILESYSTEM, FAN_ATTRIB,
+			      AT_FDCWD, cgroup_base()) &&
 	       (!watched || inotify_add_watch(inotify, node, IN_MODIFY) >= 0) &&
 	       (!marked || !fanotify_mark(fanotify, FAN_MARK_ADD | FAN_MARK_FILESYSTEM,
 					  FAN_MODIFY, AT_FDCWD, cgroup_base()));
@@ -49,6 +53,7 @@ bool clean_change(void)
 	close(control);
 	close(inotify);
 	close(fanotify);
+	close(bystander);
 	return a_cgroup.clean();
 }
 
@@ -78,8 +83,13 @@ static void take_event(const struct node_event *event, void *arg)
 	heard->changes += event->mask == FAN_MODIFY && event->name && !strcmp(event->name, CHANGES);
 }
 
+static void ignore_event(const struct node_event *event, void *arg)
+{
+}
+
 static int hear_more(struct heard *heard)
 {
+	heard->unasked += read_fanotify(bystander, ignore_event, NULL);
 	hear_inotify(heard);
 	read_fanotify(fanotify, take_event, heard);
 	return heard->changes + heard->overflows;

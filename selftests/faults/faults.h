@@ -70,6 +70,7 @@ enum outcome look_watched(void);
 struct heard {
 	int changes;
 	int overflows;
+	int unasked;			/* by a mark that asks for other events */
 };
 
 /* By a watch of the directory, by a mark on the file system */

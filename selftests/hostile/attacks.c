@@ -4,8 +4,11 @@
 
 #include <dirent.h>
 #include <fcntl.h>
+#include <pthread.h>
 #include <sched.h>
 #include <signal.h>
+#include <stdio.h>
+#include <string.h>
 #include <sys/fanotify.h>
 #include <sys/inotify.h>
 #include <sys/mount.h>
@@ -25,6 +28,9 @@
 #define DEVICES		40
 #define KEPT		64
 #define NAMES		20000
+#define LISTED		1000
+#define READERS		4
+#define RENAMES		500
 #define ALL_EVENTS	(IN_ALL_EVENTS | IN_EXCL_UNLINK)
 
 static void do_nothing(void *arg)
@@ -293,6 +299,57 @@ static void mark_removed(void *arg)
 	}
 }
 
+/* (j) A group that is locked nearly all the time, with watches of what others remove */
+static void *read_own_fdinfo(void *inotify)
+{
+	for (;;)
+		count_marks(*(int *)inotify);
+	return NULL;
+}
+
+static void lock_group(void *arg)
+{
+	static const char * const removed[] = { "event/child", "parent/child" };
+	struct ground *ground = arg;
+	int inotify = open_inotify();
+	char path[PATH_MAX];
+	pthread_t thread;
+
+	for (int i = 0; i < LISTED; i++) {
+		format_path(path, "%.3900s/%d", ground->folder, i);
+		close(open(path, O_CREAT | O_WRONLY, 0600));
+		watch(inotify, path);
+	}
+	for (int i = 0; i < READERS; i++)
+		pthread_create(&thread, NULL, read_own_fdinfo, &inotify);
+	for (;;)
+		for (size_t i = 0; i < ARRAY_SIZE(removed); i++)
+			watch_all(inotify, format_path(path, "%.3900s/../%s", ground->cgroup,
+						       removed[i]));
+}
+
+/* (k) A link with a dentry for each name that it ever had */
+static void rename_much(void *arg)
+{
+	struct ground *ground = arg;
+	char from[16], to[16], path[PATH_MAX];
+	struct stat st;
+
+	if (mount("none", ground->folder, "sysfs", 0, NULL))
+		return;
+	for (;;) {
+		add_dummies("ht", 1, GROUP);
+		snprintf(from, sizeof(from), "ht0");
+		for (int i = 0; i < RENAMES; i++) {
+			snprintf(to, sizeof(to), "n%d", i);
+			rename_link(from, to);
+			lstat(format_path(path, "%.3900s/class/net/%s", ground->folder, to), &st);
+			memcpy(from, to, sizeof(from));
+		}
+		delete_group(GROUP);
+	}
+}
+
 const struct attack attacks[] = {
 	{ "nothing", do_nothing },
 	{ "watches", watch_much },
@@ -304,6 +361,8 @@ const struct attack attacks[] = {
 	{ "landlock", keep_removed },
 	{ "names", look_for_names },
 	{ "evictable", mark_removed },
+	{ "locked", lock_group },
+	{ "renaming", rename_much },
 };
 
 const size_t nr_attacks = ARRAY_SIZE(attacks);

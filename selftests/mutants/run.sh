@@ -111,7 +111,7 @@ guest_script() { # MODULE...
 
 # boot MODULE...: leaves of each that was begun its output, and how it ended if it did
 boot() {
-	local hangs="sysctl.kernel.hung_task_panic=1" files=() name
+	local hangs="oops=panic sysctl.kernel.hung_task_panic=1" files=() name
 	for name; do
 		files+=("$selftests/$(program_of "$name")")
 		[[ $name = =* ]] || files+=("$tree/ko/$name.ko")

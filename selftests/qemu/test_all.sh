@@ -80,6 +80,7 @@ queue=(
 	'counted lint lint DEBUG=1'
 	'counted negative test TESTS=@(negative|compile_fail) LANES=1'
 	'counted fuzzer test TESTS=@(fuzzer|kexec) LANES=1'
+	'counted carried test KERNEL=backports RKERNFS_CARRY=y TESTS=@(memcg_events|series|marks|loading) LANES=1'
 	'counted harness test KERNEL=backports TESTS=@(commands|harness) LANES=1'
 	'counted arm64 test ARCH=arm64 TESTS=@(memcg_events|series) LANES=1'
 	'whole demo-arm64 target demo ARCH=arm64'

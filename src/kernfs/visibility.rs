@@ -13,7 +13,8 @@ const HIDDEN: u16 = bindings::kernfs_node_flag_KERNFS_HIDDEN as u16;
 impl Node {
     /// Hides the node from lookups, and shows it again. Wraps `kernfs_show()`.
     ///
-    /// Hiding waits until no operation of the node runs. It is not a removal: no event is sent.
+    /// Hiding waits until no operation of the node runs, so an operation of the node itself must not
+    /// hide it: it would wait for itself. It is not a removal: no event is sent.
     ///
     /// # Errors
     ///

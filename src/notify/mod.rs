@@ -51,7 +51,10 @@ pub(crate) unsafe extern "C" fn kernfs_notify(kn: *mut bindings::kernfs_node) {
 /// Sends `FS_MODIFY` for every queued file.
 extern "C" fn report_queued() {
     while let Some(file) = queue::pop() {
+        shim::forget_over_high();
         report(&file);
+        // As many files may be queued as there are.
+        shim::resched_every(0);
     }
 }
 

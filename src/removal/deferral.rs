@@ -14,14 +14,16 @@
 //! yet to run its task work holds a reference of the module.
 //!
 //! What may take long, because a user created much, has a work item of its own, and no task waits
-//! for that: a removed directory with many dentries in it, the last reference of a superblock.
+//! for that: a removed directory with many dentries in it, the last reference of a superblock. So have
+//! marks whose group another task keeps locked, for which unloading the module does not wait either.
 //!
 //! C headers: `include/linux/task_work.h`, `include/linux/workqueue.h`.
 
 use super::{
     batch::{Batch, BatchRef},
     inode::HeldInode,
-    release, stats,
+    release::{self, Left},
+    stats,
 };
 use crate::{
     compat::{Atomic, Full, Relaxed},
@@ -102,6 +104,8 @@ static NOW: Queue = Queue::new(shim::rkernfs_work_RKERNFS_WORK_NOW);
 static OVERDUE: Queue = Queue::new(shim::rkernfs_work_RKERNFS_WORK_OVERDUE);
 /// Inodes that may take long.
 static LATER: Queue = Queue::new(shim::rkernfs_work_RKERNFS_WORK_LATER);
+/// Inodes that were reported, with marks whose group was locked. Each has a reference of the module.
+static MARKS: Queue = Queue::new(shim::rkernfs_work_RKERNFS_WORK_MARKS);
 
 /// The number of batches and inodes in all queues that are not processed yet.
 static PENDING: Atomic<usize> = Atomic::new(0);
@@ -234,17 +238,70 @@ fn process_overdue() {
 /// Runs the release stage for each inode.
 fn release_all(mut batch: Batch) {
     while let Some(inode) = batch.pop() {
-        let is_finished = release::release(&inode);
-        let left = if is_finished {
-            inode.put_unless_last()
-        } else {
-            Some(inode)
-        };
-        if let Some(inode) = left {
-            put_later(inode);
+        shim::forget_over_high();
+        match release::release(&inode) {
+            Left::Nothing => {
+                if let Some(inode) = inode.put_unless_last() {
+                    put_later(inode);
+                }
+            }
+            Left::Dentries => put_later(inode),
+            Left::Marks => destroy_marks_later(inode),
         }
         stats::INODES_RELEASED.add(1);
     }
+}
+
+/// Queues the marks of an inode that could not be destroyed.
+fn destroy_marks_later(inode: HeldInode) {
+    // SAFETY: Called from the module's own code, which the caller keeps.
+    if !unsafe { shim::rkernfs_module_get() } {
+        // There is no later.
+        return inode.destroy_marks();
+    }
+    stats::INODES_QUEUED.add(1);
+    PENDING.add(1, Relaxed);
+    let (address, link) = inode.into_address();
+    MARKS.push(address, link);
+    MARKS.run_in(0);
+}
+
+/// Waits for one group at a time; in between, it looks at what was queued meanwhile.
+fn run_marks() {
+    let mut locked = 0;
+    loop {
+        let mut address = MARKS.last.xchg(0, Full);
+        while address != 0 {
+            // SAFETY: Addresses on the queue are from `into_address()`, and this one was taken off it.
+            let (inode, next) = unsafe { HeldInode::from_address(address) };
+            address = next;
+            shim::forget_over_high();
+            if inode.destroy_free_marks() {
+                finish_marks(inode);
+            } else {
+                let (address, link) = inode.into_address();
+                link.store(locked, Relaxed);
+                locked = address;
+            }
+        }
+        if locked == 0 {
+            return;
+        }
+        // SAFETY: It was stored above, and is taken off here.
+        let (inode, next) = unsafe { HeldInode::from_address(locked) };
+        locked = next;
+        shim::forget_over_high();
+        inode.destroy_marks();
+        finish_marks(inode);
+    }
+}
+
+fn finish_marks(inode: HeldInode) {
+    drop(inode);
+    stats::INODES_RELEASED.add(1);
+    finish_one();
+    // SAFETY: Taken when it was queued. The rest of this function is waited for: `Works`.
+    unsafe { shim::rkernfs_module_put() };
 }
 
 /// Queues what may take long for an inode: the rest of the release stage, and putting it.
@@ -271,14 +328,18 @@ fn run_later() {
         // SAFETY: The same, and this one was taken off it.
         let (inode, next) = unsafe { HeldInode::from_address(address) };
         address = next;
-        if release::resume(&inode, checks_left, EXITING.load(Relaxed)) {
-            drop(inode);
-            stats::INODES_RELEASED.add(1);
-            finish_one();
-        } else {
-            push_later(inode, checks_left.saturating_sub(1));
-            again = true;
+        shim::forget_over_high();
+        match release::resume(&inode, checks_left, EXITING.load(Relaxed)) {
+            Left::Dentries => {
+                push_later(inode, checks_left.saturating_sub(1));
+                again = true;
+                continue;
+            }
+            Left::Marks => destroy_marks_later(inode),
+            Left::Nothing => drop(inode),
         }
+        stats::INODES_RELEASED.add(1);
+        finish_one();
     }
     if again {
         LATER.run_in(LATER_MS);
@@ -299,8 +360,10 @@ extern "C" fn run_work(which: shim::rkernfs_work) {
         NOW.take_batches(|batch_ref| drop(process(batch_ref)));
     } else if which == OVERDUE.work {
         process_overdue();
-    } else {
+    } else if which == LATER.work {
         run_later();
+    } else {
+        run_marks();
     }
 }
 

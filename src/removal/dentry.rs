@@ -89,13 +89,17 @@ impl Alias {
             };
             Self::put(last);
             last = next;
-            if next.is_null() {
+            if used > 0 {
+                Self::put(last);
+                return false;
+            }
+            if last.is_null() {
                 break;
             }
             shim::resched_every(0);
         }
         // SAFETY: The reference keeps the directory. Each child has one of it, and this is another.
-        used == 0 && unsafe { count(self.as_ptr()) } as usize == nr + 1
+        unsafe { count(self.as_ptr()) as usize == nr + 1 }
     }
 
     /// Puts a reference that C took, if it did.

@@ -142,10 +142,24 @@ impl HeldInode {
         unsafe { shim::rkernfs_set_dead(self.as_ptr()) };
     }
 
-    /// Reports the inode as deleted and drops its marks. Wraps `fsnotify_inoderemove()`.
+    /// Reports the inode as deleted: the first half of `fsnotify_inoderemove()`.
     pub(super) fn report_removed(&self) {
         // SAFETY: The type's invariant keeps the inode.
-        unsafe { shim::rkernfs_inoderemove(self.as_ptr()) };
+        unsafe { shim::rkernfs_delete_self(self.as_ptr()) };
+    }
+
+    /// Destroys the marks, which sends `IN_IGNORED`: the second half. Waits for each user who has their
+    /// group locked, by reading `/proc/PID/fdinfo` for example, and keeps it so for long.
+    pub(super) fn destroy_marks(&self) {
+        // SAFETY: The type's invariant keeps the inode.
+        unsafe { shim::rkernfs_destroy_marks(self.as_ptr()) };
+    }
+
+    /// The same without waiting; returns whether no mark is left. For an inode that cannot be looked up
+    /// any more.
+    pub(super) fn destroy_free_marks(&self) -> bool {
+        // SAFETY: The type's invariant keeps the inode.
+        unsafe { shim::rkernfs_destroy_free_marks(self.as_ptr()) }
     }
 
     /// Gives the references away, for a list: an address, and a link that can hold another one.
@@ -392,18 +406,20 @@ impl LockedInode<'_> {
 
     /// Makes VFS drop each dentry with its last reference, instead of caching it until memory is short.
     /// Until then it can be looked up. Returns whether any has no reference now, so that none will be
-    /// dropped.
+    /// dropped, and whether any has one.
     ///
     /// `is_file`: dentries in use are unhashed as well, as by unlink(2), so that an open file can be told
     /// from one that still exists (`"(deleted)"`, `IN_EXCL_UNLINK`); but not mount points: a lookup by
     /// name is to find these, and detach the mount.
-    pub(super) fn uncache(&self, is_file: bool) -> bool {
-        let mut unused = false;
+    pub(super) fn uncache(&self, is_file: bool) -> (bool, bool) {
+        let (mut unused, mut used) = (false, false);
         for dentry in self.aliases() {
             // SAFETY: `i_lock` keeps the dentry, and comes before its lock.
-            unused |= unsafe { shim::rkernfs_uncache_dentry(dentry, is_file) } == 0;
+            let count = unsafe { shim::rkernfs_uncache_dentry(dentry, is_file) };
+            unused |= count == 0;
+            used |= count > 0;
         }
-        unused
+        (unused, used)
     }
 
     /// Whether the current task is in vfs_rmdir(), for the directory of which this is the inode, or

@@ -43,13 +43,23 @@ pub(crate) unsafe extern "C" fn kernfs_iop_lookup(
     on_its_stack(|| {
         // SAFETY: VFS has a reference of the inode, and that of its node.
         let parent = unsafe { Node::from_raw((*dir).i_private.cast()) };
+        let mut renamed = ptr::null_mut();
         // SAFETY: VFS gives both.
-        Shared::lock(parent, |tree, parent| unsafe {
-            lookup(tree, parent, dir, dentry)
-        })
+        let found = Shared::lock(parent, |tree, parent| unsafe {
+            lookup(tree, parent, dir, dentry, &mut renamed)
+        });
+        if !renamed.is_null() {
+            // SAFETY: `dentry`, which VFS has a reference of, keeps it.
+            unsafe { bindings::d_prune_aliases(renamed) };
+        }
+        found
     })
 }
 
+/// `renamed` becomes the inode of a file that has a dentry of another name, which only the kernel's own
+/// `kernfs_rename_ns()` leaves. It is not to keep all of them: what a removal does under locks must not
+/// grow with how often a user renamed what is removed.
+///
 /// # Safety
 ///
 /// `dir` must be an inode of `parent`, and `dentry` one that VFS looks up in it.
@@ -58,6 +68,7 @@ unsafe fn lookup<'id>(
     parent: &Member<'id>,
     dir: *mut bindings::inode,
     dentry: *mut bindings::dentry,
+    renamed: &mut *mut bindings::inode,
 ) -> *mut bindings::dentry {
     // A dentry that is not hashed is dropped with the lookup, and pins no directory.
     let unhashed = ptr::null_mut();
@@ -83,6 +94,10 @@ unsafe fn lookup<'id>(
         inode = unsafe { shim::rkernfs_get_inode(sb, node.as_ptr()) };
         if inode.is_null() {
             return ENOMEM.to_ptr();
+        }
+        // SAFETY: It was just made, or found, with a reference.
+        if unsafe { shim::rkernfs_has_other_alias(inode) } {
+            *renamed = inode;
         }
     }
     // SAFETY: `parent` is a directory; VFS gives the dentry.

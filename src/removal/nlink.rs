@@ -15,9 +15,8 @@
 //! | not marked, and no task with a dentry to add a mark | cleared | nobody needs a report: VFS drops the inode now, or when memory is short |
 //! | a marked directory that no rmdir(2) removes: dentries in it pin its own | kept | decided by the release stage |
 //! | the same, that rmdir(2) removes, while files in it have yet to be reported | kept | decided by the release stage, after the files |
-//! | marked, no dentry | kept | the release stage |
+//! | marked, no dentry, or none in use and no rmdir(2) to drop it | kept | the release stage |
 //! | dentries in use, or that rmdir(2) is about to drop | cleared | VFS, with the last dentry: none stays in the cache |
-//! | an unused dentry | cleared | VFS, when the release stage drops the dentry |
 //!
 //! A task that has no dentry of the inode at that moment gets none any more
 //! ([`lookup`](super::lookup)), so the decision stays right, whatever reference to the inode tasks
@@ -113,11 +112,11 @@ fn clear_marked_or_in_use(
     let in_rmdir = inode.is_in_rmdir();
     // Before the link count is cleared: from here on the last dput() of a dentry drops it, and reports
     // the inode then. A dentry that has no reference now stays cached until the release stage drops it.
-    let unused = inode.uncache(!is_dir);
+    let (unused, used) = inode.uncache(!is_dir);
     let must_wait = if in_rmdir {
         has_files_to_report(batch)
     } else {
-        is_dir
+        is_dir || !used
     };
     if is_asked_for && (must_wait || inode.lacks_dentry()) {
         push(batch, inode.hold());

@@ -151,7 +151,8 @@ impl<'id> Member<'id> {
     }
 
     /// Waits for the users to leave, then unmaps and releases open files. Returns whether pollers of the
-    /// file were woken with that, as the release of a PSI trigger does, and so found it removed.
+    /// file were woken with that, as the release of a PSI trigger does, and so found it removed. Of those
+    /// that wait exclusively, it wakes one, and this wakes the others.
     ///
     /// Not to be called with the locks of the hierarchy: users may need them to leave.
     pub(super) fn wait_drained(&self) -> bool {
@@ -167,7 +168,12 @@ impl<'id> Member<'id> {
         let notified = self.notified();
         // SAFETY: The invariant of `Node` keeps it; it is deactivated and has no users.
         unsafe { shim::rkernfs_drain_open_files(self.as_ptr()) };
-        notified != self.notified()
+        let woken = notified != self.notified();
+        if woken {
+            // SAFETY: The invariant of `Node` keeps it, a file.
+            unsafe { shim::rkernfs_wake_exclusive_pollers(self.as_ptr()) };
+        }
+        woken
     }
 
     /// How often pollers of the file were woken.

@@ -9,17 +9,20 @@
 //!
 //! | state of the inode | link count | action | counter |
 //! |---|---|---|---|
-//! | dentries, some of them unused | cleared | `d_prune_aliases()`: drops these at once; the others are dropped with their last reference | `dentries_uncached` |
-//! | no dentry, but a mark | kept | `fsnotify_inoderemove()` | `events_sent` |
-//! | a directory's dentry | kept | sets `S_DEAD` and drops the unused dentries in it, which pin its own | |
-//! | the same, the dentry is unused then | | drops it unreported, and goes on as without a dentry | `events_sent` |
-//! | the same, the dentry is in use | | clears the link count: VFS reports the inode with the last reference | `ended_by_vfs` |
+//! | dentries, some of them unused, others in use | cleared | `d_prune_aliases()`: drops the unused ones; VFS drops the others with their last reference | `dentries_uncached` |
+//! | no dentry, but a mark | kept | reports it, as `fsnotify_inoderemove()` | `events_sent` |
+//! | unused dentries | kept | drops them unreported, and goes on as without a dentry | `events_sent` |
+//! | a directory's dentry | kept | sets `S_DEAD` and drops the unused dentries in it, which pin its own; goes on as with an unused one | |
+//! | the same, a dentry is in use then | | clears the link count: VFS reports the inode with the last reference | `ended_by_vfs` |
 //!
 //! Each is reported once: VFS does not report an inode whose link count is not 0, whatever becomes of
 //! its dentries; and one without a dentry gets none any more ([`lookup`](super::lookup)). So no task's
 //! reference is waited for, and nothing is retried.
 //!
-//! No lock is held while events are sent or dentries dropped: users decide how many there are. Nothing
+//! No lock is held while events are sent or dentries dropped: users decide how many there are. Nor is
+//! a lock waited for that users hold as long as they like: to destroy a mark, its group must be locked.
+//! A mark whose group another task has locked is left to a work item of its own
+//! ([`HeldInode::destroy_free_marks`]), which VFS does not do when it drops a dentry. Nothing
 //! is unmounted, as `d_invalidate()` would do, and no dentry unhashed that something may be mounted on
 //! or below: a mount stays until a lookup by name finds the node removed, as without this module.
 //! Nothing is allocated.
@@ -41,24 +44,32 @@ const MAX_DROPPED: usize = 256;
 /// How many are visited before other inodes are reported.
 const MAX_VISITED: usize = 4 * MAX_DROPPED;
 
-/// Reports an inode, or leaves it to VFS. `false` if there is more to do than others should wait for:
-/// [`resume`].
-pub(super) fn release(inode: &HeldInode) -> bool {
-    let is_last = drop_children(inode, MAX_DROPPED, MAX_VISITED);
-    if is_last {
-        finish(inode);
+/// What is left to do for an inode, of which no other task is to wait for the end.
+pub(super) enum Left {
+    Nothing,
+    /// A directory with many dentries in it: [`resume`].
+    Dentries,
+    /// Marks whose group another task has locked: [`HeldInode::destroy_marks`].
+    Marks,
+}
+
+/// Reports an inode, or leaves it to VFS.
+pub(super) fn release(inode: &HeldInode) -> Left {
+    if drop_children(inode, MAX_DROPPED, MAX_VISITED) {
+        finish(inode)
+    } else {
+        Left::Dentries
     }
-    is_last
 }
 
 /// How often such a directory is checked for being unused: a task on its way to something in it uses
 /// it, and no further task starts on that way.
 pub(super) const CHECKS: usize = 2;
 
-/// Goes on where [`release`] stopped; `now`: with all that is left, as there is no later. `false` if
-/// there is still more to do than others should wait for: then it is to be called again, with one less
-/// of [`CHECKS`]. Does nothing for an inode that is finished.
-pub(super) fn resume(inode: &HeldInode, checks_left: usize, now: bool) -> bool {
+/// Goes on where [`release`] stopped; `now`: with all that is left, as there is no later. If dentries are
+/// still left, it is to be called again, with one less of [`CHECKS`]. Does nothing for an inode that is
+/// finished.
+pub(super) fn resume(inode: &HeldInode, checks_left: usize, now: bool) -> Left {
     let locked = inode.lock();
     let (is_kept, is_watched) = (locked.is_linked(), locked.is_watched());
     drop(locked);
@@ -67,25 +78,23 @@ pub(super) fn resume(inode: &HeldInode, checks_left: usize, now: bool) -> bool {
     let is_unused = || inode.find_alias().is_some_and(|alias| alias.is_unused());
     if checks_left > 0 && stays_fine {
         if is_unused() {
-            if is_kept {
-                report(inode);
-            }
-            return true;
+            return if is_kept {
+                report(inode)
+            } else {
+                Left::Nothing
+            };
         }
         if checks_left > 1 && !now {
-            return false;
+            return Left::Dentries;
         }
     }
     clear_kept(inode);
-    let is_last = drop_children(
-        inode,
-        if now { usize::MAX } else { MAX_DROPPED },
-        usize::MAX,
-    );
-    if is_last {
-        finish(inode);
+    let max_dropped = if now { usize::MAX } else { MAX_DROPPED };
+    if drop_children(inode, max_dropped, usize::MAX) {
+        finish(inode)
+    } else {
+        Left::Dentries
     }
-    is_last
 }
 
 /// Drops the dentries in a directory. `false` if some are left.
@@ -99,13 +108,15 @@ fn drop_children(inode: &HeldInode, max_dropped: usize, max_visited: usize) -> b
         .is_none_or(|alias| alias.drop_children(max_dropped, max_visited))
 }
 
-fn finish(inode: &HeldInode) {
+fn finish(inode: &HeldInode) -> Left {
     inode.prune_aliases();
     clear_kept(inode);
-    if inode.lock().is_linked() {
-        report(inode);
-        inode.lock().clear_nlink_reported();
+    if !inode.lock().is_linked() {
+        return Left::Nothing;
     }
+    let left = report(inode);
+    inode.lock().clear_nlink_reported();
+    left
 }
 
 /// Clears the link count of an inode for which it was kept, if it has a dentry: that is in use, and VFS
@@ -125,8 +136,13 @@ fn clear_kept(inode: &HeldInode) {
     });
 }
 
-fn report(inode: &HeldInode) {
+fn report(inode: &HeldInode) -> Left {
     stats::INODES_CLEARED.add(1);
     stats::EVENTS_SENT.add(1);
     inode.report_removed();
+    if inode.destroy_free_marks() {
+        Left::Nothing
+    } else {
+        Left::Marks
+    }
 }

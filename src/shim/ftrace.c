@@ -7,6 +7,7 @@
 
 #include <linux/fsnotify_backend.h>
 #include <linux/ftrace.h>
+#include <linux/rcupdate.h>
 
 #include "shim.h"
 
@@ -22,10 +23,20 @@ static void notrace mark_put(unsigned long ip, unsigned long parent_ip,
 {
 	struct fsnotify_mark *mark = (void *)ftrace_regs_get_argument(fregs, 0);
 	struct fsnotify_mark_connector *conn = READ_ONCE(mark->connector);
+	struct super_block *sb;
 
 	/* It is not detached from what it is on as long as a mark is. */
-	if (conn && conn->type == FSNOTIFY_OBJ_TYPE_SB)
-		callbacks->super_marked(conn->obj);
+	if (!conn || conn->type != FSNOTIFY_OBJ_TYPE_SB)
+		return;
+	sb = conn->obj;
+	/*
+	 * Some kernels drop the marks at the end of an unmount, when a hierarchy may
+	 * be gone; before that, RCU keeps it.
+	 */
+	rcu_read_lock();
+	if (READ_ONCE(sb->s_root))
+		callbacks->super_marked(sb);
+	rcu_read_unlock();
 }
 
 static void notrace renamed(unsigned long ip, unsigned long parent_ip,

@@ -83,6 +83,7 @@ static const struct rkernfs_layout layouts[] = {
 	MEMBER(inode, i_private),
 	WHOLE(super_block),
 	MEMBER(super_block, s_active),
+	MEMBER(super_block, s_root),
 	MEMBER(super_block, s_fsnotify_mask),
 	MEMBER(super_block, s_inode_list_lock),
 	MEMBER(super_block, s_inodes),
@@ -99,10 +100,13 @@ static const struct rkernfs_layout layouts[] = {
 	WHOLE(file_system_type),
 	WHOLE(kernfs_syscall_ops),
 	WHOLE(kernfs_ops),
+	MEMBER(fsnotify_mark_connector, lock),
 	MEMBER(fsnotify_mark_connector, list),
 	MEMBER(fsnotify_mark, mask),
+	MEMBER(fsnotify_mark, refcnt),
 	MEMBER(fsnotify_mark, group),
 	MEMBER(fsnotify_mark, obj_list),
+	MEMBER(fsnotify_group, mark_mutex),
 	MEMBER(fsnotify_group, overflow_event),
 	WHOLE(delayed_work),
 	WHOLE(wait_queue_entry),
@@ -114,6 +118,9 @@ static const struct rkernfs_layout layouts[] = {
 	/* Helpers of the kernel crate that the module carries look into these, too. */
 	MEMBER(task_struct, usage),
 	MEMBER(task_struct, flags),
+#ifdef CONFIG_MEMCG
+	MEMBER(task_struct, memcg_nr_pages_over_high),
+#endif
 	MEMBER(task_struct, cred),
 	MEMBER(cred, fsuid),
 	MEMBER(cred, fsgid),

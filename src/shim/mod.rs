@@ -46,6 +46,12 @@ pub(crate) fn max_objects() -> u32 {
     unsafe { rkernfs_max_objects() }
 }
 
+/// Of a kernel thread, before each of many inodes whose events it sends: see the C function.
+pub(crate) fn forget_over_high() {
+    // SAFETY: It changes a field of the current task, which no other task uses.
+    unsafe { rkernfs_forget_over_high() };
+}
+
 /// Steps of a long loop between two scheduling points.
 const RESCHED_INTERVAL: usize = 64;
 

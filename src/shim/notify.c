@@ -105,6 +105,26 @@ void rkernfs_wake_all_pollers(struct kernfs_node *kn)
 	rcu_read_unlock();
 }
 
+/* Wakes the pollers of the file that wait exclusively, and no others. */
+void rkernfs_wake_exclusive_pollers(struct kernfs_node *kn)
+{
+	struct wait_queue_entry *entry, *next;
+	struct kernfs_open_node *on;
+	unsigned long flags;
+
+	rcu_read_lock();
+	on = rcu_dereference(kn->attr.open);
+	if (!on)
+		goto out;
+	spin_lock_irqsave(&on->poll.lock, flags);
+	list_for_each_entry_safe(entry, next, &on->poll.head, entry)
+		if (entry->flags & WQ_FLAG_EXCLUSIVE)
+			entry->func(entry, TASK_INTERRUPTIBLE, 0, NULL);
+	spin_unlock_irqrestore(&on->poll.lock, flags);
+out:
+	rcu_read_unlock();
+}
+
 /* Changes whenever pollers of the file are woken; 0 if it is not open. */
 int rkernfs_notified(struct kernfs_node *kn)
 {

@@ -68,6 +68,7 @@ void rkernfs_wait_var_zero(size_t *var);
 void rkernfs_wait_var_bits(u32 *var, u32 bits);
 bool rkernfs_module_get(void);
 void rkernfs_module_put(void);
+void rkernfs_forget_over_high(void);
 bool rkernfs_returns_to_user(void);
 int rkernfs_task_work_add(struct callback_head *head,
 			  void (*func)(struct callback_head *head));
@@ -86,6 +87,7 @@ struct inode *rkernfs_ilookup(struct super_block *sb, u64 ino);
 void rkernfs_refuse_lookups(struct inode *inode);
 struct inode *rkernfs_peek_inode(struct super_block *sb, u64 ino);
 bool rkernfs_get_active_super(struct super_block *sb);
+bool rkernfs_has_other_alias(struct inode *inode);
 bool rkernfs_is_locked_by_current(struct inode *inode);
 void rkernfs_set_dead(struct inode *dir);
 int rkernfs_uncache_dentry(struct dentry *dentry, bool unhash);
@@ -97,13 +99,15 @@ struct dentry *rkernfs_count_children_after(struct dentry *dir,
 					    unsigned long *used);
 const char *rkernfs_dentry_name(struct dentry *dentry);
 void rkernfs_set_rev(struct kernfs_node *parent, struct dentry *dentry);
-void rkernfs_inoderemove(struct inode *inode);
+void rkernfs_delete_self(struct inode *inode);
+void rkernfs_destroy_marks(struct inode *inode);
 
 /* work.c: delayed works on a queue of the module's own */
 enum rkernfs_work {
 	RKERNFS_WORK_NOW,
 	RKERNFS_WORK_OVERDUE,
 	RKERNFS_WORK_LATER,
+	RKERNFS_WORK_MARKS,
 	RKERNFS_WORKS,
 };
 
@@ -123,6 +127,7 @@ struct kernfs_node *rkernfs_find_by_id(struct kernfs_root *root, u64 id);
 struct inode *rkernfs_get_inode(struct super_block *sb, struct kernfs_node *kn);
 void rkernfs_queue_overflow(struct super_block *sb);
 void rkernfs_queue_modify_overflow(struct super_block *sb, struct inode *dir);
+bool rkernfs_destroy_free_marks(struct inode *inode);
 bool rkernfs_should_drain_open_files(struct kernfs_node *kn);
 void rkernfs_drain_open_files(struct kernfs_node *kn);
 void rkernfs_break_active_protection(struct kernfs_node *kn);
@@ -196,6 +201,7 @@ void rkernfs_notify_unlock(unsigned long flags);
 void rkernfs_warn_not_file(struct kernfs_node *kn);
 void rkernfs_wake_pollers(struct kernfs_node *kn);
 void rkernfs_wake_all_pollers(struct kernfs_node *kn);
+void rkernfs_wake_exclusive_pollers(struct kernfs_node *kn);
 int rkernfs_notified(struct kernfs_node *kn);
 bool rkernfs_sb_has_watchers(struct super_block *sb);
 void rkernfs_fsnotify_modify(struct inode *inode, struct inode *dir,

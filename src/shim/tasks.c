@@ -68,6 +68,19 @@ void rkernfs_module_put(void)
 	module_put(THIS_MODULE);
 }
 
+/*
+ * Memory for an event is charged to the watcher's memory cgroup. If that is over
+ * its memory.high, the kernel has a task sleep for it, once it charged enough: a
+ * user's as it returns to user space, but a kernel thread at once.
+ */
+void rkernfs_forget_over_high(void)
+{
+#ifdef CONFIG_MEMCG
+	if (current->flags & PF_KTHREAD)
+		current->memcg_nr_pages_over_high = 0;
+#endif
+}
+
 /* Whether the current task runs task work on its way to user space. */
 bool rkernfs_returns_to_user(void)
 {

@@ -12,6 +12,7 @@
 #include <linux/fsnotify_backend.h>
 #include <linux/kallsyms.h>
 #include <linux/kprobes.h>
+#include <linux/sched/mm.h>
 #include <linux/srcu.h>
 #include <linux/static_call.h>
 
@@ -19,6 +20,8 @@
 #include "shim.h"
 
 #define UNEXPORTED(_)				\
+	_(fsnotify_detach_mark)			\
+	_(fsnotify_free_mark)			\
 	_(fsnotify_insert_event)		\
 	_(iterate_supers)			\
 	_(__kernfs_create_file)			\
@@ -176,6 +179,51 @@ void rkernfs_queue_modify_overflow(struct super_block *sb, struct inode *dir)
 	if (dir)
 		queue_overflow(&dir->i_fsnotify_marks,
 			       FS_MODIFY | FS_EVENT_ON_CHILD);
+}
+
+/*
+ * Destroys the marks on @inode, as __fsnotify_inode_delete() does, but for those
+ * whose group is locked, which a user may keep so for long. False if there are
+ * any. Nobody can add another one: no dentry leads to @inode any more.
+ */
+bool rkernfs_destroy_free_marks(struct inode *inode)
+{
+	struct fsnotify_mark_connector *conn;
+	struct fsnotify_mark *mark, *last = NULL;
+	int idx = srcu_read_lock(mark_srcu);
+	bool all = true;
+
+	conn = srcu_dereference(inode->i_fsnotify_marks, mark_srcu);
+	if (!conn)
+		goto out;
+	spin_lock(&conn->lock);
+	hlist_for_each_entry(mark, &conn->list, obj_list) {
+		struct fsnotify_group *group = mark->group;
+		unsigned int nofs;
+
+		if (!mutex_trylock(&group->mark_mutex)) {
+			all = false;
+			continue;
+		}
+		/* With it, the mark stays on the list. */
+		refcount_inc(&mark->refcnt);
+		spin_unlock(&conn->lock);
+		if (last)
+			fsnotify_put_mark(last);
+		last = mark;
+		nofs = memalloc_nofs_save();
+		call(fsnotify_detach_mark)(mark);
+		memalloc_nofs_restore(nofs);
+		mutex_unlock(&group->mark_mutex);
+		call(fsnotify_free_mark)(mark);
+		spin_lock(&conn->lock);
+	}
+	spin_unlock(&conn->lock);
+	if (last)
+		fsnotify_put_mark(last);
+out:
+	srcu_read_unlock(mark_srcu, idx);
+	return all;
 }
 
 bool rkernfs_should_drain_open_files(struct kernfs_node *kn)

@@ -42,6 +42,15 @@ struct inode *rkernfs_peek_inode(struct super_block *sb, u64 ino)
 	return find_inode_by_ino_rcu(sb, ino);
 }
 
+/*
+ * Whether the inode, of which a lookup is about to make a dentry, has one. That of
+ * a directory is used again.
+ */
+bool rkernfs_has_other_alias(struct inode *inode)
+{
+	return !S_ISDIR(inode->i_mode) && !hlist_empty(&inode->i_dentry);
+}
+
 bool rkernfs_get_active_super(struct super_block *sb)
 {
 	return atomic_inc_not_zero(&sb->s_active);
@@ -167,7 +176,13 @@ void rkernfs_set_rev(struct kernfs_node *parent, struct dentry *dentry)
 	kernfs_set_rev(parent, dentry);
 }
 
-void rkernfs_inoderemove(struct inode *inode)
+/* The two halves of fsnotify_inoderemove(): the event, and IN_IGNORED */
+void rkernfs_delete_self(struct inode *inode)
 {
-	fsnotify_inoderemove(inode);
+	fsnotify_inode(inode, FS_DELETE_SELF);
+}
+
+void rkernfs_destroy_marks(struct inode *inode)
+{
+	__fsnotify_inode_delete(inode);
 }

@@ -28,6 +28,11 @@ static void later_fn(struct work_struct *work)
 	run(RKERNFS_WORK_LATER);
 }
 
+static void marks_fn(struct work_struct *work)
+{
+	run(RKERNFS_WORK_MARKS);
+}
+
 static struct delayed_work works[RKERNFS_WORKS];
 
 int rkernfs_work_init(void (*func)(unsigned int which))
@@ -36,6 +41,7 @@ int rkernfs_work_init(void (*func)(unsigned int which))
 	INIT_DELAYED_WORK(&works[RKERNFS_WORK_NOW], now_fn);
 	INIT_DELAYED_WORK(&works[RKERNFS_WORK_OVERDUE], overdue_fn);
 	INIT_DELAYED_WORK(&works[RKERNFS_WORK_LATER], later_fn);
+	INIT_DELAYED_WORK(&works[RKERNFS_WORK_MARKS], marks_fn);
 	wq = alloc_workqueue("rkernfs", WQ_UNBOUND | WQ_HIGHPRI, 0);
 	wq_later = alloc_workqueue("rkernfs_later", WQ_UNBOUND, 0);
 	if (wq && wq_later)
@@ -55,7 +61,7 @@ void rkernfs_work_exit(void)
 
 static struct workqueue_struct *queue_of(enum rkernfs_work which)
 {
-	return which == RKERNFS_WORK_LATER ? wq_later : wq;
+	return which >= RKERNFS_WORK_LATER ? wq_later : wq;
 }
 
 /* Schedules @which in @delay_ms, unless it is scheduled already. */
