@@ -7,14 +7,14 @@
 # RUN='echo $HOME' is for the guest's shell, not for make.
 settings := ARCH KERNEL DEBUG KCONFIG KSRC KDIR RKERNFS_CARRY INSTALL V \
 	    RUN ADD MODULE MODPARAMS TIMEOUT APPEND QEMU_ARGS ACCEL SMP MEM \
-	    KLOG UNLOAD LOG DISK TESTS MUTANTS LANES CLIENTS SEED NODES ROUNDS SOAK_S FUZZ_S FULL REPORT CLOCKS
+	    KLOG UNLOAD LOG DISK TESTS MUTANTS LANES CLIENTS SEED NODES ROUNDS SOAK_S FUZZ_S FULL REPORT CLOCKS WITHOUT ON
 literally = $(if $(filter undefined,$(origin $1)),,$(eval override export $1 := $$(value $1)))
 $(foreach s,$(settings),$(call literally,$s))
 
 qemu := selftests/qemu
 
 .DEFAULT_GOAL := module
-.PHONY: module kernel cgwatch bench hostile lost clean install uninstall deb vm shell demo test test-all mutants stress fuzz coverage test-cgwatch test-package test-debian test-clients \
+.PHONY: module kernel cgwatch bench hostile lost clean install uninstall deb vm shell demo test test-all mutants stress fuzz coverage test-cgwatch test-package test-debian test-clients test-upstream \
 	rust-analyzer doc fmt lint help
 
 ##@ Build
@@ -80,6 +80,9 @@ test-package: ## the package with a kernel of your own: install, load, upgrade, 
 
 test-clients: ## unmodified programs of others, with the patch disabled and enabled; KERNEL= CLIENTS= narrow
 	@selftests/clients/run.sh
+
+test-upstream: ## upstream/, the series in C, against 7.3 as it is and with the module; WITHOUT=0004 TESTS= ON=
+	@$(qemu)/upstream.sh
 
 ##@ Measure
 lost: ## which events unpatched kernels lose: README, Documentation/results

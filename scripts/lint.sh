@@ -64,7 +64,7 @@ kernel_rust() { sources '*.rs' ':!samples/cgwatch' ':!selftests/clients'; }
 # --- the checks; what they print is what is wrong ------------------------
 
 check_spdx() {
-	sources ':!COPYING' ':!*.lock' ':!packaging/debian' |
+	sources ':!COPYING' ':!*.lock' ':!*.patch' ':!packaging/debian' |
 		xargs perl -ne '$seen |= /SPDX-License-Identifier:/;
 			next unless $. == 3 || eof;
 			print "$ARGV: no SPDX line\n" unless $seen;
@@ -72,7 +72,7 @@ check_spdx() {
 }
 
 check_space() {
-	sources ':!COPYING' ':!*.lock' | xargs grep -nE '[[:blank:]]+$' /dev/null
+	sources ':!COPYING' ':!*.lock' ':!*.patch' | xargs grep -nE '[[:blank:]]+$' /dev/null
 	sources | xargs perl -ne 'print "$ARGV: no newline at the end\n" if eof && !/\n\z/'
 }
 

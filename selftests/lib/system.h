@@ -17,7 +17,10 @@
 
 /* Why nothing of this test can run here, or NULL */
 const char *why_not_root(void);
-/* Why removals are not ours to judge: the patch does not cover all of kernfs */
+/*
+ * Why removals are not ours to judge: the patch does not cover all of kernfs, and
+ * nobody says that the kernel by itself (RKERNFS_EXPECT=kernel) is to be judged
+ */
 const char *why_not_covered(void);
 /* The user wants to know what this kernel does, not whether that is right. */
 bool only_reporting(void);

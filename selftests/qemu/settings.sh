@@ -93,6 +93,9 @@ check_settings() {
 	check_word UNLOAD 0 1
 	check_word INSTALL 0 1
 	check_word KLOG check ignore
+	for word in ${ON:-}; do
+		[[ $word =~ ^(kernel|series|rkernfs)$ ]] || wrong "ON=$word: kernel, series or rkernfs"
+	done
 	check_number SMP 1 "how many processors"
 	[[ ${MEM:-1G} =~ ^[1-9][0-9]*[KMGkmg]?$ ]] || wrong "MEM=$MEM: how much memory, such as 512M or 2G"
 	check_number TIMEOUT 1 "how many seconds a guest may take"

@@ -6,8 +6,8 @@
 # Runs test programs in a guest, and leaves of each PROGRAM.tap, its output,
 # and PROGRAM.status, 0 if it ended well, in FOLDER. When a test takes the
 # guest down, that is its failure, and the next one gets a new guest. Settings
-# are those of vm.sh, and LIMIT, the seconds of the guest's own that one program
-# may take.
+# are those of vm.sh; LIMIT, the seconds of the guest's own that one program may
+# take; and EXPECT, the programs' RKERNFS_EXPECT.
 set -euo pipefail
 # shellcheck source=lib.sh
 . "$(dirname "$0")/lib.sh"
@@ -29,7 +29,7 @@ guest_script() {
 		cat <<-END
 			echo "rkernfs-test: $name" >/dev/kmsg
 			echo "#@ begin $name"
-			/vm/limited $LIMIT /add/$name 2>&1
+			RKERNFS_EXPECT=${EXPECT:-} /vm/limited $LIMIT /add/$name 2>&1
 			printf '\\n#@ end $name %s\\n' \$?
 		END
 	done
