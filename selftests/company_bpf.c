@@ -61,7 +61,7 @@ static long long runs(struct __test_metadata *_metadata, struct _test_data_bpf *
 {
 	long long before = program_runs(self->program);
 
-	EXPECT_EQ(is_reported(patched ? EVENT_TIMEOUT_MS : NONE_MS), patched);
+	EXPECT_EQ(is_reported(patched ? event_timeout_ms() : NONE_MS), patched);
 	return program_runs(self->program) - before;
 }
 

@@ -141,7 +141,7 @@ static void go_on_removing(void *arg)
 	struct shared *shared = arg;
 
 	while (!__atomic_load_n(&shared->ended, __ATOMIC_ACQUIRE)) {
-		shared->missed += !is_reported(EVENT_TIMEOUT_MS);
+		shared->missed += !is_reported(event_timeout_ms());
 		__atomic_fetch_add(&shared->rounds, 1, __ATOMIC_RELEASE);
 	}
 }
@@ -151,7 +151,7 @@ static bool await_rounds(const struct shared *shared, int more)
 	int wanted = __atomic_load_n(&shared->rounds, __ATOMIC_ACQUIRE) + more;
 
 	return await(__atomic_load_n(&shared->rounds, __ATOMIC_ACQUIRE) >= wanted,
-		     2 * EVENT_TIMEOUT_MS);
+		     2 * event_timeout_ms());
 }
 
 TEST_F(meanwhile, each_removal_is_reported_once)
@@ -218,7 +218,7 @@ static pid_t start_delayed(void)
 		prctl(PR_SET_NAME, "delayed");
 		/* Where the task gets no processor in time, a work item takes its place. */
 		for (int i = 0; ok && i < TRIES && module_parameter("delay", "hits") <= 0; i++)
-			ok = is_reported(EVENT_TIMEOUT_MS);
+			ok = is_reported(event_timeout_ms());
 		_exit(!ok);
 	}
 	return pid;
@@ -226,7 +226,7 @@ static pid_t start_delayed(void)
 
 static bool await_hit(void)
 {
-	return await(module_parameter("delay", "hits") > 0, EVENT_TIMEOUT_MS);
+	return await(module_parameter("delay", "hits") > 0, event_timeout_ms());
 }
 
 TEST_F(within, removal_is_reported_once)

@@ -212,7 +212,7 @@ TEST_F(locked, group_of_another_watch_delays_no_event)
 	if (insert_test_module("delay", "function=igrab ms=" LOCKED_MS))
 		SKIP(return, "no kprobe on igrab()");
 	ASSERT_EQ(pthread_create(&self->reader.thread, NULL, read_fdinfo, &self->reader), 0);
-	ASSERT_TRUE(await(module_parameter("delay", "hits") == 1, EVENT_TIMEOUT_MS));
+	ASSERT_TRUE(await(module_parameter("delay", "hits") == 1, event_timeout_ms()));
 	ASSERT_TRUE(write_object(self->object, "remove", "1"));
 	EXPECT_FALSE(self->reader.done);
 	ASSERT_EVENTS(wd);

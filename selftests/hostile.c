@@ -105,7 +105,7 @@ static void event_once(struct victim *victim)
 	inotify_add_watch(pollfd.fd, file, IN_DELETE_SELF);
 	start = now_us();
 	write_text(path, "-pids");
-	if (poll(&pollfd, 1, patched ? EVENT_TIMEOUT_MS : NO_EVENT_MS) == 1 || patched)
+	if (poll(&pollfd, 1, patched ? event_timeout_ms() : NO_EVENT_MS) == 1 || patched)
 		add_sample(victim, start);
 	close(pollfd.fd);
 }

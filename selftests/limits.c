@@ -33,7 +33,7 @@ FIXTURE_TEARDOWN(limits)
 
 static bool await_marks(int inotify, int nr)
 {
-	return await(count_marks(inotify) == nr, EVENT_TIMEOUT_MS);
+	return await(count_marks(inotify) == nr, event_timeout_ms());
 }
 
 TEST_F(limits, removal_with_full_queue_overflows_and_frees_watch)
@@ -136,7 +136,7 @@ TEST_F(limits, ten_thousand_watches_without_dentries_get_events_and_are_freed)
 		format_path(cgroup, "%.4000s/many-%d", cgroup_base(), nr_cgroups);
 		ASSERT_EQ(remove_cgroup(cgroup), 0);
 	}
-	for (int ms = 0; ms < 4 * EVENT_TIMEOUT_MS && nr_events < 2 * NR_FILES; ms += 10) {
+	for (int ms = 0; ms < 4 * event_timeout_ms() && nr_events < 2 * NR_FILES; ms += 10) {
 		nr_events += count_event(self->inotify, got, NR_FILES);
 		sleep_ms(10);
 	}

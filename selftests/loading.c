@@ -101,7 +101,7 @@ TEST_F(loading, mark_from_before_reports_each_file)
 	files = count_files(self->cgroup);
 	ASSERT_GT(files, 5);
 	ASSERT_EQ(remove_cgroup(self->cgroup), 0);
-	await((read_fanotify(fanotify, count, &reported), reported >= files), EVENT_TIMEOUT_MS);
+	await((read_fanotify(fanotify, count, &reported), reported >= files), event_timeout_ms());
 	EXPECT_EQ(reported, files);
 	close(fanotify);
 }
@@ -242,7 +242,7 @@ TEST_F(loading, unload_sends_what_is_queued)
 	begun = now_us();
 	ASSERT_TRUE(write_text(freeze, "1"));
 	await((read_fanotify(groups[nr - 1], count_changes, &changes),
-	       changes >= MIN_CGROUPS + 2), EVENT_TIMEOUT_MS);
+	       changes >= MIN_CGROUPS + 2), event_timeout_ms());
 	ASSERT_EQ(changes, MIN_CGROUPS + 2);
 	cgroups = MIN_CGROUPS * (BUSY_US / (now_us() - begun) + 1);
 	if (cgroups > MAX_CGROUPS)

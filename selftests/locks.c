@@ -144,7 +144,7 @@ TEST_F(locks, of_the_tree_is_not_held_when_a_change_is_reported)
 	ASSERT_TRUE(drop_dentries());
 	ASSERT_TRUE(write_text(freeze, "1"));
 	/* That of the write, and that of cgroup.events, which no task looked up */
-	await((changes += read_changes(fd)) >= 2, EVENT_TIMEOUT_MS);
+	await((changes += read_changes(fd)) >= 2, event_timeout_ms());
 	EXPECT_GE(changes, 2);
 	EXPECT_GE(module_parameter(MODULE, "under_supers"), 1);
 	EXPECT_EQ(module_parameter(MODULE, "under_tree"), 0);

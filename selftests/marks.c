@@ -170,7 +170,7 @@ static bool mark(struct listener *listener, uint64_t mask, const char *path)
 
 static void await_reports(const struct nodes *nodes)
 {
-	await(!count_reported(nodes, 0), EVENT_TIMEOUT_MS);
+	await(!count_reported(nodes, 0), event_timeout_ms());
 	sleep_ms(QUIET_MS);
 }
 
@@ -307,7 +307,7 @@ TEST_F(marks, without_ondir_only_files)
 	list_tree(&self->nodes, AT_FDCWD, self->path);
 	ASSERT_TRUE(mark(&self->listener, FAN_DELETE_SELF, cgroup_base()));
 	ASSERT_EQ(remove_cgroup(self->path), 0);
-	await(count_reported(&self->nodes, 0) <= 1, EVENT_TIMEOUT_MS);
+	await(count_reported(&self->nodes, 0) <= 1, event_timeout_ms());
 	sleep_ms(QUIET_MS);
 	for (int i = 0; i < self->nodes.nr; i++) {
 		EXPECT_EQ(self->nodes.at[i].reported, self->nodes.at[i].dir ? 0 : 1);

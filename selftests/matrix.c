@@ -154,7 +154,7 @@ static void listen(bool pollers)
 {
 	static int waited_in_vain;
 	bool patient = !only_reporting() && waited_in_vain < PATIENT_BATCHES;
-	long long deadline = now_us() + 1000LL * (patient ? EVENT_TIMEOUT_MS : REPORT_TIMEOUT_MS);
+	long long deadline = now_us() + 1000LL * (patient ? event_timeout_ms() : REPORT_TIMEOUT_MS);
 
 	while (!have_events(pollers)) {
 		if (now_us() >= deadline) {

@@ -266,7 +266,7 @@ static void expect_event(struct __test_metadata *_metadata, struct subject *subj
 
 		ASSERT_TRUE(subject->cause->change(subject->cgroup, &subject->helper, nr))
 			TH_LOG("change %d: %s", nr, strerror(errno));
-		await((take(subject), subject->got >= wanted), EVENT_TIMEOUT_MS);
+		await((take(subject), subject->got >= wanted), event_timeout_ms());
 		sleep_ms(APART_MS);
 		take(subject);
 		ASSERT_EQ(subject->got, wanted)
@@ -372,7 +372,7 @@ TEST_F(modify, pollers_are_woken)
 		ASSERT_GE(pread(pollfd.fd, text, sizeof(text), 0), 0);
 		ASSERT_EQ(poll(&pollfd, 1, 0), 0);
 		ASSERT_TRUE(subject->cause->change(subject->cgroup, &subject->helper, nr));
-		ASSERT_EQ(poll(&pollfd, 1, EVENT_TIMEOUT_MS), 1);
+		ASSERT_EQ(poll(&pollfd, 1, event_timeout_ms()), 1);
 		ASSERT_TRUE(pollfd.revents & POLLPRI);
 		sleep_ms(APART_MS);
 	}
@@ -451,19 +451,19 @@ TEST(change_of_a_file_that_was_removed_since_is_not_reported)
 				FAN_MODIFY | FAN_DELETE_SELF, AT_FDCWD, cgroup_base()), 0);
 	ASSERT_EQ(insert_test_module("delay", "function=kernfs_activate ms=2000"), 0);
 	pthread_create(&thread, NULL, add_aux, &maker);
-	await(maker.done || module_parameter("delay", "hits") == 1, EVENT_TIMEOUT_MS);
+	await(maker.done || module_parameter("delay", "hits") == 1, event_timeout_ms());
 	EXPECT_TRUE(write_object(object, "value", "new"));
 	EXPECT_TRUE(write_in(gone, "cgroup.freeze", "1"));
 	EXPECT_EQ(remove_cgroup(gone), 0);
 	in_time = !maker.done;
 	EXPECT_TRUE(await((read_fanotify(fanotify, hear, &heard), heard.ends[GONE]),
-			  EVENT_TIMEOUT_MS));
+			  event_timeout_ms()));
 	pthread_join(thread, NULL);
 	EXPECT_EQ(remove_test_module("delay"), 0);
 	/* The last change is reported last. */
 	EXPECT_TRUE(write_in(stays, "cgroup.freeze", "1"));
 	EXPECT_TRUE(await((read_fanotify(fanotify, hear, &heard), heard.changes[STAYS]),
-			  EVENT_TIMEOUT_MS));
+			  event_timeout_ms()));
 	EXPECT_EQ(heard.ends[GONE], 1);
 	remove_cgroup(stays);
 	cgroup_base_remove();
@@ -522,7 +522,7 @@ static void count_created(const struct node_event *event, void *arg)
 static void await_created(struct created *created, int wanted)
 {
 	await((read_fanotify(created->mark, count_created, created),
-	       created->directories >= wanted), EVENT_TIMEOUT_MS);
+	       created->directories >= wanted), event_timeout_ms());
 	sleep_ms(QUIET_MS);
 	read_fanotify(created->mark, count_created, created);
 }

@@ -73,13 +73,13 @@ static bool start_waiter(struct waiter *waiter, int (*wait)(int fd), int fd)
 
 static bool put_to_sleep(struct waiter *waiter, int (*wait)(int fd), int fd)
 {
-	return start_waiter(waiter, wait, fd) && await(is_asleep(waiter), EVENT_TIMEOUT_MS);
+	return start_waiter(waiter, wait, fd) && await(is_asleep(waiter), event_timeout_ms());
 }
 
 /* 0: it does not wake. */
 static int join_waiter(struct waiter *waiter)
 {
-	return await(!pthread_tryjoin_np(waiter->thread, NULL), EVENT_TIMEOUT_MS) ?
+	return await(!pthread_tryjoin_np(waiter->thread, NULL), event_timeout_ms()) ?
 	       waiter->events : 0;
 }
 
@@ -363,7 +363,7 @@ FIXTURE_TEARDOWN(file)
 TEST_F(file, has_one_edge)
 {
 	ASSERT_TRUE(variant->remove());
-	EXPECT_EQ(take_epoll(self->epoll, EVENT_TIMEOUT_MS), GONE);
+	EXPECT_EQ(take_epoll(self->epoll, event_timeout_ms()), GONE);
 	EXPECT_EQ(take_epoll(self->epoll, QUIET_MS), 0);
 }
 
@@ -410,9 +410,9 @@ TEST(pressure_trigger_is_released_on_removal)
 	ASSERT_TRUE(make_pressure());
 	fd = open(polled, O_RDWR | O_CLOEXEC);
 	ASSERT_GT(write(fd, trigger, sizeof(trigger)), 0);
-	EXPECT_TRUE(await(count_tasks("psimon") == before + 1, EVENT_TIMEOUT_MS));
+	EXPECT_TRUE(await(count_tasks("psimon") == before + 1, event_timeout_ms()));
 	ASSERT_TRUE(remove_polled_cgroup());
-	EXPECT_TRUE(await(count_tasks("psimon") == before, EVENT_TIMEOUT_MS));
+	EXPECT_TRUE(await(count_tasks("psimon") == before, event_timeout_ms()));
 	close(fd);
 	cgroup_base_remove();
 }
@@ -522,7 +522,7 @@ TEST_F(cgroup, poller_wakes_although_another_closed_the_file)
 	ASSERT_GE(closed, 0);
 	close(closed);
 	ASSERT_EQ(remove_cgroup(self->cgroup), 0);
-	EXPECT_EQ(take_epoll(epoll, EVENT_TIMEOUT_MS), GONE);
+	EXPECT_EQ(take_epoll(epoll, event_timeout_ms()), GONE);
 }
 
 TEST_HARNESS_MAIN

@@ -506,7 +506,7 @@ TEST_F(pseudofs, write_to_value_wakes_pollers_and_notifies_watchers)
 	EXPECT_EQ(epoll_wait(epoll, &event, 1, 0), 0);
 	EXPECT_EQ(poll(&pollfd, 1, 0), 0);
 	ASSERT_TRUE(write_object(self->path, "value", "new"));
-	EXPECT_EQ(epoll_wait(epoll, &event, 1, EVENT_TIMEOUT_MS), 1);
+	EXPECT_EQ(epoll_wait(epoll, &event, 1, event_timeout_ms()), 1);
 	EXPECT_EQ(event.events, EPOLLPRI | EPOLLERR);
 	EXPECT_EQ(poll(&pollfd, 1, 0), 1);
 	EXPECT_EQ(pollfd.revents, POLLPRI | POLLERR);
@@ -533,7 +533,7 @@ TEST_F(pseudofs, value_is_readable_unless_empty)
 	ASSERT_EQ(epoll_ctl(epoll, EPOLL_CTL_ADD, fd, &event), 0);
 	EXPECT_EQ(epoll_wait(epoll, &event, 1, 0), 0);
 	ASSERT_TRUE(write_object(self->path, "value", "full"));
-	EXPECT_EQ(epoll_wait(epoll, &event, 1, EVENT_TIMEOUT_MS), 1);
+	EXPECT_EQ(epoll_wait(epoll, &event, 1, event_timeout_ms()), 1);
 	EXPECT_TRUE(event.events & EPOLLIN);
 	EXPECT_EQ(poll(&pollfd, 1, 0), 1);
 	EXPECT_EQ(pollfd.revents & pollfd.events, POLLIN | POLLRDNORM | POLLOUT);
@@ -557,7 +557,7 @@ TEST_F(pseudofs, stats_count_and_cannot_be_written)
 	ASSERT_EQ(rmdir(self->path), 0);
 	/* the directory and its four files */
 	EXPECT_GE(counter("nodes_removed"), removed + 5);
-	await(!counter("work_pending"), EVENT_TIMEOUT_MS);
+	await(!counter("work_pending"), event_timeout_ms());
 	EXPECT_EQ(counter("work_pending"), 0);
 }
 

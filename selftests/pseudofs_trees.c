@@ -105,7 +105,7 @@ static int count_event(int inotify, int nr)
 	int wait = 0, seen = 0, once = 0, wrong = 0;
 	ssize_t len;
 
-	while (wait < EVENT_TIMEOUT_MS && seen < 2 * nr) {
+	while (wait < event_timeout_ms() && seen < 2 * nr) {
 		len = read(inotify, buf, sizeof(buf));
 		if (len <= 0) {
 			sleep_ms(1);

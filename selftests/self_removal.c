@@ -110,7 +110,7 @@ static pthread_t start_delayed(struct __test_metadata *_metadata, void *(*run)(v
 
 	ASSERT_EQ(insert_test_module("delay", parameters), 0);
 	pthread_create(&thread, NULL, run, arg);
-	EXPECT_TRUE(await(module_parameter("delay", "hits") == 1, EVENT_TIMEOUT_MS));
+	EXPECT_TRUE(await(module_parameter("delay", "hits") == 1, event_timeout_ms()));
 	return thread;
 }
 
@@ -420,7 +420,7 @@ static bool put_to_sleep(struct user *user, const char *text)
 {
 	*user = (struct user) { .text = text };
 	return !pthread_create(&user->thread, NULL, use_own_file, user) &&
-	       await(sleeps(user), EVENT_TIMEOUT_MS);
+	       await(sleeps(user), event_timeout_ms());
 }
 
 TEST_F(sleepers, one_of_several_removes_it)

@@ -267,7 +267,7 @@ TEST_F(series, file_is_reported_while_its_directory_is_listed)
 	wd = WATCH_PAIR(IN_DELETE_SELF);
 	lister.fd = open(self->child, O_RDONLY | O_DIRECTORY);
 	ASSERT_EQ(pthread_create(&lister.thread, NULL, list, &lister), 0);
-	ASSERT_TRUE(await(has_faulted(fault), EVENT_TIMEOUT_MS));
+	ASSERT_TRUE(await(has_faulted(fault), event_timeout_ms()));
 	format_path(path, "%.4000s/cgroup.subtree_control", self->parent);
 	EXPECT_TRUE(write_text(path, "-memory"));
 	await_events(self->inotify, &self->events, 2);

@@ -28,7 +28,7 @@ int unload_patched(void);
  */
 bool is_reported(int timeout_ms);
 
-#define EXPECT_EVENTS()		EXPECT_TRUE(is_reported(EVENT_TIMEOUT_MS))
+#define EXPECT_EVENTS()		EXPECT_TRUE(is_reported(event_timeout_ms()))
 #define EXPECT_NO_EVENTS()		EXPECT_FALSE(is_reported(NONE_MS))
 
 #endif

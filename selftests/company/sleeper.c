@@ -17,7 +17,7 @@ static bool sleeps(pid_t pid, const char *function)
 	format_path(stack, "/proc/%d/stack", pid);
 	format_path(stat, "/proc/%d/stat", pid);
 	return await(file_has_line(stack, function) && file_has_line(stat, ") D "),
-		     EVENT_TIMEOUT_MS);
+		     event_timeout_ms());
 }
 
 static pid_t start_reader(void)

@@ -99,7 +99,7 @@ struct heard hear(int nr)
 {
 	struct heard heard = {};
 
-	await(hear_more(&heard) >= nr, EVENT_TIMEOUT_MS);
+	await(hear_more(&heard) >= nr, event_timeout_ms());
 	sleep_ms(QUIET_MS);
 	hear_more(&heard);
 	return heard;

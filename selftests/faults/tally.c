@@ -134,7 +134,7 @@ static void tally_fanotify(struct tally *tally)
 	int nr = 0;
 
 	await((take_reports(&nr, tally), nr + tally->overflows >= nr_reports_owed),
-	      EVENT_TIMEOUT_MS);
+	      event_timeout_ms());
 	sleep_ms(QUIET_MS);
 	take_reports(&nr, tally);
 	tally->missing += nr_reports_owed - nr;

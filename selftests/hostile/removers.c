@@ -214,7 +214,7 @@ void remove_device_and_block(void *arg)
 #define MAX_MESSAGES	1024
 #define REQUESTS	4000	/* in a message */
 #define COMPUTE_US	3000000
-/* The removal has time; what comes after it takes a minute, twice EVENT_TIMEOUT_MS. */
+/* The removal has time; what comes after it takes a minute: no event is awaited so long. */
 #define LIMIT		"50000 1000000"
 
 /* The answers are not read, and so dropped. */

@@ -43,10 +43,17 @@ void read_events(int fd, struct events *events)
 	}
 }
 
+int event_timeout_ms(void)
+{
+	const char *ms = getenv("RKERNFS_EVENT_MS");
+
+	return ms && *ms ? atoi(ms) : 30000;
+}
+
 void await_events(int fd, struct events *events, int nr)
 {
 	struct pollfd pollfd = { .fd = fd, .events = POLLIN };
-	long long deadline = now_us() + EVENT_TIMEOUT_MS * 1000LL;
+	long long deadline = now_us() + 1000LL * event_timeout_ms();
 
 	read_events(fd, events);
 	while (events->nr < nr) {

@@ -8,8 +8,6 @@
 #include <stdint.h>
 #include <sys/inotify.h>
 
-/* How long an event may take under emulation on a host with other things to do */
-#define EVENT_TIMEOUT_MS	30000
 /* How long to listen after the last expected event for one too many */
 #define QUIET_MS		30
 #define MAX_EVENTS		64
@@ -25,6 +23,11 @@ struct events {
 	struct event at[MAX_EVENTS];
 };
 
+/*
+ * How long an event may take: 30 s, under emulation on a host with other things to
+ * do, or RKERNFS_EVENT_MS= where events are known not to come
+ */
+int event_timeout_ms(void);
 /* A non-blocking instance */
 int open_inotify(void);
 /* Adds what can be read now; beyond MAX_EVENTS only counts. */

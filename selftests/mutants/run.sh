@@ -101,7 +101,7 @@ guest_script() { # MODULE...
 	for name; do
 		case $name in
 		=*) echo "try $name /rkernfs.ko" ;;
-		*) echo "try $name /add/$name.ko" ;;
+		*) echo "try $name /add/$name.ko env RKERNFS_EVENT_MS=5000" ;;
 		esac
 		echo "/add/$(program_of "$name")$(tests_of "$name" | sed 's/^/ -r /' | tr -d '\n')"
 		# It may have left memory in disorder.

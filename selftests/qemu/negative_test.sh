@@ -19,7 +19,7 @@ fails() { ok "without $1, $2 fails" fails_without "$@"; }
 fails_without() {
 	local ko status=0
 	ko=$(OMIT=$1 "$here/module.sh" 2>"$work/err") || return
-	KO=$ko ADD="$programs/$3" RUN="/add/${*:3}" "$here/vm.sh" \
+	KO=$ko ADD="$programs/$3" RUN="RKERNFS_EVENT_MS=5000 /add/${*:3}" "$here/vm.sh" \
 		>"$work/out" 2>"$work/err" || status=$?
 	[ "$status" = 1 ] && grep -q "^not ok .*$2" "$work/out"
 }

@@ -7,7 +7,7 @@
 # and PROGRAM.status, 0 if it ended well, in FOLDER. When a test takes the
 # guest down, that is its failure, and the next one gets a new guest. Settings
 # are those of vm.sh; LIMIT, the seconds of the guest's own that one program may
-# take; and EXPECT, the programs' RKERNFS_EXPECT.
+# take; EXPECT and EVENT_MS, the programs' RKERNFS_EXPECT and RKERNFS_EVENT_MS.
 set -euo pipefail
 # shellcheck source=lib.sh
 . "$(dirname "$0")/lib.sh"
@@ -29,7 +29,7 @@ guest_script() {
 		cat <<-END
 			echo "rkernfs-test: $name" >/dev/kmsg
 			echo "#@ begin $name"
-			RKERNFS_EXPECT=${EXPECT:-} /vm/limited $LIMIT /add/$name 2>&1
+			RKERNFS_EXPECT=${EXPECT:-} RKERNFS_EVENT_MS=${EVENT_MS:-} /vm/limited $LIMIT /add/$name 2>&1
 			printf '\\n#@ end $name %s\\n' \$?
 		END
 	done

@@ -123,6 +123,7 @@ run_on() { # WHO FOLDER
 	if [ ${#list[@]} -gt 0 ]; then
 		MODULE=$([ -n "$KO" ] && echo 1 || echo 0) \
 			EXPECT=$([ -n "$KO" ] || echo kernel) \
+			EVENT_MS=$([ "$1" != kernel ] || echo 5000) \
 			step "upstream-$1" "testing: $1" : "$here/suite.sh" "$2" "${list[@]}"
 	fi
 	! selected bench || step "upstream-$1-bench" "measuring: $1" : measure "$1" "$2"
