@@ -3,7 +3,7 @@
  * Exactly once, whatever the cause and whatever the cache holds: one result for
  * each cell CAUSE/STATE/KIND/WATCH.
  *
- * Usage: matrix [PATTERN]	cells whose CAUSE/STATE match a shell pattern
+ * Usage: matrix [PATTERN...]	cells whose CAUSE/STATE match a shell pattern
  *
  * With RKERNFS_EXPECT=none nothing fails: lines "# cell NAME VERDICT" say what
  * the running kernel does, with rkernfs or without.
@@ -267,23 +267,29 @@ static void run_batch(enum state_id id)
 	cause->restore();
 }
 
-static bool is_wanted(const char *pattern, int id)
+/* What the command line asks for; none: all */
+static char **patterns;
+
+static bool is_wanted(int id)
 {
+	char **pattern = patterns;
 	char name[128];
 
 	if (!(cause->states & BIT(id)) || !(cause->kinds & states[id].kinds))
 		return false;
 	snprintf(name, sizeof(name), "%s/%s", cause->name, states[id].name);
-	return !pattern || !fnmatch(pattern, name, 0);
+	while (*pattern && fnmatch(*pattern, name, 0))
+		pattern++;
+	return *pattern || !*patterns;
 }
 
-static void walk_batches(const char *pattern, void (*act)(enum state_id id))
+static void walk_batches(void (*act)(enum state_id id))
 {
 	for (size_t i = 0; i < ARRAY_SIZE(causes); i++) {
 		cause = causes[i];
 		for (int id = 0; id < NR_STATES; id++) {
 			state = &states[id];
-			if (is_wanted(pattern, id))
+			if (is_wanted(id))
 				act(id);
 		}
 	}
@@ -313,19 +319,18 @@ static void start_batch(enum state_id id)
 
 int main(int argc, char **argv)
 {
-	const char *pattern = argc > 1 ? argv[1] : NULL;
-
+	patterns = argv + 1;
 	name_cells();
 	ksft_print_header();
 	if (why_not_root())
 		ksft_exit_skip("%s\n", why_not_root());
-	walk_batches(pattern, plan_batch);
+	walk_batches(plan_batch);
 	if (!nr_planned)
-		ksft_exit_fail_msg("no cell matches %s\n", pattern);
+		ksft_exit_fail_msg("no cell matches %s\n", patterns[0]);
 	ksft_set_plan(nr_planned);
 	if (!open_watches())
 		ksft_exit_fail_perror("cannot open the inotify instances");
-	walk_batches(pattern, start_batch);
+	walk_batches(start_batch);
 	cgroup_base_remove();
 	ksft_finished();
 }

@@ -4,7 +4,8 @@
 # Small changes of the kind that slips in, one by one: a test must fail with each.
 # Here is a patch for each; what is before its diff says what would ship, and
 #
-#   Killed-by: PROGRAM TEST	which test of selftests/ fails with it
+#   Killed-by: PROGRAM TEST	which test of selftests/ fails with it; one line for each,
+#				all of one program
 #   Reports: PATTERN		or what the kernel's log has then
 #   Dies: yes			the guest may die, or not end
 #
@@ -22,9 +23,10 @@ set -uo pipefail
 . "$(dirname "$0")/../qemu/lib.sh"
 # shellcheck source=../qemu/tap.sh
 . "$here/tap.sh"
+# shellcheck source=build.sh
+. "$root/selftests/mutants/build.sh"
 
-patches=$root/selftests/mutants
-mapfile -t all < <(cd "$patches" && printf '%s\n' *.patch | sed 's/\.patch$//')
+mapfile -t all < <(cd "$mutants_dir" && printf '%s\n' *.patch | sed 's/\.patch$//')
 mapfile -t mutants < <(names_like "${MUTANTS:-*}" "${all[@]}")
 [ ${#mutants[@]} -gt 0 ] || wrong "MUTANTS='$MUTANTS' matches none of: ${all[*]}"
 # The sources that are changed, and the modules that are built of them
@@ -32,11 +34,11 @@ tree=$root/build/mutants
 logs=$root/build/logs/mutants
 
 header() { # MODULE FIELD
-	[[ $1 = =* ]] || sed -n "/^--- /q;s/^$2: //p" "$patches/$1.patch"
+	[[ $1 = =* ]] || sed -n "/^--- /q;s/^$2: //p" "$mutants_dir/$1.patch"
 }
 
 # Of the module as it is, its name is =PROGRAM.
-program_of() { case $1 in =*) echo "${1#=}" ;; *) header "$1" Killed-by | cut -d ' ' -f 1 ;; esac; }
+program_of() { case $1 in =*) echo "${1#=}" ;; *) header "$1" Killed-by | sed 's/ .*//;q' ;; esac; }
 
 tests_of() { # MODULE
 	local name
@@ -48,24 +50,9 @@ tests_of() { # MODULE
 
 # --- modules -------------------------------------------------------------
 
-# From the start: what a run that was ended has left was built of changed sources.
-copy_sources() {
-	rm -rf "$tree"
-	mkdir -p "$tree/ko"
-	cp -a "$root"/{Kbuild,packaging,samples,selftests,src} "$tree"
-}
-
-change() { # MUTANT [OPTION]
-	patch -s -f -F0 -p1 -d "$tree" "${@:2}" <"$patches/$1.patch" >>"$logs/$1.err" 2>&1
-}
-
 build() { # MUTANT
-	change "$1" || return
-	ko=$(RKERNFS_SAMPLES=n "$tree/selftests/qemu/module.sh" 2>>"$logs/$1.err") &&
-		"${OBJCOPY:-objcopy}" -g "$ko" "$tree/ko/$1.ko" 2>>"$logs/$1.err"
-	change "$1" -R
-	[ -e "$tree/ko/$1.ko" ]
-}
+	ko=$(build_mutant "$tree" "$1") && "${OBJCOPY:-objcopy}" -g "$ko" "$tree/ko/$1.ko"
+} 2>>"$logs/$1.err"
 
 build_all() {
 	local name
@@ -103,10 +90,17 @@ guest_script() { # MODULE...
 		=*) echo "try $name /rkernfs.ko" ;;
 		*) echo "try $name /add/$name.ko env RKERNFS_EVENT_MS=5000" ;;
 		esac
-		echo "/add/$(program_of "$name")$(tests_of "$name" | sed 's/^/ -r /' | tr -d '\n')"
+		echo "/add/$(program_of "$name") $(arguments "$name")"
 		# It may have left memory in disorder.
 		{ [ -n "$(header "$name" Reports)$(header "$name" Dies)" ] && echo '; exit'; } || echo
 	done | paste -d ' ' - - -
+}
+
+# matrix is no program of kselftest_harness.h.
+arguments() { # MODULE
+	local flag='-r '
+	[ "$(program_of "$1")" != matrix ] || flag=
+	tests_of "$1" | sed "s/^/$flag/" | paste -s -d ' '
 }
 
 # boot MODULE...: leaves of each that was begun its output, and how it ended if it did
@@ -152,17 +146,24 @@ passes() { # =PROGRAM
 	local status
 	status=$(cat "$logs/$1.status" 2>/dev/null)
 	# 4: all were skipped.
-	if [[ $status != [04] || $(grep -c '^ok ' "$logs/$1.out") != $(tests_of "$1" | wc -l) ]] ||
+	if [[ $status != [04] || $(grep -c '^ok ' "$logs/$1.out") -lt $(tests_of "$1" | wc -l) ]] ||
 		grep -qE "$REPORTS" "$logs/$1.log"; then
 		show "$1"
 	fi
 }
 
+fail_all() { # MUTANT
+	local test
+	while read -r test; do
+		grep -q "^not ok [0-9]* $test" "$logs/$1.out" || return
+	done < <(tests_of "$1")
+}
+
 is_killed() { # MUTANT
-	local test reports
-	test=$(tests_of "$1") reports=$(header "$1" Reports)
+	local reports
+	reports=$(header "$1" Reports)
 	if [ -e "$logs/$1.out" ]; then
-		! grep -q "^not ok [0-9]* $test" "$logs/$1.out" || return 0
+		! fail_all "$1" || return 0
 		[ -z "$reports" ] || ! grep -qE "$reports" "$logs/$1.log" || return 0
 		[ -e "$logs/$1.status" ] || [ "$(header "$1" Dies)" != yes ] || return 0
 	fi
@@ -170,13 +171,14 @@ is_killed() { # MUTANT
 }
 
 judge() { # MUTANT
-	local by why
-	by=$(header "$1" Killed-by)
-	why=$(sed -n "s/^ok [0-9]* ${by#* } # SKIP //p" "$logs/=${by% *}.out" 2>/dev/null)
+	local program tests why
+	program=$(program_of "$1") tests=$(tests_of "$1" | paste -s -d ' ')
+	why=$(tests_of "$1" | sed 's,.*,s:^ok [0-9]* & # SKIP ::p,' |
+		sed -n -f - "$logs/=$program.out" 2>/dev/null | head -n 1)
 	if [ -n "$why" ]; then
-		skip "$1: $by fails" "$why"
+		skip "$1: $program: $tests" "$why"
 	else
-		ok "$1: $by fails" is_killed "$1"
+		ok "$1: $program: $tests" is_killed "$1"
 	fi
 }
 
@@ -191,7 +193,8 @@ mkdir -p "$logs"
 hint=
 say "${#mutants[@]} changes on $(kernel_name)"
 step mutants-programs "building the programs" : kmake -s -C "$root/selftests" KSRC="$(source_of "$KDIR")" OUT="$selftests"
-copy_sources
+copy_sources "$tree"
+mkdir "$tree/ko"
 unchanged=$("$here/module.sh") || die "the module does not build"
 step mutants-modules "building a module with each change" building build_all
 mapfile -t programs < <(for name in "${mutants[@]}"; do program_of "$name"; done | sort -u)

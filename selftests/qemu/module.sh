@@ -7,9 +7,9 @@
 # Kbuild leaves its objects beside the sources. For each kernel to have its
 # own, it works in build/<kernel>/, a tree of links to the sources.
 #
-# For tests: OMIT= leaves a step of the removal path out, COVERAGE=y has it tell what
-# was reached (see Kbuild for both); INCLUDE_FIRST= is a folder with headers to take
-# instead of the kernel's, COMPARED= one to take instead of src/compared.
+# For tests: OMIT= has it panic, COVERAGE=y tell what was reached (see Kbuild for
+# both); INCLUDE_FIRST= is a folder with headers to take instead of the kernel's,
+# COMPARED= one to take instead of src/compared.
 set -euo pipefail
 # shellcheck source=lib.sh
 . "$(dirname "$0")/lib.sh"

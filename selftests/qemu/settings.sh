@@ -50,7 +50,7 @@ check_several() { # SETTING
 # The programs of selftests/, and what else test.sh runs when it is asked for:
 # commands	what the commands of this tree say to bad input; needs no kernel
 # harness	that nothing which goes wrong in a guest is taken for success
-# negative	that tests fail when the module leaves out a step
+# negative	that a module that does not fit the kernel is refused
 # fuzzer	that the fuzzer finds that
 # kexec		that a patched kernel starts the next one
 # compile_fail	that the types refuse what they promise to

@@ -79,6 +79,7 @@ queue=(
 	'counted debug-7.3 test KERNEL=7.3 DEBUG=1 LANES=1 TESTS=!(company*|pseudofs_*|counters|reload|killed)'
 	'counted lint lint DEBUG=1'
 	'counted negative test TESTS=@(negative|compile_fail) LANES=1'
+	'counted controls mutants KERNEL=stable MUTANTS=without-*'
 	'counted fuzzer test TESTS=@(fuzzer|kexec) LANES=1'
 	'counted carried test KERNEL=backports RKERNFS_CARRY=y TESTS=@(memcg_events|series|marks|loading) LANES=1'
 	'counted harness test KERNEL=backports TESTS=@(commands|harness) LANES=1'

@@ -156,9 +156,7 @@ fn defer(mut batch: Batch) {
     let batch_ref = batch.into_ref();
     // SAFETY: Only looks at the current task.
     if unsafe { shim::rkernfs_returns_to_user() } && add_task_work(&batch_ref) {
-        if !cfg!(omit_timeout) {
-            enqueue(&OVERDUE, batch_ref, TASK_WORK_TIMEOUT_MS);
-        }
+        enqueue(&OVERDUE, batch_ref, TASK_WORK_TIMEOUT_MS);
     } else {
         enqueue(&NOW, batch_ref, 0);
     }

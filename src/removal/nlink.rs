@@ -62,9 +62,6 @@ pub(super) fn may_have_inode(node: &Node, known: i32) -> bool {
 /// inode is created if there is none. Inodes for the release stage are added to `batch`.
 #[inline(always)]
 pub(super) fn clear<'id>(iattr: &Iattr<'_, 'id>, node: &Member<'id>, batch: &mut Batch) {
-    if cfg!(omit_clear_nlink) {
-        return;
-    }
     for sb in iattr.tree().supers().may_have_inode_of(node) {
         stats::LOOKUPS.add(1);
         let by_sb = sb.reports_removal_of(node);
@@ -148,9 +145,7 @@ fn has_files_to_report(batch: &Batch) -> bool {
 /// `None`: the superblock is being unmounted, which removes its marks.
 fn push(batch: &mut Batch, inode: Option<HeldInode>) {
     if let Some(inode) = inode {
-        if !cfg!(omit_release) {
-            batch.push(inode);
-        }
+        batch.push(inode);
     }
 }
 

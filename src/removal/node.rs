@@ -115,9 +115,7 @@ impl<'id> Member<'id> {
 impl<'id> Member<'id> {
     /// Sets `KERNFS_REMOVING` and deactivates the node: no new users.
     pub(super) fn set_removing(&self, tree: &Tree<'id>) {
-        if !cfg!(omit_guard) {
-            self.set_flag(REMOVING, tree);
-        }
+        self.set_flag(REMOVING, tree);
         if self.is_active() {
             // SAFETY: The invariant of `Node` keeps it; the field is an `atomic_t`.
             let active: &Atomic<i32> =
@@ -247,11 +245,9 @@ impl<'id> Member<'id> {
     /// Keeps the link count of a removed directory's inodes at 0, whenever they are refreshed.
     pub(super) fn keep_nlink_clear(&self, _iattr: &Iattr<'_, 'id>) {
         debug_assert!(self.kind() == Kind::Dir);
-        if !cfg!(omit_guard) {
-            // SAFETY: The invariant of `Node` keeps it, a directory; others read the number under
-            // `kernfs_iattr_rwsem`, shared.
-            unsafe { shim::rkernfs_keep_nlink_clear(self.as_ptr()) };
-        }
+        // SAFETY: The invariant of `Node` keeps it, a directory; others read the number under
+        // `kernfs_iattr_rwsem`, shared.
+        unsafe { shim::rkernfs_keep_nlink_clear(self.as_ptr()) };
     }
 
     /// Whether the node has times of its own, which [`Member::touch`] sets.
