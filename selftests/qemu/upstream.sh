@@ -88,6 +88,29 @@ kernel_of() { # WHO
 
 # --- runs ----------------------------------------------------------------
 
+# PROGRAM TEST: what the series leaves as it is ("What differs from the module" in
+# Documentation/upstream.rst). One of these that passes is a failure, too.
+left_alone=(
+	'series series\.reclaimed_file_is_reported_before_its_directory'
+	'removed_directory [a-z_]*/link_of_file_descriptor'
+	'removed_directory device/readdir_[a-z]*'
+	'removed_file removed\.[a-z_]*\.is_deleted_in_proc[a-z_]*'
+	'removed_file removed\.[a-z_]*\.directory_watch_with_excl_unlink_gets_no_close'
+)
+
+# What a program says of these: TODO
+expect_left_alone() { # FOLDER
+	local entry tap
+	for entry in "${left_alone[@]}"; do
+		tap=$1/${entry% *}.tap
+		[ ! -e "$tap" ] || sed -i -E "s/^(not )?ok [0-9]+ ${entry#* }$/& # TODO left alone/" "$tap"
+	done
+	for tap in "$1"/*.tap; do
+		grep '^not ok' "$tap" | grep -qv '# TODO' ||
+			[ "$(cat "${tap%.tap}.status")" != 1 ] || echo 0 >"${tap%.tap}.status"
+	done
+}
+
 selected() { [ -n "$(names_like "$pattern" "$1")" ]; }
 
 # rmdir, and the removal of a device while sysfs has 1 and 100 superblocks
@@ -126,6 +149,7 @@ run_on() { # WHO FOLDER
 			EVENT_MS=$([ "$1" != kernel ] || echo 5000) \
 			step "upstream-$1" "testing: $1" : "$here/suite.sh" "$2" "${list[@]}"
 	fi
+	[ "$1" != series ] || expect_left_alone "$2"
 	! selected bench || step "upstream-$1-bench" "measuring: $1" : measure "$1" "$2"
 }
 
