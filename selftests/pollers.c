@@ -272,6 +272,8 @@ static void forget_cgroup(void)
 static void forget_netdev(void)
 {
 	delete_link("polled0");
+	if (may_unload_dummy())
+		unload_dummy();
 }
 
 FIXTURE(file) {

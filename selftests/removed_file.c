@@ -78,6 +78,8 @@ static bool delete_netdev(void)
 static void forget_netdev(void)
 {
 	delete_link("removed0");
+	if (may_unload_dummy())
+		unload_dummy();
 }
 
 static const char *why_no_object(void)
