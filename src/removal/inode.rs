@@ -393,6 +393,12 @@ impl LockedInode<'_> {
             })
     }
 
+    /// Whether only dentries have references of the inode: one each. Who has another, in
+    /// open_by_handle_at(2) for example, may yet get a dentry.
+    pub(super) fn is_only_cached(&self) -> bool {
+        usize::try_from(self.references()).is_ok_and(|held| held == self.aliases().count())
+    }
+
     /// Whether the inode itself carries marks of inotify or fanotify.
     pub(super) fn is_watched(&self) -> bool {
         // SAFETY: The type's invariant keeps the inode; the pointer is not followed.

@@ -82,11 +82,15 @@ pub(super) fn clear<'id>(iattr: &Iattr<'_, 'id>, node: &Member<'id>, batch: &mut
     }
 }
 
-/// An inode without a mark, and without a task that could add one: as most are.
+/// An inode without a mark, and without a task that could add one: as most are. If nobody but its
+/// dentries has it, nobody sees its link count any more, and a report, which costs more than all that is
+/// done here, would find nobody.
 fn clear_unused(iattr: &Iattr<'_, '_>, inode: &LockedInode<'_>) {
     if inode.is_linked() {
         inode.refuse_lookups();
-        inode.clear_nlink(iattr);
+        if !inode.is_only_cached() {
+            inode.clear_nlink(iattr);
+        }
         stats::LEFT_TO_VFS.add(1);
     }
 }

@@ -37,8 +37,8 @@ counters! {
     NODES_LOOKED_UP = c"nodes_looked_up",
     /// Searches of all superblocks for marks that ask for removals.
     SUPERS_SEARCHED = c"supers_searched",
-    /// Inodes whose link count was cleared. Each is counted once more, by one of three: `ended_by_vfs`,
-    /// `dentries_uncached`, `events_sent`.
+    /// Inodes whose link count was cleared, or did not need to be. Each is counted once more, by one of
+    /// three: `ended_by_vfs`, `dentries_uncached`, `events_sent`.
     INODES_CLEARED = c"inodes_cleared" + LEFT_TO_VFS,
     /// Inodes created to report them to a mark on the whole superblock.
     INODES_MADE = c"inodes_made",
@@ -58,8 +58,7 @@ counters! {
     INODES_RELEASED = c"inodes_released",
 }
 
-/// Inodes whose link count was cleared, and which were left to VFS at the same time, as most are: one
-/// counter for both.
+/// Inodes that were left to VFS at once, as most are: one counter for both.
 pub(super) static LEFT_TO_VFS: Counter = Counter(Atomic::new(0));
 
 /// What users see: names and numbers.
