@@ -5,19 +5,24 @@
 //! C header: `include/linux/dcache.h`.
 
 use crate::shim;
-use core::ptr::{self, NonNull};
+use core::{
+    ptr::{self, NonNull},
+    sync::atomic::{fence, Ordering},
+};
 use kernel::bindings;
 
-/// `d_count()`.
+/// `d_count()`. Who finds it 0 sees what the last user did before.
 ///
 /// # Safety
 ///
 /// `dentry` must be one that is kept.
 pub(super) unsafe fn count(dentry: *mut bindings::dentry) -> i32 {
     // SAFETY: The caller keeps it; others may change the number.
-    unsafe {
+    let count = unsafe {
         ptr::addr_of!((*dentry).d_lockref.__bindgen_anon_1.__bindgen_anon_1.count).read_volatile()
-    }
+    };
+    fence(Ordering::Acquire);
+    count
 }
 
 /// `d_lock`.

@@ -382,19 +382,20 @@ impl LockedInode<'_> {
         })
     }
 
-    /// Whether the inode has no mark, and no dentry is in use, by which a task could add one. If its
-    /// node was removed, that stays so: `kernfs_dop_revalidate()`, which a walk calls with a reference
-    /// of the dentry, refuses.
+    /// Whether no dentry is in use, by which a task could add a mark, and none has added one. If its
+    /// node was removed, that stays so for a file: `kernfs_dop_revalidate()`, which a walk calls with a
+    /// reference of the dentry, refuses. A walk may still begin at a directory.
     pub(super) fn is_unused(&self) -> bool {
-        !self.is_watched()
-            && self.aliases().all(|dentry| {
-                // SAFETY: `i_lock` keeps the dentry on the list.
-                unsafe { count(dentry) == 0 }
-            })
+        let is_in_use = self.aliases().any(|dentry| {
+            // SAFETY: `i_lock` keeps the dentry on the list.
+            unsafe { count(dentry) != 0 }
+        });
+        // Last: who had a dentry may have added a mark before putting it.
+        !is_in_use && !self.is_watched()
     }
 
-    /// Whether only dentries have references of the inode: one each. Who has another, in
-    /// open_by_handle_at(2) for example, may yet get a dentry.
+    /// Whether only dentries have references of the inode: one each. Who has another, as the kernel's
+    /// own functions while the patch is being enabled, may yet get a dentry.
     pub(super) fn is_only_cached(&self) -> bool {
         usize::try_from(self.references()).is_ok_and(|held| held == self.aliases().count())
     }

@@ -12,7 +12,7 @@
 //!
 //! | state of the inode | link count | reported by |
 //! |---|---|---|
-//! | not marked, and no task with a dentry to add a mark | cleared | nobody needs a report: VFS drops the inode now, or when memory is short |
+//! | not marked, and no task with a dentry to add a mark | cleared, unless only the dentries of a file have it | nobody needs a report: VFS drops the inode now, or when memory is short |
 //! | a marked directory that no rmdir(2) removes: dentries in it pin its own | kept | decided by the release stage |
 //! | the same, that rmdir(2) removes, while files in it have yet to be reported | kept | decided by the release stage, after the files |
 //! | marked, no dentry, or none in use and no rmdir(2) to drop it | kept | the release stage |
@@ -68,7 +68,7 @@ pub(super) fn clear<'id>(iattr: &Iattr<'_, 'id>, node: &Member<'id>, batch: &mut
         match LockedInode::find(&sb, node) {
             Some(inode) if inode.is_of(node) => {
                 if !by_sb && inode.is_unused() {
-                    clear_unused(iattr, &inode);
+                    clear_unused(iattr, node, &inode);
                 } else {
                     clear_marked_or_in_use(iattr, node, &inode, by_sb, batch);
                 }
@@ -83,12 +83,13 @@ pub(super) fn clear<'id>(iattr: &Iattr<'_, 'id>, node: &Member<'id>, batch: &mut
 }
 
 /// An inode without a mark, and without a task that could add one: as most are. If nobody but its
-/// dentries has it, nobody sees its link count any more, and a report, which costs more than all that is
-/// done here, would find nobody.
-fn clear_unused(iattr: &Iattr<'_, '_>, inode: &LockedInode<'_>) {
+/// dentries has a file, nobody sees its link count any more, and a report, which costs more than all that
+/// is done here, would find nobody. A walk under RCU may still begin at a directory that its task just
+/// left, and take a reference then.
+fn clear_unused(iattr: &Iattr<'_, '_>, node: &Node, inode: &LockedInode<'_>) {
     if inode.is_linked() {
         inode.refuse_lookups();
-        if !inode.is_only_cached() {
+        if node.kind() == Kind::Dir || !inode.is_only_cached() {
             inode.clear_nlink(iattr);
         }
         stats::LEFT_TO_VFS.add(1);

@@ -70,14 +70,15 @@ pub(super) const CHECKS: usize = 2;
 /// still left, it is to be called again, with one less of [`CHECKS`]. Does nothing for an inode that is
 /// finished.
 pub(super) fn resume(inode: &HeldInode, checks_left: usize, now: bool) -> Left {
+    // Before its marks: a task may add one before it puts the dentry.
+    let is_unused = checks_left > 0 && inode.find_alias().is_some_and(|alias| alias.is_unused());
     let locked = inode.lock();
     let (is_kept, is_watched) = (locked.is_linked(), locked.is_watched());
     drop(locked);
     // Otherwise VFS reports it when its dentry is dropped.
     let stays_fine = is_kept || !is_watched;
-    let is_unused = || inode.find_alias().is_some_and(|alias| alias.is_unused());
     if checks_left > 0 && stays_fine {
-        if is_unused() {
+        if is_unused {
             return if is_kept {
                 report(inode)
             } else {

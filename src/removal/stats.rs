@@ -37,7 +37,7 @@ counters! {
     NODES_LOOKED_UP = c"nodes_looked_up",
     /// Searches of all superblocks for marks that ask for removals.
     SUPERS_SEARCHED = c"supers_searched",
-    /// Inodes whose link count was cleared, or did not need to be. Each is counted once more, by one of
+    /// Inodes that were reported, or whose report was left to VFS. Each is counted once more, by one of
     /// three: `ended_by_vfs`, `dentries_uncached`, `events_sent`.
     INODES_CLEARED = c"inodes_cleared" + LEFT_TO_VFS,
     /// Inodes created to report them to a mark on the whole superblock.
