@@ -108,7 +108,18 @@ impl Retired {
 }
 
 impl Drop for Retired {
+    #[inline(always)]
     fn drop(&mut self) {
+        // Only hierarchies of file systems in Rust have any.
+        if !self.first.is_null() {
+            self.release();
+        }
+    }
+}
+
+impl Retired {
+    #[cold]
+    fn release(&mut self) {
         for n in 1.. {
             let data = self.first;
             if data.is_null() {

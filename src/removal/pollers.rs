@@ -49,7 +49,18 @@ impl Pollers {
 }
 
 impl Drop for Pollers {
+    #[inline(always)]
     fn drop(&mut self) {
+        // Most removed files are not open.
+        if !self.first.is_null() {
+            self.wake();
+        }
+    }
+}
+
+impl Pollers {
+    #[cold]
+    fn wake(&mut self) {
         for n in 1.. {
             let Some(kn) = NonNull::new(self.first) else {
                 break;
