@@ -5,19 +5,17 @@
 # the dev kernel KERNEL=, as modules_install does; "install.sh remove" takes
 # it away. INSTALL_MOD_PATH= is put before /lib/modules.
 set -euo pipefail
-if [ -z "${KDIR:-}${KERNEL:-}" ]; then
-	export KDIR
-	KDIR=/lib/modules/$(uname -r)/build
-fi
+running=
+[ -n "${KDIR:-}${KERNEL:-}" ] || running=/lib/modules/$(uname -r)/build
 # shellcheck source=../selftests/qemu/lib.sh
 . "$(dirname "$0")/../selftests/qemu/lib.sh"
 
 : "${INSTALL_MOD_PATH:=}"
 [ -z "$INSTALL_MOD_PATH" ] || [ -d "$INSTALL_MOD_PATH" ] ||
 	die "INSTALL_MOD_PATH=$INSTALL_MOD_PATH: no such folder"
-[ -z "${KDIR:-}" ] || [ -e "$KDIR" ] ||
-	die "$KDIR is missing: KDIR= names the built tree of the kernel to install for"
-KDIR=$("$here/kernel.sh")
+[ -z "$running" ] || [ -e "$running" ] ||
+	die "$running is missing: apt install linux-headers-$(uname -r), or KDIR= names the built tree of the kernel to install for"
+KDIR=$(KDIR=${KDIR:-$running} "$here/kernel.sh")
 release=$(cat "$KDIR/include/config/kernel.release")
 modules=$INSTALL_MOD_PATH/lib/modules/$release
 

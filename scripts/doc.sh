@@ -34,6 +34,8 @@ document() {
 # rustdoc finds the examples, and gives them to a command instead of rustc.
 examples() {
 	local words
+	[ -e "$out/samples/.counters.o.cmd" ] ||
+		die "examples are compiled as modules that are linked against a kernel's crates: KERNEL=6.12 or 7.3"
 	mapfile -t words < <(flags samples/counters.o)
 	enter_folder "${words[-1]}"
 	unset 'words[-1]'

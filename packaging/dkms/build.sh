@@ -112,6 +112,8 @@ check_versions() {
 		die "the kernel is $image, its headers are $headers: apt install linux-image-$release=$headers or linux-headers-$release=$image"
 	series=$(echo "$release" | grep -oE '^[0-9]+\.[0-9]+')
 	tarball=/usr/src/linux-source-$series.tar.xz
+	[ "$(config_of CONFIG_PREEMPT_RT)" != y ] ||
+		die "it is built with the rt patch, which linux-source-$series lacks: linux-image-${release##*-} takes the module"
 	source=$(version_of "linux-source-$series")
 	[ -n "$source" ] ||
 		die "the kernel's source is not installed: apt install linux-source-$series=$image"
@@ -167,7 +169,7 @@ check_config() {
 	case $(sed -n 's/.*\[\(.*\)\].*/\1/p' /sys/kernel/security/lockdown 2>/dev/null) in
 	integrity | confidentiality)
 		[ "$release" != "$(uname -r)" ] ||
-			note "the kernel is locked down: it loads the module only if it knows the key that signed it" ;;
+			note "the kernel is locked down: it loads the module only if it knows the key that signed it: dkms generate_mok, then mokutil --import /var/lib/dkms/mok.pub and a reboot" ;;
 	esac
 }
 

@@ -2,15 +2,15 @@
 # SPDX-License-Identifier: GPL-2.0
 #
 # Runs unmodified clients with the patch enabled and disabled in one boot: what
-# needs no system on 6.12 and 7.3 (guest.py), what does on Debian's own kernel
-# (system.py), and suites on all of them (suites.py). Prints TAP, tables and the
+# needs no system (guest.py), what does on Debian's kernels (system.py), and suites
+# (suites.py). Prints TAP, tables and the
 # time taken, and puts tables and the plot into Documentation/. The last line
 # tells how many tests passed and failed.
 #
-#   KERNEL='6.12 7.3 backports'	on which kernels, stable too
+#   KERNEL='stable backports'	on which kernels
 #   CLIENTS='names'		only these
 #   DEBUG=1			stress-ng on the debug kernels 6.12 and 7.3, unless the
-#				two above say otherwise
+#				two above say otherwise; without, it runs on backports
 #   STRESS_SECONDS=5		how long each of its stressors runs
 #   TIMEOUT=			seconds for a kernel; 1200, for a debug kernel 1800
 #
@@ -20,7 +20,7 @@ partial=${KERNEL:-}${CLIENTS:-}${DEBUG:-}${STRESS_SECONDS:-}
 if [ "${DEBUG:-0}" = 1 ]; then
 	: "${KERNEL:=6.12 7.3}" "${CLIENTS:=stress-ng}"
 fi
-kernels=${KERNEL:-6.12 7.3 backports} several=y
+kernels=${KERNEL:-stable backports} several=y
 # shellcheck source=../qemu/lib.sh
 . "$(dirname "$0")/../qemu/lib.sh"
 only_for x86_64
@@ -44,20 +44,21 @@ all="$(known guest.py system.py suites.py)"
 for name in $CLIENTS; do
 	[[ " $all" == *" $name "* ]] || { say "error: CLIENTS: $name: none of $all"; exit 2; }
 done
-# Two guests for each kernel, one of them for the suites. stress-ng by default runs
-# on the newest dev kernel only, and the livepatch suite on Debian's.
+# The guests of a kernel: one without a system, and on Debian's kernels one with it
+# and one for the suites, which the dev kernels run without a system.
+has_system() { [[ $1 =~ ^(stable|backports)-(system|suites)$ ]]; }
 names_of() { # GUEST
 	case $1 in
-	stable-suites | backports-suites) chosen 'kselftest livepatch' "$(known suites.py)" ;;
-	7.3-suites) chosen 'kselftest stress-ng' "$(known suites.py)" ;;
+	backports-suites) chosen 'kselftest livepatch stress-ng' "$(known suites.py)" ;;
+	stable-suites) chosen 'kselftest livepatch' "$(known suites.py)" ;;
 	*-suites) chosen kselftest "$(known suites.py)" ;;
-	stable | backports) chosen "$(known system.py)" "$(known system.py)" ;;
+	*-system) ! has_system "$1" || chosen "$(known system.py)" "$(known system.py)" ;;
 	*) chosen "$(known guest.py)" "$(known guest.py)" ;;
 	esac
 }
 guests=()
 for kernel in $kernels; do
-	for guest in "$kernel" "$kernel-suites"; do
+	for guest in "$kernel" "$kernel-system" "$kernel-suites"; do
 		[ -z "$(names_of "$guest")" ] || guests+=("$guest")
 	done
 done
@@ -102,12 +103,12 @@ packages=(runc crun podman systemd-oomd libpam-systemd dbus-user-session fatrace
 
 given=${KDIR:-}
 
-# What a kernel's run needs: KDIR, KO or DISK, and the kernel's selftests if they
-# are asked for.
-prepare() { # KERNEL NAMES
+# What a guest needs: KDIR, KO or DISK, and the kernel's selftests if they are asked
+# for.
+prepare() { # GUEST NAMES
 	KDIR=$(KDIR=$given "$here/kernel.sh") || return
 	export KDIR KO='' DISK='' suites=''
-	if is_debian_kernel; then
+	if has_system "$1"; then
 		DISK=$("$root/selftests/debian/image.sh" clients "${packages[@]}") || return
 	else
 		KO=$("$here/module.sh") || return
@@ -117,7 +118,7 @@ prepare() { # KERNEL NAMES
 
 # KDIR= is where the livepatch suite would compile its modules, which are there:
 # without such a folder it skips all.
-run_dev() { # NAMES
+run_in_memory() { # NAMES
 	MEM=3G UNLOAD=1 TIMEOUT=${TIMEOUT:-$((DEBUG ? 1800 : 1200))} ADD="$out/root.tar $out/clients $suites" RUN="
 		insmod /lib/modules/dummy.ko numdummies=0 && mount -t tmpfs -o size=90% tmpfs /root &&
 		tar -C /root -xf /add/root.tar && cp -r /add/clients /rkernfs.ko /root/opt/ || exit 1
@@ -131,7 +132,7 @@ run_dev() { # NAMES
 # Caches that are merged can't be told apart. The firmware suite mounts over a
 # folder that Debian has with its first firmware, and is to load through sysfs
 # what is in no folder, as Android's kernels do; a rule of udev cancels that.
-run_debian() { # NAMES
+run_on_disk() { # NAMES
 	TIMEOUT=${TIMEOUT:-1200} APPEND=slab_nomerge ADD="$(echo "$clients"/*.py) $suites" RUN="
 		mkdir -p /lib/firmware
 		echo 1 >/proc/sys/kernel/firmware_config/force_sysfs_fallback
@@ -142,13 +143,14 @@ run_debian() { # NAMES
 
 # A line tells how it ended, and the seconds it took.
 run() { # GUEST KERNEL
-	local name=$1 begun=$SECONDS ended=0 command=run_dev
-	! KERNEL=$2 is_debian_kernel || command=run_debian
+	local name=$1 begun=$SECONDS ended=0 command=run_in_memory page
+	! has_system "$1" || command=run_on_disk
 	[ "$DEBUG" = 0 ] || name+=-debug
+	page=$(KERNEL=$2 page_name)$([ "$DEBUG" = 0 ] || echo -debug)
 	say "testing: clients on $name ..."
 	KERNEL=$2 $command "$(names_of "$1")" >"$out/$name.log" || ended=$?
 	{
-		sed "s/^/${name%-suites} /" "$out/$name.log"
+		sed "s/^/$page /" "$out/$name.log"
 		echo "$name status $ended $((SECONDS - begun))"
 	} >"$out/$name.results"
 }
@@ -156,8 +158,8 @@ run() { # GUEST KERNEL
 # Side by side, as most of the time they wait.
 rm -f "$out"/*.results
 for guest in "${guests[@]}"; do
-	kernel=${guest%-suites}
-	if KERNEL=$kernel prepare "$kernel" "$(names_of "$guest")"; then
+	kernel=${guest%-s*}
+	if KERNEL=$kernel prepare "$guest" "$(names_of "$guest")"; then
 		run "$guest" "$kernel" &
 	else
 		echo "$guest status 125 0" >"$out/$guest.results"

@@ -296,7 +296,7 @@ open_root "$work/upper" "$linux" "$system" "$debian_root"
 root apt-get update -q >/dev/null
 
 echo "TAP version 13"
-echo 1..28
+echo 1..29
 ok "without the kernel's source the package installs, and says so" installs_without_source
 ok "linux-source installs" source_comes
 ok "another version of the source is refused" other_source
@@ -307,6 +307,7 @@ ok "no bindgen is refused" without /usr/bin/bindgen 'bindgen is missing: apt ins
 ok "no rust-src is refused" without "/$(cd "$in" && echo usr/src/rustc-*)" 'the sources of Rust.s core library, [^ ]*, are missing: apt install rust-src'
 ok "shuffled structures are refused" with_option CONFIG_RANDSTRUCT 'the kernel shuffles its structures'
 ok "kCFI that knows no integers of Rust is refused" with_option CONFIG_CFI_CLANG 'the kernel has kCFI without '
+ok "a kernel with the rt patch is refused" with_option CONFIG_PREEMPT_RT 'it is built with the rt patch, which linux-source-'
 ok "trimmed symbols are refused" with_option CONFIG_TRIM_UNUSED_KSYMS 'it exports only what its own modules use'
 ok "too little space is refused" little_space
 ok "another architecture is left alone" foreign

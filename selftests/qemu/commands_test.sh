@@ -110,18 +110,23 @@ kernels() {
 		setting 'KERNEL=debian: .*backports' KERNEL=debian &&
 		setting 'KERNEL=newest: stable, backports, or' KERNEL=newest &&
 		setting 'KERNEL=6: ' KERNEL=6 && setting 'DEBUG=7: 0, 1 or kcsan' DEBUG=7 &&
+		setting "DEBUG=1: Debian's kernels" DEBUG=1 KERNEL=stable &&
 		setting 'ARCH=riscv: ' ARCH=riscv && refused vm.sh 'one at a time' RUN=true KERNEL='stable 6.12'
 }
 
 words() {
 	setting 'MODULE=yes: ' MODULE=yes && setting 'INSTALL=no: ' INSTALL=no &&
-		setting 'UNLOAD=2: ' UNLOAD=2 && setting 'KLOG=off: ' KLOG=off
+		setting 'UNLOAD=2: ' UNLOAD=2 && setting 'KLOG=off: ' KLOG=off &&
+		setting 'RKERNFS_CARRY=maybe: one of y n' RKERNFS_CARRY=maybe &&
+		setting 'FULL=yes: ' FULL=yes && setting 'CLOCKS: sundial: ' CLOCKS=sundial
 }
 
 places() {
 	setting 'KDIR=/nowhere: no such folder' KDIR=/nowhere &&
 		setting 'KSRC=/nowhere: no such folder' KSRC=/nowhere &&
 		setting 'KO=/nowhere.ko: no such file' KO=/nowhere.ko &&
+		setting 'DISK=/nowhere: no such folder' DISK=/nowhere &&
+		setting 'LOG=/nowhere/log: no such folder' LOG=/nowhere/log &&
 		setting 'ADD: /nowhere: no such file' ADD="$0 /nowhere" &&
 		setting 'KCONFIG: /nowhere: no such file' KCONFIG=/nowhere &&
 		setting "KDIR is '$work/a b'" KDIR="$work/a b"

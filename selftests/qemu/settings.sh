@@ -26,7 +26,7 @@ check_there() { # SETTING TEST WHAT
 # make's words, and so Kbuild's folders, end at a space.
 check_spaces() { # NAME PATH
 	[[ $2 != *[[:space:]]* ]] ||
-		wrong "$1 is '$2': make and Kbuild take no path with a space in it; move it, or link to it"
+		wrong "$1 is '$2': make and Kbuild take no path with a space in it: move it"
 }
 
 check_kernel() { # NAME
@@ -88,6 +88,14 @@ check_settings() {
 	done
 	for word in ${DEBUG:-}; do
 		[[ $word =~ ^(0|1|kcsan)$ ]] || wrong "DEBUG=$word: 0, 1 or kcsan"
+		[ "$word" = 0 ] || [[ " ${KERNEL:-} " != *" "@(stable|backports)" "* ]] ||
+			wrong "DEBUG=$word: Debian's kernels are as Debian built them; KERNEL=6.12 or 7.3"
+	done
+	check_word RKERNFS_CARRY y n
+	check_word FULL 0 1
+	check_word REPORT 0 1
+	for word in ${CLOCKS:-}; do
+		[[ $word =~ ^(icount|plain|windows|many)$ ]] || wrong "CLOCKS: $word: icount, plain, windows or many"
 	done
 	check_word MODULE 0 1
 	check_word UNLOAD 0 1
@@ -109,6 +117,8 @@ check_settings() {
 	check_there KDIR -d folder
 	check_there KSRC -d folder
 	check_there KO -f file
+	check_there DISK -d folder
+	[ -z "${LOG:-}" ] || [ -d "$(dirname "$LOG")" ] || wrong "LOG=$LOG: no such folder"
 	for word in ${KCONFIG:-}; do
 		[ -e "$word" ] || wrong "KCONFIG: $word: no such file"
 	done
