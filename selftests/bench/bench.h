@@ -58,6 +58,7 @@ void bench_parallel(char **args);
 void bench_live(char **args);
 void bench_superblocks(char **args);
 void bench_netdev(char **args);
+void bench_names(char **args);
 void bench_delay(char **args);
 void bench_directory(char **args);
 void bench_monitor(char **args);

@@ -25,7 +25,7 @@ sizes='10 100 1000 10000' parallel=6 offline=10
 superblocks='1 10 100 400 1000'
 if [ "$FULL" = 1 ]; then
 	rounds=200 live=50 netdev=20 delays=200 offline=30 turns=4
-	sizes='10 100 1000 10000 100000' parallel=30 monitored='100 1000'
+	sizes='10 100 1000 10000 100000' parallel=30 monitored='100 1000 10000'
 fi
 
 fail()
@@ -90,6 +90,18 @@ measure_parallel()
 	done
 }
 
+# What a user who does nothing any more left
+measure_names()
+{
+	[ "$clock" = icount ] || return 0
+	for patch in disabled enabled; do
+		[ $patch = disabled ] || switch_on quiet
+		measure names 6 0
+		measure names 2 400000
+		[ $patch = disabled ] || switch_off
+	done
+}
+
 measure_superblocks()
 {
 	have=1
@@ -146,5 +158,7 @@ for BENCH_TURN in $(seq $turns); do
 	switch_off
 done
 measure_parallel
+BENCH_TURN=1
+measure_names
 measure_superblocks
 progress "done"

@@ -236,6 +236,7 @@ int main(int argc, char **argv)
 		{ "live", bench_live },
 		{ "superblocks", bench_superblocks },
 		{ "netdev", bench_netdev },
+		{ "names", bench_names },
 		{ "delay", bench_delay },
 		{ "directory", bench_directory },
 		{ "monitor", bench_monitor },

@@ -8,6 +8,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/inotify.h>
 #include <sys/mount.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
@@ -15,6 +16,7 @@
 #include <unistd.h>
 
 #include "bench/bench.h"
+#include "lib/events.h"
 #include "lib/netdev.h"
 #include "lib/system.h"
 
@@ -107,6 +109,40 @@ static void measure_namespace(int rounds, long superblocks)
 		check(!umount(root), root);
 	}
 	report_samples("netdev", "namespace", superblocks, "ns", &wall);
+}
+
+/*
+ * names ROUNDS NAMES: removal of a device in whose directory a user looked up so
+ * many names that are not there, and which the user watches
+ */
+void bench_names(char **args)
+{
+	static const char device[] = "/sys/class/net/bd0/";
+	static struct samples cpu;
+	long names = atol(args[1]);
+
+	check(load_dummy(), "dummy.ko");
+	for (int i = 0; i < atoi(args[0]); i++) {
+		int inotify = open_inotify(), dir;
+		char name[32];
+		struct stat info;
+		uint64_t start;
+
+		check(add_dummies("bd", 1, GROUP), "a dummy device");
+		check(inotify_add_watch(inotify, device, IN_DELETE_SELF) >= 0, device);
+		dir = open(device, O_PATH | O_CLOEXEC);
+		for (long j = 0; j < names; j++) {
+			snprintf(name, sizeof(name), "no%ld", j);
+			check(fstatat(dir, name, &info, 0), name);
+		}
+		close(dir);
+		sleep_ms(20);
+		start = process_ns();
+		check(delete_group(GROUP), "its removal");
+		add_sample(&cpu, process_ns() - start);
+		close(inotify);
+	}
+	report_samples("names", "removal", names, "cpu_ns", &cpu);
 }
 
 /* netdev ROUNDS SUPERBLOCKS: the second is what there are, for the report */

@@ -232,6 +232,19 @@ sub netdev_table {
 	return rst_table('P4: removal of a network device with so many sysfs superblocks, µs', @rows);
 }
 
+sub names_table {
+	my @sizes = sizes('names', 'removal');
+	my @rows = ['patch', @sizes, 'growth'];
+	for my $patch (qw(disabled enabled)) {
+		my @at = map { get('icount', $patch, 'names', 'removal', $_, 'cpu_ns_median') // () } @sizes;
+		next if @at < 2;
+		my $growth = $at[-1] / $at[0];
+		push @rows, [$patch eq 'enabled' ? 'on' : 'off', (map { us($_) } @at),
+			$patch eq 'enabled' ? judge($growth, '<= 1.01', 'icount', 'P12') : sprintf('%.3f', $growth)];
+	}
+	return rst_table('P12: removal of a network device in whose directory a user looked up so many names that are not there, µs of CPU time', @rows);
+}
+
 sub delay_table {
 	my @rows = ['cause', 'clock', 'median', 'p99', 'p99 after the return', 'rounds'];
 	for my $cause (qw(subtree_control reclaimed netdev cpu-offline)) {
@@ -297,7 +310,7 @@ sub monitor_table {
 				$v{at_once} // '', delay_text($way, $size, '_at_once', 'median', 'p99')];
 		}
 	}
-	return rst_table('P9: a monitor of ``memory.events`` in so many cgroups, one process in each, ten to a parent; 1 % (5 to 100) breach ``memory.high``, then go', @rows) . limits_text($seconds);
+	return rst_table('P9: a monitor of ``memory.events`` in so many cgroups, ten to a parent, a process in each (of 100,000 in 1.1 %); 1 % (5 to 100) breach ``memory.high``, then go', @rows) . limits_text($seconds);
 }
 
 # Two events for each cgroup that goes, IN_DELETE_SELF and IN_IGNORED
@@ -315,7 +328,7 @@ sub make_tables {
 	%missed = ();
 	return "\nLinux $is{kernel}, rkernfs $is{revision}, $is{date}, by ``make bench $is{settings}" . ($is{full} ? ' FULL=1' : '') .
 		"``.\nQEMU $is{qemu} ($is{plain})\non $is{host}, load $is{load}.\n" .
-		rmdir_table($kernel) . windows_tables() . netdev_table() . live_table() . delay_table() . directory_table() .
+		rmdir_table($kernel) . windows_tables() . netdev_table() . names_table() . live_table() . delay_table() . directory_table() .
 		parallel_table() . monitor_table($is{many} // '?') . load_table();
 }
 
