@@ -121,6 +121,11 @@ impl Node {
         self.active() >= 0
     }
 
+    /// Whether lookups could find the node, since its creation.
+    pub(crate) fn is_activated(&self) -> bool {
+        self.flags() & bindings::kernfs_node_flag_KERNFS_ACTIVATED as u16 != 0
+    }
+
     /// Whether the node is removed, or is about to be.
     pub(crate) fn is_removing(&self) -> bool {
         self.flags() & bindings::kernfs_node_flag_KERNFS_REMOVING as u16 != 0

@@ -1,25 +1,27 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0
 #
-# Removals that Linux 7.3 does not report to who watches what is removed, a few
-# lines each. Needs root, cgroup2 with the memory controller, busybox's inotifyd.
+# What Linux 7.3 does not report to who watches, a few lines each. Needs root, cgroup2
+# with the memory controller, and samples/watch.c beside it:
 #
-#   make vm KERNEL=7.3 MODULE=0 ADD=upstream/lost.sh RUN='sh /add/lost.sh'
+#   gcc -static -o build/watch samples/watch.c
+#   make vm KERNEL=7.3 MODULE=0 ADD='build/watch upstream/lost.sh' RUN='sh /add/lost.sh'
+tool=$(cd "$(dirname "$0")" && pwd)/watch
 cd /sys/fs/cgroup || exit
 echo +memory >cgroup.subtree_control
 mkdir lost
 
-# What it is, the watched file, and the command that removes it
+# What it is, what is watched, the command that removes or changes it, and the event
 watch()
 {
 	echo +memory >lost/cgroup.subtree_control
 	mkdir lost/child
-	inotifyd - "$2:D" >/tmp/events &
+	"$tool" -m IN_DELETE_SELF,IN_MODIFY -t 5 "$2" >/tmp/events &
 	sleep 1
 	eval "$3"
 	sleep 1
 	kill $! 2>/dev/null
-	if grep -q ^D /tmp/events; then
+	if grep -q "${4:-IN_DELETE_SELF}" /tmp/events; then
 		echo "reported: $1"
 	else
 		echo "LOST:     $1"
@@ -40,6 +42,8 @@ watch 'rmdir of the cgroup, after memory reclaim' $file 'reclaim; rmdir lost/chi
 watch 'rmdir of the cgroup, the file is held open and then closed' $file \
 	'exec 3<lost/child/memory.events; rmdir lost/child; exec 3<&-'
 watch 'the memory controller is turned off' $file 'echo -memory >lost/cgroup.subtree_control'
+watch 'a change of a file that nobody looked up, to a watch of its directory' lost/child \
+	'(echo 0 >lost/child/cgroup.procs)' 'IN_MODIFY.*cgroup.events$'
 if [ -d /sys/devices/system/cpu/cpu1/topology ]; then
 	watch 'a CPU is taken offline' /sys/devices/system/cpu/cpu1/topology/core_id \
 		'echo 0 >/sys/devices/system/cpu/cpu1/online'

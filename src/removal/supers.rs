@@ -136,9 +136,10 @@ impl Super<'_> {
         shown_in.is_null() || shown_in == self.ns()
     }
 
-    /// Whether a mark on the whole superblock asks for `FAN_DELETE_SELF` of `node`.
+    /// Whether a mark on the whole superblock asks for `FAN_DELETE_SELF` of `node`. One whose creation
+    /// failed was seen by nobody.
     pub(super) fn reports_removal_of(&self, node: &Node) -> bool {
-        self.reports_removal() && self.shows(node)
+        self.reports_removal() && node.is_activated() && self.shows(node)
     }
 
     /// Whether a mark on the whole superblock asks for `FAN_DELETE_SELF`.
