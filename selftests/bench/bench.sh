@@ -97,7 +97,7 @@ measure_names()
 	for patch in disabled enabled; do
 		[ $patch = disabled ] || switch_on quiet
 		measure names 6 0
-		measure names 2 400000
+		measure names 4 400000
 		[ $patch = disabled ] || switch_off
 	done
 }

@@ -112,13 +112,13 @@ static void measure_namespace(int rounds, long superblocks)
 }
 
 /*
- * names ROUNDS NAMES: removal of a device in whose directory a user looked up so
- * many names that are not there, and which the user watches
+ * names ROUNDS NAMES: removal of a device in whose directory a user, who watches it,
+ * looked up so many names that are not there; and of another one right after it
  */
 void bench_names(char **args)
 {
 	static const char device[] = "/sys/class/net/bd0/";
-	static struct samples cpu;
+	static struct samples cpu, beside;
 	long names = atol(args[1]);
 
 	check(load_dummy(), "dummy.ko");
@@ -128,7 +128,7 @@ void bench_names(char **args)
 		struct stat info;
 		uint64_t start;
 
-		check(add_dummies("bd", 1, GROUP), "a dummy device");
+		check(add_dummies("bd", 1, GROUP) && add_dummies("be", 1, GROUP + 1), "dummy devices");
 		check(inotify_add_watch(inotify, device, IN_DELETE_SELF) >= 0, device);
 		dir = open(device, O_PATH | O_CLOEXEC);
 		for (long j = 0; j < names; j++) {
@@ -140,9 +140,13 @@ void bench_names(char **args)
 		start = process_ns();
 		check(delete_group(GROUP), "its removal");
 		add_sample(&cpu, process_ns() - start);
+		start = process_ns();
+		check(delete_group(GROUP + 1), "the removal of another");
+		add_sample(&beside, process_ns() - start);
 		close(inotify);
 	}
 	report_samples("names", "removal", names, "cpu_ns", &cpu);
+	report_samples("names", "beside", names, "cpu_ns", &beside);
 }
 
 /* netdev ROUNDS SUPERBLOCKS: the second is what there are, for the report */
