@@ -3,15 +3,15 @@
 #
 # Which lines of src, C and Rust, the test programs reach: a figure for each
 # file, and each line that none of the runs reached, in build/coverage/. The figures
-# of both normal kernels go into Documentation/results/coverage.rst.
+# of Debian's two kernels go into Documentation/results/coverage.rst.
 #
-#   KERNEL='6.12 7.3'	on which kernels
+#   KERNEL='stable backports'	on which kernels
 #   DEBUG='0'		normal and debug ('0 1'): only the latter has allocations fail
 #   TESTS='pattern'	only the programs with such a name
 #   FUZZ_S=60		how long the fuzzer helps
 set -euo pipefail
 partial=${KERNEL:-}${DEBUG:-}${KDIR:-}
-kernels=${KERNEL:-6.12 7.3} variants=${DEBUG:-0} pattern=${TESTS:-*} several=y
+kernels=${KERNEL:-stable backports} variants=${DEBUG:-0} pattern=${TESTS:-*} several=y
 unset TESTS
 # shellcheck source=../qemu/lib.sh
 . "$(dirname "$0")/../qemu/lib.sh"
