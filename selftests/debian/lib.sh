@@ -80,6 +80,9 @@ add_guest() {
 		OOMScoreAdjust=-1000
 	END
 	ln -sf ../rkernfs-guest.service "$units/multi-user.target.wants/"
+	# The time that units have is an idle machine's.
+	mkdir -p "$units/service.d"
+	printf '[Service]\nTimeoutStartSec=infinity\n' >"$units/service.d/slow-host.conf"
 	echo debian >"$in/etc/hostname"
 	: >"$in/etc/machine-id"
 	echo /dev/vda / ext4 defaults 0 1 >"$in/etc/fstab"
