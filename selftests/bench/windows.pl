@@ -38,7 +38,7 @@ sub layer_of {
 	my ($name, $module, $objects) = @_;
 	return $module eq 'rkernfs' ? 'rkernfs' : $module =~ /ftrace/ ? 'livepatch' : 'other' if $module;
 	# arm64's trampoline of ftrace is the kernel's own
-	return 'livepatch' if $name eq 'ftrace_caller';
+	return 'livepatch' if $name =~ /^(ftrace_caller$|klp_)/;
 	return $objects->{$name} // 'other';
 }
 
