@@ -146,6 +146,7 @@ many)
 	for limit in watches queued_events; do
 		echo "1,enabled,limits,inotify,1,$limit,$(cat /proc/sys/fs/inotify/max_*$limit)"
 	done
+	echo "1,enabled,limits,pidfd,1,pid_max,$(cat /proc/sys/kernel/pid_max)"
 	switch_on quiet
 	measure monitor $idle 100000
 	exit ;;

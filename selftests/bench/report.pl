@@ -319,10 +319,11 @@ sub monitor_table {
 sub limits_text {
 	my ($seconds) = @_;
 	my ($watches, $queue) = map { get('many', 'enabled', 'limits', 'inotify', 1, $_) } qw(watches queued_events);
+	my $pids = get('many', 'enabled', 'limits', 'pidfd', 1, 'pid_max');
 	return '' unless defined $watches;
 	return "\ninotify's own limits there, of 12 GB of memory: ``max_user_watches`` $watches, ``max_queued_events`` $queue:\n" .
 		sprintf("a monitor that does not read while %d cgroups go gets an overflow. Of more than 65,535 cgroups,\n", $queue / 2) .
-		"which cannot all have the memory controller, ``cgroup.events`` is watched. 10,000 and 100,000\ntook $seconds s.\n";
+		"which cannot all have the memory controller, ``cgroup.events`` is watched. Of more than\n``pid_max``, $pids, not each can have a process. All that took $seconds s.\n";
 }
 
 sub make_tables {
