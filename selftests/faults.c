@@ -9,7 +9,6 @@
 #include <fcntl.h>
 #include <pthread.h>
 #include <stdatomic.h>
-#include <sys/fanotify.h>
 #include <sys/fsuid.h>
 #include <sys/stat.h>
 
@@ -111,6 +110,11 @@ FIXTURE_VARIANT_ADD(faults, removing_aux) { {
 /* Cgroups */
 FIXTURE_VARIANT_ADD(faults, making_cgroup) { {
 	.place = &no_cgroup, .run = run_mkdir, .makes = CGROUP,
+} };
+
+/* Those of its files that were made before it failed go again: nobody could see them. */
+FIXTURE_VARIANT_ADD(faults, making_marked_cgroup) { {
+	.place = &no_cgroup, .run = run_mkdir, .makes = CGROUP, .marked = true,
 } };
 
 FIXTURE_VARIANT_ADD(faults, removing_cgroup) { {
@@ -411,8 +415,6 @@ FIXTURE_SETUP(unborn)
 	if (reason)
 		SKIP(return, "%s", reason);
 	reason = why_no_cgroup();
-	if (!reason)
-		reason = why_no_marks();
 	if (!reason && !get_handle(cgroup_base(), &self->finder.handle))
 		reason = "no file handles on cgroup2";
 	/* Its owner is not root, and is noted after the number was given. */
@@ -500,39 +502,6 @@ TEST_F_TIMEOUT(unborn, node_is_not_found, 600)
 	}
 	EXPECT_GT(self->finder.tried, UNBORN);
 	EXPECT_EQ(self->finder.found, 0);
-}
-
-/* The files that were made before one failed are removed again, and nobody could see them. */
-TEST_F_TIMEOUT(unborn, nobody_is_told, 600)
-{
-	int fanotify = fanotify_init(FAN_CLASS_NOTIF | FAN_REPORT_FID | FAN_NONBLOCK | FAN_CLOEXEC,
-				     0);
-	int failed = 0, nth = 0;
-	char events[4096];
-	bool injected;
-
-	ASSERT_GE(fanotify, 0);
-	ASSERT_EQ(fanotify_mark(fanotify, FAN_MARK_ADD | FAN_MARK_FILESYSTEM,
-				FAN_DELETE_SELF | FAN_ONDIR, AT_FDCWD, self->dir), 0);
-	ASSERT_TRUE(fail_only_under("cgroup_mkdir"));
-	never_fail_under(KMEMLEAK);
-	do {
-		bool made;
-
-		fail_nth(++nth);
-		made = !mkdir(self->child, 0755);
-		injected = fault_injected();
-		if (made) {
-			ASSERT_TRUE(!remove_cgroup(self->child));
-			while (read(fanotify, events, sizeof(events)) > 0)
-				;
-		} else {
-			EXPECT_EQ(read(fanotify, events, sizeof(events)), -1);
-			failed++;
-		}
-	} while (injected);
-	EXPECT_GT(failed, 20);
-	close(fanotify);
 }
 
 TEST_HARNESS_MAIN

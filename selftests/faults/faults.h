@@ -55,7 +55,7 @@ struct tally {
 
 bool open_watcher(void);
 bool watch_files(const char * const *files);
-/* All of the node's file system; each node that is there now is to be reported. */
+/* All of the node's file system, or cgroup2 before it is made; what of it is there now is to be reported. */
 const char *why_no_marks(void);
 bool mark_file_system(void);
 /* Takes all in, and forgets what was watched. */

@@ -78,12 +78,15 @@ static int count_files(const char *path)
 
 bool mark_file_system(void)
 {
+	bool there = exists(node);
+
 	/* "." is the directory itself. */
-	nr_reports_owed = count_files(node) - 1;
+	nr_reports_owed = there ? count_files(node) - 1 : 0;
 	fanotify = open_fanotify();
 	return fanotify >= 0 &&
 	       !fanotify_mark(fanotify, FAN_MARK_ADD | FAN_MARK_FILESYSTEM,
-			      FAN_DELETE_SELF | FAN_ONDIR, AT_FDCWD, node);
+			      FAN_DELETE_SELF | FAN_ONDIR, AT_FDCWD,
+			      there ? node : cgroup_base());
 }
 
 static int owed_to(const struct events *events, int watch, struct tally *tally)
