@@ -28,7 +28,7 @@ static const char *load(void)
 	const char *reason = NULL;
 
 	if (fd < 0)
-		return "no " MODULE ": a module that carries its own Rust exports none to others";
+		return "no " MODULE ": an rkernfs that carries its own Rust exports nothing";
 	if (syscall(SYS_finit_module, fd, "", 0) && errno != EEXIST)
 		reason = "the module does not load: is rkernfs?";
 	close(fd);

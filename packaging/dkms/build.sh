@@ -161,24 +161,27 @@ prepare() {
 
 # --- what the module cannot do without ------------------------------------
 
+# DKMS signs what it builds with that key.
+key=${mok_certificate:-/var/lib/dkms/mok.pub}
+enroll="dkms generate_mok, then mokutil --import $key and a reboot"
+
 check_config() {
 	[ "$(config_of CONFIG_TRIM_UNUSED_KSYMS)" != y ] ||
 		die "it exports only what its own modules use (CONFIG_TRIM_UNUSED_KSYMS): it takes a kernel without"
-	[ "$(config_of CONFIG_MODULE_SIG_FORCE)" != y ] || [ -e "${mok_certificate:-/var/lib/dkms/mok.pub}" ] ||
-		die "it loads signed modules alone (CONFIG_MODULE_SIG_FORCE), and DKMS has no key: dkms generate_mok, then mokutil --import /var/lib/dkms/mok.pub and a reboot"
+	[ "$(config_of CONFIG_MODULE_SIG_FORCE)" != y ] || [ -e "$key" ] ||
+		die "it loads signed modules alone (CONFIG_MODULE_SIG_FORCE), and DKMS has no key: $enroll"
 	case $(sed -n 's/.*\[\(.*\)\].*/\1/p' /sys/kernel/security/lockdown 2>/dev/null) in
 	integrity | confidentiality)
 		[ "$release" != "$(uname -r)" ] ||
-			note "the kernel is locked down: it loads the module only if it knows the key that signed it: dkms generate_mok, then mokutil --import /var/lib/dkms/mok.pub and a reboot" ;;
+			note "the kernel is locked down: it loads the module only if it knows the key that signed it: $enroll" ;;
 	esac
 }
 
 # --- the key -------------------------------------------------------------
 
-# DKMS signs what it builds; the kernel must know its key then.
+# The kernel must know it.
 check_key() {
 	local variable=/sys/firmware/efi/efivars/SecureBoot-8be4df61-93ca-11d2-aa0d-00e098032b8c
-	local key=${mok_certificate:-/var/lib/dkms/mok.pub}
 	[ -e $variable ] && [ "$(od -An -tu1 -j4 -N1 $variable | tr -d ' ')" = 1 ] || return 0
 	mokutil --test-key "$key" 2>/dev/null | grep -q 'is already enrolled' ||
 		note "Secure Boot is on and does not know DKMS's key: $release will not load the module before mokutil --import $key and a reboot"
