@@ -20,7 +20,7 @@ use crate::{
     removal::{
         entry::on_its_stack,
         inode::Inode,
-        stats,
+        stats::COUNTERS,
         supers::{Super, Supers},
     },
     shim,
@@ -114,14 +114,14 @@ fn make<'s>(_tree: &SharedTree<'_>, sb: &Super<'s>, node: &Node) -> Option<Inode
     // SAFETY: `_tree` has it held, and `node` is of the same hierarchy.
     let inode = unsafe { Inode::get_shared(sb, node) };
     if inode.is_some() {
-        stats::NOTIFY_INODES_MADE.add(1);
+        COUNTERS.notify_inodes_made.add(1);
     }
     inode
 }
 
 /// Sends an overflow event to marks on the superblock and watches of the directory that ask for the event.
 fn queue_overflow(sb: &Super<'_>, dir: Option<&Inode<'_>>) {
-    stats::OVERFLOWS.add(1);
+    COUNTERS.overflows.add(1);
     let dir = dir.map_or(ptr::null_mut(), Inode::as_ptr);
     // SAFETY: The superblock is alive, `dir` is null or referenced.
     unsafe { shim::rkernfs_queue_modify_overflow(sb.sb(), dir) };

@@ -18,7 +18,7 @@ impl FileOperations for Stats {
 
     fn show(_file: Active<'_, File<Self>>, m: &SeqFile) -> Result {
         for (name, number) in stats::all() {
-            m.write(name.to_bytes());
+            m.write(name.as_bytes());
             m.print(format_args!(" {number}\n"));
         }
         m.print(format_args!("work_pending {}\n", stats::work_pending()));

@@ -12,7 +12,7 @@
 //! | `rb.rb_right` | the same | the next of the [`Pollers`]; then the next [`BatchRef`] of a queue |
 //! | `rcu` | it is used when the last reference is put, and a [`BatchRef`] has one | the task work of a [`BatchRef`] |
 
-use super::{inode::HeldInode, locks::Tree, member::Member, pollers::Pollers, stats};
+use super::{inode::HeldInode, locks::Tree, member::Member, pollers::Pollers, stats::COUNTERS};
 use crate::{
     compat::{ARef, Atomic, Full, Relaxed},
     data::Retired,
@@ -90,7 +90,7 @@ impl Batch {
     }
 
     pub(super) fn push(&mut self, inode: HeldInode) {
-        stats::INODES_QUEUED.add(1);
+        COUNTERS.inodes_queued.add(1);
         let (address, link) = inode.into_address();
         link.store(0, Relaxed);
         if self.last == 0 {

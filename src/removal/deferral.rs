@@ -23,7 +23,7 @@ use super::{
     batch::{Batch, BatchRef},
     inode::HeldInode,
     release::{self, Left},
-    stats,
+    stats::COUNTERS,
 };
 use crate::{
     compat::{Atomic, Full, Relaxed},
@@ -98,23 +98,34 @@ impl Queue {
     }
 }
 
-/// Batches that no task work is to process.
-static NOW: Queue = Queue::new(shim::rkernfs_work_RKERNFS_WORK_NOW);
-/// Batches that are left to task work until they are overdue.
-static OVERDUE: Queue = Queue::new(shim::rkernfs_work_RKERNFS_WORK_OVERDUE);
-/// Inodes that may take long.
-static LATER: Queue = Queue::new(shim::rkernfs_work_RKERNFS_WORK_LATER);
-/// Inodes that were reported, with marks whose group was locked. Each has a reference of the module.
-static MARKS: Queue = Queue::new(shim::rkernfs_work_RKERNFS_WORK_MARKS);
+/// In cache lines which nothing is in that other removals read; what most deferrals write is in the first.
+#[repr(C, align(64))]
+struct Queues {
+    /// The number of batches and inodes in all queues that are not processed yet.
+    pending: Atomic<usize>,
+    /// Batches that are left to task work until they are overdue.
+    overdue: Queue,
+    /// Batches that no task work is to process.
+    now: Queue,
+    /// Inodes that may take long.
+    later: Queue,
+    /// Inodes that were reported, with marks whose group was locked. Each has a reference of the module.
+    marks: Queue,
+}
 
-/// The number of batches and inodes in all queues that are not processed yet.
-static PENDING: Atomic<usize> = Atomic::new(0);
+static QUEUES: Queues = Queues {
+    pending: Atomic::new(0),
+    overdue: Queue::new(shim::rkernfs_work_RKERNFS_WORK_OVERDUE),
+    now: Queue::new(shim::rkernfs_work_RKERNFS_WORK_NOW),
+    later: Queue::new(shim::rkernfs_work_RKERNFS_WORK_LATER),
+    marks: Queue::new(shim::rkernfs_work_RKERNFS_WORK_MARKS),
+};
 
 /// The module is being unloaded: nothing more is waited for.
 static EXITING: Atomic<bool> = Atomic::new(false);
 
 fn enqueue(queue: &Queue, batch_ref: BatchRef, delay_ms: u32) {
-    PENDING.add(1, Relaxed);
+    QUEUES.pending.add(1, Relaxed);
     queue.push_batch(batch_ref);
     queue.run_in(delay_ms);
 }
@@ -156,9 +167,9 @@ fn defer(mut batch: Batch) {
     let batch_ref = batch.into_ref();
     // SAFETY: Only looks at the current task.
     if unsafe { shim::rkernfs_returns_to_user() } && add_task_work(&batch_ref) {
-        enqueue(&OVERDUE, batch_ref, TASK_WORK_TIMEOUT_MS);
+        enqueue(&QUEUES.overdue, batch_ref, TASK_WORK_TIMEOUT_MS);
     } else {
-        enqueue(&NOW, batch_ref, 0);
+        enqueue(&QUEUES.now, batch_ref, 0);
     }
 }
 
@@ -213,7 +224,7 @@ fn process(batch_ref: BatchRef) -> Option<BatchRef> {
 /// Processes the batches that have waited long enough.
 fn process_overdue() {
     let mut next_ms = None;
-    OVERDUE.take_batches(|batch_ref| {
+    QUEUES.overdue.take_batches(|batch_ref| {
         let left_ms = TASK_WORK_TIMEOUT_MS.saturating_sub(batch_ref.age_ms());
         let is_due = left_ms == 0 || batch_ref.is_claimed() || EXITING.load(Relaxed);
         let left = if is_due {
@@ -222,14 +233,14 @@ fn process_overdue() {
             Some(batch_ref)
         };
         if let Some(batch_ref) = left {
-            OVERDUE.push_batch(batch_ref);
+            QUEUES.overdue.push_batch(batch_ref);
             next_ms = Some(next_ms.unwrap_or(left_ms.max(1)));
         }
     });
     if let Some(next_ms) = next_ms {
         // What was queued meanwhile has more time.
         // SAFETY: The works are there as long as the module.
-        unsafe { shim::rkernfs_work_requeue(OVERDUE.work, next_ms) };
+        unsafe { shim::rkernfs_work_requeue(QUEUES.overdue.work, next_ms) };
     }
 }
 
@@ -246,7 +257,7 @@ fn release_all(mut batch: Batch) {
             Left::Dentries => put_later(inode),
             Left::Marks => destroy_marks_later(inode),
         }
-        stats::INODES_RELEASED.add(1);
+        COUNTERS.inodes_released.add(1);
     }
 }
 
@@ -257,18 +268,18 @@ fn destroy_marks_later(inode: HeldInode) {
         // There is no later.
         return inode.destroy_marks();
     }
-    stats::INODES_QUEUED.add(1);
-    PENDING.add(1, Relaxed);
+    COUNTERS.inodes_queued.add(1);
+    QUEUES.pending.add(1, Relaxed);
     let (address, link) = inode.into_address();
-    MARKS.push(address, link);
-    MARKS.run_in(0);
+    QUEUES.marks.push(address, link);
+    QUEUES.marks.run_in(0);
 }
 
 /// Waits for one group at a time; in between, it looks at what was queued meanwhile.
 fn run_marks() {
     let mut locked = 0;
     loop {
-        let mut address = MARKS.last.xchg(0, Full);
+        let mut address = QUEUES.marks.last.xchg(0, Full);
         while address != 0 {
             // SAFETY: Addresses on the queue are from `into_address()`, and this one was taken off it.
             let (inode, next) = unsafe { HeldInode::from_address(address) };
@@ -296,7 +307,7 @@ fn run_marks() {
 
 fn finish_marks(inode: HeldInode) {
     drop(inode);
-    stats::INODES_RELEASED.add(1);
+    COUNTERS.inodes_released.add(1);
     finish_one();
     // SAFETY: Taken when it was queued. The rest of this function is waited for: `Works`.
     unsafe { shim::rkernfs_module_put() };
@@ -304,21 +315,21 @@ fn finish_marks(inode: HeldInode) {
 
 /// Queues what may take long for an inode: the rest of the release stage, and putting it.
 fn put_later(inode: HeldInode) {
-    stats::INODES_QUEUED.add(1);
-    PENDING.add(1, Relaxed);
+    COUNTERS.inodes_queued.add(1);
+    QUEUES.pending.add(1, Relaxed);
     push_later(inode, release::CHECKS);
-    LATER.run_in(0);
+    QUEUES.later.run_in(0);
 }
 
 fn push_later(inode: HeldInode, checks_left: usize) {
     let (address, link) = inode.into_address();
     // SAFETY: The references were just given away.
     unsafe { HeldInode::second_link_at(address) }.store(checks_left, Relaxed);
-    LATER.push(address, link);
+    QUEUES.later.push(address, link);
 }
 
 fn run_later() {
-    let mut address = LATER.last.xchg(0, Full);
+    let mut address = QUEUES.later.last.xchg(0, Full);
     let mut again = false;
     while address != 0 {
         // SAFETY: Addresses on the queue are from `into_address()`.
@@ -336,29 +347,31 @@ fn run_later() {
             Left::Marks => destroy_marks_later(inode),
             Left::Nothing => drop(inode),
         }
-        stats::INODES_RELEASED.add(1);
+        COUNTERS.inodes_released.add(1);
         finish_one();
     }
     if again {
-        LATER.run_in(LATER_MS);
+        QUEUES.later.run_in(LATER_MS);
     }
 }
 
-/// Counts one of [`PENDING`] as processed.
+/// Counts one of [`Queues::pending`] as processed.
 fn finish_one() {
-    if PENDING.fetch_sub(1, Full) == 1 {
+    if QUEUES.pending.fetch_sub(1, Full) == 1 {
         // SAFETY: The address is that of a static; nothing is read through it.
-        unsafe { bindings::wake_up_var(ptr::addr_of!(PENDING).cast_mut().cast()) };
+        unsafe { bindings::wake_up_var(ptr::addr_of!(QUEUES.pending).cast_mut().cast()) };
     }
 }
 
 extern "C" fn run_work(which: shim::rkernfs_work) {
-    if which == NOW.work {
+    if which == QUEUES.now.work {
         // No task work has these.
-        NOW.take_batches(|batch_ref| drop(process(batch_ref)));
-    } else if which == OVERDUE.work {
+        QUEUES
+            .now
+            .take_batches(|batch_ref| drop(process(batch_ref)));
+    } else if which == QUEUES.overdue.work {
         process_overdue();
-    } else if which == LATER.work {
+    } else if which == QUEUES.later.work {
         run_later();
     } else {
         run_marks();
@@ -389,9 +402,9 @@ impl Drop for Works {
     fn drop(&mut self) {
         EXITING.store(true, Relaxed);
         // SAFETY: The type's invariant has the works initialized.
-        unsafe { shim::rkernfs_work_requeue(OVERDUE.work, 0) };
+        unsafe { shim::rkernfs_work_requeue(QUEUES.overdue.work, 0) };
         // SAFETY: The address is that of a static counter, which is only read.
-        unsafe { shim::rkernfs_wait_var_zero(ptr::addr_of!(PENDING).cast_mut().cast()) };
+        unsafe { shim::rkernfs_wait_var_zero(ptr::addr_of!(QUEUES.pending).cast_mut().cast()) };
         // SAFETY: Nothing is deferred any more.
         unsafe { shim::rkernfs_work_exit() };
         // A task may have been preempted between the last instructions of `run_task_work()`.

@@ -8,6 +8,7 @@ use super::{
     locks::{Shape, Tree},
     member::Member,
     node::is_linked,
+    stats::COUNTERS,
 };
 use crate::{
     compat::{c_ptr, Atomic, Relaxed},
@@ -24,10 +25,21 @@ use kernel::{bindings, ffi::c_char};
 
 pub(super) const NS: u16 = bindings::kernfs_node_flag_KERNFS_NS as u16;
 
-/// The directory in which a child was last found, and the child's id. Hints: cgroup and sysfs remove a
+/// The directory in which a child was last found, and the child's id. A hint: cgroup and sysfs remove a
 /// group of files in the order in which they created them, and ids are assigned one after the other.
-static LAST_DIR: Atomic<usize> = Atomic::new(0);
-static LAST_ID: Atomic<usize> = Atomic::new(0);
+pub(super) struct LastFound {
+    dir: Atomic<usize>,
+    id: Atomic<usize>,
+}
+
+impl LastFound {
+    pub(super) const fn new() -> Self {
+        Self {
+            dir: Atomic::new(0),
+            id: Atomic::new(0),
+        }
+    }
+}
 
 impl<'id> Member<'id> {
     /// Finds a child by its name and namespace tag. As the kernel's static `kernfs_find_ns()`.
@@ -58,18 +70,20 @@ impl<'id> Member<'id> {
             // SAFETY: The caller promises what `ns` is.
             self.search(name, unsafe { ns_key(ns) }, tree)
         })?;
-        LAST_DIR.store(self.as_ptr() as usize, Relaxed);
-        LAST_ID.store(found.id() as usize, Relaxed);
+        let last = &COUNTERS.last_found;
+        last.dir.store(self.as_ptr() as usize, Relaxed);
+        last.id.store(found.id() as usize, Relaxed);
         Some(found)
     }
 
     /// The child whose id follows that of the one found before, if it has the name: saves hashing the
     /// name, which is a third of a search.
     fn next_by_id<'t>(&'t self, name: Name<'_>, tree: &'t Tree<'id>) -> Option<&'t Self> {
-        if LAST_DIR.load(Relaxed) != self.as_ptr() as usize {
+        let last = &COUNTERS.last_found;
+        if last.dir.load(Relaxed) != self.as_ptr() as usize {
             return None;
         }
-        let id = LAST_ID.load(Relaxed).wrapping_add(1) as u32;
+        let id = last.id.load(Relaxed).wrapping_add(1) as u32;
         // SAFETY: The lock of `tree` keeps the root.
         let lock = unsafe { shim::rkernfs_idr_lock(tree.root().as_ptr()) };
         // SAFETY: The lock of a hierarchy that is kept.

@@ -30,7 +30,7 @@ use super::{
     inode::{HeldInode, Inode, LockedInode},
     locks::{Iattr, Tree},
     member::Member,
-    stats,
+    stats::COUNTERS,
     supers::Super,
 };
 use crate::node::{Kind, Node};
@@ -63,7 +63,7 @@ pub(super) fn may_have_inode(node: &Node, known: i32) -> bool {
 #[inline(always)]
 pub(super) fn clear<'id>(iattr: &Iattr<'_, 'id>, node: &Member<'id>, batch: &mut Batch) {
     for sb in iattr.tree().supers().may_have_inode_of(node) {
-        stats::LOOKUPS.add(1);
+        COUNTERS.lookups.add(1);
         let by_sb = sb.reports_removal_of(node);
         match LockedInode::find(&sb, node) {
             Some(inode) if inode.is_of(node) => {
@@ -92,7 +92,7 @@ fn clear_unused(iattr: &Iattr<'_, '_>, node: &Node, inode: &LockedInode<'_>) {
         if node.kind() == Kind::Dir || !inode.is_only_cached() {
             inode.clear_nlink(iattr);
         }
-        stats::LEFT_TO_VFS.add(1);
+        COUNTERS.left_to_vfs.add(1);
     }
 }
 
@@ -134,10 +134,10 @@ fn clear_marked_or_in_use(
         None
     };
     if held.is_some() {
-        stats::INODES_CLEARED.add(1);
-        stats::DENTRIES_UNCACHED.add(1);
+        COUNTERS.inodes_cleared.add(1);
+        COUNTERS.dentries_uncached.add(1);
     } else {
-        stats::LEFT_TO_VFS.add(1);
+        COUNTERS.left_to_vfs.add(1);
     }
     push(batch, held);
 }
@@ -177,9 +177,9 @@ fn clear_new<'id>(
 fn make<'s>(sb: &Super<'s>, node: &Node, tree: &Tree<'_>) -> Option<Inode<'s>> {
     let inode = Inode::get(sb, node, tree);
     match inode {
-        Some(_) => stats::INODES_MADE.add(1),
+        Some(_) => COUNTERS.inodes_made.add(1),
         None => {
-            stats::OVERFLOWS.add(1);
+            COUNTERS.overflows.add(1);
             sb.queue_overflow();
         }
     }

@@ -35,7 +35,7 @@
 use super::{
     inode::{HeldInode, LockedInode},
     locks::Tree,
-    stats,
+    stats::COUNTERS,
 };
 use crate::node::Kind;
 
@@ -132,14 +132,14 @@ fn clear_kept(inode: &HeldInode) {
         let locked = inode.lock();
         if is_kept(&locked) {
             locked.clear_nlink(&iattr);
-            stats::LEFT_TO_VFS.add(1);
+            COUNTERS.left_to_vfs.add(1);
         }
     });
 }
 
 fn report(inode: &HeldInode) -> Left {
-    stats::INODES_CLEARED.add(1);
-    stats::EVENTS_SENT.add(1);
+    COUNTERS.inodes_cleared.add(1);
+    COUNTERS.events_sent.add(1);
     inode.report_removed();
     if inode.destroy_free_marks() {
         Left::Nothing

@@ -2,15 +2,32 @@
 
 //! Counters of the removal path, since the module was loaded.
 
+use super::names::LastFound;
 use crate::compat::{Atomic, Relaxed};
-use core::ffi::CStr;
 
 macro_rules! counters {
-    ($($(#[$doc:meta])* $name:ident = $label:literal $(+ $more:ident)?,)*) => {
-        $($(#[$doc])* pub(crate) static $name: Counter = Counter(Atomic::new(0));)*
+    ($($(#[$doc:meta])* $name:ident $(+ $more:ident)?,)*) => {
+        /// What removals on all processors write: two cache lines, which nothing else is in. A removal
+        /// that leaves nothing to do writes the first only.
+        #[repr(C, align(64))]
+        pub(crate) struct Counters {
+            /// No counter, but written as often.
+            pub(super) last_found: LastFound,
+            /// Inodes that were left to VFS at once, as most are: one counter for both.
+            pub(super) left_to_vfs: Counter,
+            $($(#[$doc])* pub(crate) $name: Counter,)*
+        }
 
-        /// The names that users see, each with the counters that make its number.
-        static ALL: &[(&CStr, &[&Counter])] = &[$(($label, &[&$name $(, &$more)?])),*];
+        pub(crate) static COUNTERS: Counters = Counters {
+            last_found: LastFound::new(),
+            left_to_vfs: Counter::new(),
+            $($name: Counter::new(),)*
+        };
+
+        /// What users see: names and numbers.
+        pub(crate) fn all() -> impl Iterator<Item = (&'static str, u64)> {
+            [$((stringify!($name), COUNTERS.$name.get() $(+ COUNTERS.$more.get())?),)*].into_iter()
+        }
     };
 }
 
@@ -18,56 +35,52 @@ macro_rules! counters {
 pub(crate) struct Counter(Atomic<u64>);
 
 impl Counter {
+    const fn new() -> Self {
+        Self(Atomic::new(0))
+    }
+
     pub(crate) fn add(&self, n: u64) {
         self.0.add(n, Relaxed);
     }
 
     /// The number so far.
-    pub(crate) fn get(&self) -> u64 {
+    fn get(&self) -> u64 {
         self.0.load(Relaxed)
     }
 }
 
 counters! {
     /// Nodes unlinked.
-    NODES_REMOVED = c"nodes_removed",
+    nodes_removed,
     /// Lookups of an inode in a superblock.
-    LOOKUPS = c"lookups",
+    lookups,
     /// Nodes for which superblocks were searched; the others had no inode.
-    NODES_LOOKED_UP = c"nodes_looked_up",
+    nodes_looked_up,
     /// Searches of all superblocks for marks that ask for removals.
-    SUPERS_SEARCHED = c"supers_searched",
+    supers_searched,
     /// Inodes that were reported, or whose report was left to VFS. Each is counted once more, by one of
     /// three: `ended_by_vfs`, `dentries_uncached`, `events_sent`.
-    INODES_CLEARED = c"inodes_cleared" + LEFT_TO_VFS,
+    inodes_cleared + left_to_vfs,
     /// Inodes created to report them to a mark on the whole superblock.
-    INODES_MADE = c"inodes_made",
+    inodes_made,
     /// Inodes created to report a change to a mark on the superblock or the directory.
-    NOTIFY_INODES_MADE = c"notify_inodes_made",
+    notify_inodes_made,
     /// Inodes that could not be created, for lack of memory; `FAN_Q_OVERFLOW` was sent.
-    OVERFLOWS = c"overflows",
+    overflows,
     /// Inodes that VFS reports, or drops, by itself.
-    ENDED_BY_VFS = c"ended_by_vfs" + LEFT_TO_VFS,
+    ended_by_vfs + left_to_vfs,
     /// Inodes whose unused dentries the release stage drops.
-    DENTRIES_UNCACHED = c"dentries_uncached",
+    dentries_uncached,
     /// Inodes without a dentry that the release stage reported.
-    EVENTS_SENT = c"events_sent",
+    events_sent,
     /// Inodes handed to the release stage.
-    INODES_QUEUED = c"inodes_queued",
+    inodes_queued,
     /// Inodes that the release stage is done with.
-    INODES_RELEASED = c"inodes_released",
-}
-
-/// Inodes that were left to VFS at once, as most are: one counter for both.
-pub(super) static LEFT_TO_VFS: Counter = Counter(Atomic::new(0));
-
-/// What users see: names and numbers.
-pub(crate) fn all() -> impl Iterator<Item = (&'static CStr, u64)> {
-    ALL.iter()
-        .map(|(name, counters)| (*name, counters.iter().map(|counter| counter.get()).sum()))
+    inodes_released,
 }
 
 /// Inodes that the release stage has yet to process.
 pub(crate) fn work_pending() -> u64 {
-    INODES_QUEUED.get().saturating_sub(INODES_RELEASED.get())
+    let (queued, released) = (&COUNTERS.inodes_queued, &COUNTERS.inodes_released);
+    queued.get().saturating_sub(released.get())
 }

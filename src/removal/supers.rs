@@ -12,7 +12,7 @@
 
 use super::{
     namespace::{namespace_of, ShownIn},
-    stats,
+    stats::COUNTERS,
 };
 use crate::{
     compat::{Atomic, Full, Relaxed},
@@ -186,7 +186,7 @@ impl Supers<'_> {
 
     #[cold]
     fn find_super_marks(&self) -> bool {
-        stats::SUPERS_SEARCHED.add(1);
+        COUNTERS.supers_searched.add(1);
         let any = || self.iter().any(|sb| sb.reports_removal());
         if any() {
             return true;

@@ -2,7 +2,7 @@
 
 //! Removing a subtree: as the kernel's static `__kernfs_remove()` and `kernfs_drain()`.
 
-use super::{batch::Batch, locks::Tree, member::Member, nlink, stats};
+use super::{batch::Batch, locks::Tree, member::Member, nlink, stats::COUNTERS};
 use crate::{
     compat::ARef,
     node::{Kind, Node},
@@ -145,7 +145,7 @@ fn clean_up<'id>(
     known: i32,
     batch: &mut Batch,
 ) {
-    stats::NODES_REMOVED.add(1);
+    COUNTERS.nodes_removed.add(1);
     // SAFETY: `unlink()` succeeds for one caller, whose the node's creation reference is.
     let creation: ARef<Node> = unsafe { ARef::from_raw(NonNull::from(&**node)) };
     batch.retire(node, tree);
@@ -176,7 +176,7 @@ fn clean_up_attributes<'id>(
         parent.touch(&iattr);
     }
     if look_up {
-        stats::NODES_LOOKED_UP.add(1);
+        COUNTERS.nodes_looked_up.add(1);
         nlink::clear(&iattr, node, batch);
     }
     // After `clear()`: an inode that it creates is to have a link.
