@@ -39,6 +39,14 @@ unsigned int add_label(const char *measure, const char *name, long size);
 uint64_t begin_window(unsigned int label);
 uint64_t end_window(uint64_t begun);
 
+/* One call of rmdir(), in a window */
+uint64_t time_rmdir(const char *cgroup, unsigned int label);
+/*
+ * In real time, whom a removal wakes runs after it, as on another CPU, and not
+ * now and then before it returns: fsnotify frees marks in a worker.
+ */
+void set_real_time(bool on);
+
 /* Lets the kernel end what it does later, as freeing by RCU. */
 void settle(void);
 __attribute__((noreturn, format(printf, 1, 2))) void fail(const char *fmt, ...);
@@ -55,6 +63,7 @@ long long meminfo(const char *key);
 /* One function a measure; each says what it measures. Arguments end with NULL. */
 void bench_rmdir(char **args);
 void bench_parallel(char **args);
+void bench_turns(char **args);
 void bench_live(char **args);
 void bench_superblocks(char **args);
 void bench_netdev(char **args);

@@ -8,6 +8,7 @@
 #				still for nobody, so sleeping costs nothing
 #			plain: it is the host's
 #			windows: as icount, and plugin/windows.c counts
+#			turns: the same with more than one processor
 #			many: as icount, a monitor of very many cgroups
 # FULL=1 does all sizes. The program bench lies beside this file. Without a
 # module, the kernel is one to compare with.
@@ -117,16 +118,23 @@ measure_superblocks()
 	done
 }
 
-# Each program has labels of its own. Ends with where functions are: of these
-# the plugin knows addresses only.
+# Each program has labels of its own.
+measure_turns()
+{
+	for cpus in 1 2 4 8; do
+		BENCH_LABEL=$(($1 + 2 * cpus)) measure turns 20 $cpus
+	done
+}
+
 measure_windows()
 {
-	BENCH_LABEL=1 measure rmdir 30
-	if [ -e $module ]; then
-		switch_on quiet
-		BENCH_LABEL=101 measure rmdir 30
-	fi
-	grep -i ' t ' /proc/kallsyms
+	BENCH_LABEL=$1 measure rmdir 30
+}
+
+# The plugin knows addresses only. Once it counts, reading many is slow.
+list_functions()
+{
+	grep -i " t .*$1" /proc/kallsyms
 }
 
 export BENCH_TURN=1 BENCH_PATCH=disabled
@@ -138,8 +146,14 @@ else
 	BENCH_PATCH=limit
 fi
 case $clock in
-windows)
-	measure_windows
+windows | turns)
+	list_functions
+	"measure_$clock" 1
+	if [ -e $module ]; then
+		switch_on quiet
+		"measure_$clock" 101
+		list_functions '\['
+	fi
 	exit ;;
 many)
 	# What there is before anybody raises it

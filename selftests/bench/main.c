@@ -233,6 +233,7 @@ int main(int argc, char **argv)
 	} measures[] = {
 		{ "rmdir", bench_rmdir },
 		{ "parallel", bench_parallel },
+		{ "turns", bench_turns },
 		{ "live", bench_live },
 		{ "superblocks", bench_superblocks },
 		{ "netdev", bench_netdev },

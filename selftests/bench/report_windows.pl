@@ -75,6 +75,21 @@ sub layers_table {
 		['part', @columns], map { [$_, @{$rows{$_}}] } @there);
 }
 
+# Of a removal: lines that another processor had. In parentheses, those that
+# rkernfs's own instructions took.
+sub turns_table {
+	my @rows = ['processors', map { ("$_, off", "$_, on") } qw(unwatched watched)];
+	for my $cpus (sizes('turns', 'memory/unwatched')) {
+		push @rows, [$cpus, map {
+			my @key = ('turns', "memory/$_", $cpus);
+			my ($off, $on, $own) = (get('turns', 'disabled', @key, 'bounced_lines'),
+				map { get('turns', 'enabled', @key, $_) } 'bounced_lines', 'bounced_lines/rkernfs');
+			($off // '', defined $on ? sprintf('%d (%d)', $on, $own // 0) : '')
+		} qw(unwatched watched)];
+	}
+	return rst_table('P8: rmdir of an empty cgroup on each of so many processors in turn: lines of data that another one wrote, or loses', @rows);
+}
+
 # --- kernels side by side ------------------------------------------------
 
 my (@columns, %instructions);	# "kernel, state"; of it and a case
@@ -102,6 +117,6 @@ sub plot_kernels {
 		"EOD\nplot " . join(', ', map { sprintf '$data using %d:xtic(1) title "%s"', $_ + 2, $columns[$_] } 0 .. $#columns) . "\n");
 }
 
-sub windows_tables { return misses_table() . layers_table() }
+sub windows_tables { return misses_table() . layers_table() . turns_table() }
 
 1;

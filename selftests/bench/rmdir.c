@@ -48,7 +48,7 @@ static long visit(const char *cgroup, bool look)
 	return nodes;
 }
 
-static uint64_t time_rmdir(const char *cgroup, unsigned int label)
+uint64_t time_rmdir(const char *cgroup, unsigned int label)
 {
 	uint64_t begun = begin_window(label);
 	bool ok = !rmdir(cgroup);
@@ -79,11 +79,7 @@ static uint64_t time_one(const char *cgroup, enum interest interest, int inotify
 	return ns;
 }
 
-/*
- * In real time, whom a removal wakes runs after it, as on another CPU, and not
- * now and then before it returns: fsnotify frees marks in a worker.
- */
-static void set_real_time(bool on)
+void set_real_time(bool on)
 {
 	struct sched_param priority = { .sched_priority = on };
 

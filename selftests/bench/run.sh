@@ -9,16 +9,16 @@
 #   ARCH=arm64	its figures are those of a kernel dev-7.3-arm64
 #   FULL=1	all sizes and more rounds; takes hours
 #   REPORT=1	only make tables and plots of the .csv that is there
-#   CLOCKS=...	which machines: icount plain windows, with FULL=1 also many;
-#		if one of the first three is missing, the pages stay as they are
+#   CLOCKS=...	which machines: icount plain windows turns, with FULL=1 also many;
+#		if one of the first four is missing, the pages stay as they are
 set -euo pipefail
 : "${FULL:=0}" "${REPORT:=0}"
-: "${CLOCKS:=icount plain windows$([ "$FULL" = 0 ] || echo ' many')}"
+: "${CLOCKS:=icount plain windows turns$([ "$FULL" = 0 ] || echo ' many')}"
 # shellcheck source=../qemu/lib.sh
 . "$(dirname "$0")/../qemu/lib.sh"
 
 bench=$root/selftests/bench
-[[ $CLOCKS = *icount*plain*windows* ]] && all=1 || all=0
+[[ $CLOCKS = *icount*plain*windows*turns* ]] && all=1 || all=0
 out=$root/build/bench$([ "$all" = 1 ] || echo /some)
 KDIR=$("$here/kernel.sh")
 export KDIR
@@ -46,14 +46,14 @@ measure() {
 results() { grep -E '^([^,]+,){6}-?[0-9]+' | sed "s/^/$name,$1,/"; }
 
 # What caches would miss, and whose instructions they are
-measure_windows() { # NAME
+measure_windows() { # NAME [CLOCK]
 	local files=$out/$name.$1 plugin
 	plugin=$("$bench/plugin.sh")
-	ACCEL=tcg SMP=1 QEMU_ARGS="-icount shift=0,sleep=off
+	ACCEL=tcg SMP=${SMP:-1} QEMU_ARGS="-icount shift=0,sleep=off
 		-plugin $plugin,windows=$files.counts,profile=$files.profile" \
-		measure windows "$1"
+		measure "${2:-windows}" "$1"
 	"$bench/windows.pl" "$files.raw" "$files.counts" "$files.profile" "$KDIR" |
-		results windows >>"$csv.new"
+		results "${2:-windows}" >>"$csv.new"
 	rm "$files.profile"
 }
 
@@ -106,6 +106,11 @@ run_windows() {
 		kernel=$("$bench/limit.sh")
 		KDIR=$kernel KO='' measure_windows limit
 	fi
+}
+
+run_turns() {
+	say "measuring on $KERNEL: which data processors take from each other ..."
+	SMP=8 measure_windows turns turns
 }
 
 run_many() {

@@ -11,7 +11,7 @@ use warnings;
 no warnings 'portable';	# addresses have 64 bits
 
 my ($raw, $windows, $profile, $kdir) = @ARGV;
-my @stats = qw(insns l1i l1d l2 code_lines data_lines code_pages data_pages);
+my @stats = qw(insns l1i l1d l2 code_lines data_lines code_pages data_pages bounced_lines);
 my @layers = (
 	[qr{^kernel/(livepatch|trace)}, 'livepatch'], [qr{^fs/kernfs}, 'kernfs'],
 	[qr{^fs/notify}, 'fsnotify'], [qr{^fs}, 'VFS'], [qr{^kernel/cgroup}, 'cgroup'],

@@ -95,7 +95,7 @@ check_settings() {
 	check_word FULL 0 1
 	check_word REPORT 0 1
 	for word in ${CLOCKS:-}; do
-		[[ $word =~ ^(icount|plain|windows|many)$ ]] || wrong "CLOCKS: $word: icount, plain, windows or many"
+		[[ $word =~ ^(icount|plain|windows|turns|many)$ ]] || wrong "CLOCKS: $word: icount, plain, windows, turns or many"
 	done
 	check_word MODULE 0 1
 	check_word UNLOAD 0 1

@@ -10,10 +10,15 @@
  * the profile has, when QEMU ends, "label,address,value..." for each
  * instruction that was executed in a window.
  *
- * The model: first-level caches for instructions and for data and a second
- * level for both, least recently used lines go first, by virtual addresses,
- * which are the same in each run; no prefetching; an instruction is where its
- * first byte is. One processor.
+ * The model: each processor has first-level caches for instructions and for
+ * data and a second level for both, least recently used lines go first, by
+ * virtual addresses, which are the same in each run; no prefetching; an
+ * instruction is where its first byte is. What counts is what the processor
+ * does that opened the window; under -icount, one runs at a time.
+ *
+ * A line of the kernel's data bounces if the processor must ask another one for
+ * it: to read what that wrote, or to write what that has. For this no cache ever
+ * loses a line to make room.
  */
 #include <glib.h>
 #include <stdint.h>
@@ -34,6 +39,7 @@ enum stat {
 	INSNS, L1I_MISSES, L1D_MISSES, L2_MISSES,
 	/* different ones: what is missed when everything is cold */
 	CODE_LINES, DATA_LINES, CODE_PAGES, DATA_PAGES,
+	BOUNCED_LINES, /* different ones, too */
 	NR_STATS
 };
 
@@ -47,10 +53,12 @@ struct cache {
 	uint64_t *lines;
 };
 
-/* Those of a core of AMD's Zen 2 and 3 */
-static struct cache l1i = { .sets = 64, .ways = 8 };
-static struct cache l1d = { .sets = 64, .ways = 8 };
-static struct cache l2 = { .sets = 1024, .ways = 8 };
+struct core {
+	struct cache l1i, l1d, l2;
+};
+
+static struct core *cores; /* of each processor */
+static unsigned int nr_cores;
 
 /* What a window touched */
 struct touched {
@@ -61,10 +69,18 @@ struct touched {
 static struct touched code = { .line = CODE_LINES, .page = CODE_PAGES };
 static struct touched data = { .line = DATA_LINES, .page = DATA_PAGES };
 
+/* What processors have of each line of the kernel's data: a bit for each, and LINE_WRITTEN */
+static GHashTable *holders;
+static GHashTable *bounced; /* in the window */
+
+#define MAX_CORES	32
+#define LINE_WRITTEN	(1ULL << MAX_CORES)
+
 static FILE *windows, *profile;
 static GHashTable *profiled; /* label and address: struct counts */
 static struct counts total;
 static uint64_t label; /* of the window that is open */
+static unsigned int opener; /* the processor that opened it */
 static bool started;   /* before the first window, nothing is of interest */
 static uint64_t marker; /* the load that tells the label, once its no-op was executed */
 
@@ -89,10 +105,15 @@ static struct counts *profile_of(uint64_t address)
 	return counts;
 }
 
-/* @address: of the instruction that did it */
-static void count(enum stat stat, uint64_t address)
+static bool counts_for(unsigned int vcpu)
 {
-	if (!label)
+	return label && vcpu == opener;
+}
+
+/* @address: of the instruction that did it */
+static void count(enum stat stat, unsigned int vcpu, uint64_t address)
+{
+	if (!counts_for(vcpu))
 		return;
 	total.of[stat]++;
 	if (profile)
@@ -120,25 +141,48 @@ static bool access_cache(struct cache *cache, uint64_t line)
 	return hit;
 }
 
-static void access_line(struct cache *l1, enum stat l1_misses, struct touched *touched,
-			uint64_t line, uint64_t address)
+static void access_line(unsigned int vcpu, struct cache *l1, enum stat l1_misses,
+			struct touched *touched, uint64_t line, uint64_t address)
 {
 	uint64_t page = line >> (PAGE_SHIFT - LINE_SHIFT);
 
 	if (!access_cache(l1, line)) {
-		count(l1_misses, address);
-		if (!access_cache(&l2, line))
-			count(L2_MISSES, address);
+		count(l1_misses, vcpu, address);
+		if (!access_cache(&cores[vcpu].l2, line))
+			count(L2_MISSES, vcpu, address);
 	}
-	if (label && g_hash_table_add(touched->lines, GSIZE_TO_POINTER(line))) {
-		count(touched->line, address);
+	if (counts_for(vcpu) && g_hash_table_add(touched->lines, GSIZE_TO_POINTER(line))) {
+		count(touched->line, vcpu, address);
 		if (g_hash_table_add(touched->pages, GSIZE_TO_POINTER(page)))
-			count(touched->page, address);
+			count(touched->page, vcpu, address);
 	}
 }
 
-static void begin_window(uint64_t new_label)
+/* Gives the line to @vcpu; whether it had to ask another processor for it */
+static bool take_line(uint64_t line, unsigned int vcpu, bool write)
 {
+	gpointer key = GSIZE_TO_POINTER(line);
+	uint64_t had = GPOINTER_TO_SIZE(g_hash_table_lookup(holders, key));
+	uint64_t own = 1ULL << vcpu, has = write ? own | LINE_WRITTEN : had | own;
+
+	if (has != had)
+		g_hash_table_insert(holders, key, GSIZE_TO_POINTER(has));
+	if (write)
+		return had & ~(own | LINE_WRITTEN);
+	return (had & LINE_WRITTEN) && !(had & own);
+}
+
+static void share_line(uint64_t line, unsigned int vcpu, bool write, uint64_t address)
+{
+	if (take_line(line, vcpu, write) && counts_for(vcpu) &&
+	    g_hash_table_add(bounced, GSIZE_TO_POINTER(line)))
+		count(BOUNCED_LINES, vcpu, address);
+}
+
+static void begin_window(uint64_t new_label, unsigned int vcpu)
+{
+	opener = vcpu;
+	g_hash_table_remove_all(bounced);
 	g_hash_table_remove_all(code.lines);
 	g_hash_table_remove_all(code.pages);
 	g_hash_table_remove_all(data.lines);
@@ -166,27 +210,31 @@ static void execute(unsigned int vcpu, void *userdata)
 
 	if (!started)
 		return;
-	count(INSNS, address);
-	access_line(&l1i, L1I_MISSES, &code, address >> LINE_SHIFT, address);
+	count(INSNS, vcpu, address);
+	access_line(vcpu, &cores[vcpu].l1i, L1I_MISSES, &code, address >> LINE_SHIFT, address);
 }
 
 static void access_memory(unsigned int vcpu, qemu_plugin_meminfo_t info, uint64_t at,
 			  void *userdata)
 {
 	uint64_t last = at + (1 << qemu_plugin_mem_size_shift(info)) - 1;
+	bool shared = nr_cores > 1 && (int64_t)at < 0;
 
 	if ((uintptr_t)userdata == marker) {
 		marker = 0;
 		if (label)
 			end_window();
 		else
-			begin_window(at & (MARK_LABELS - 1));
+			begin_window(at & (MARK_LABELS - 1), vcpu);
 		return;
 	}
 	if (!started)
 		return;
-	for (uint64_t line = at >> LINE_SHIFT; line <= last >> LINE_SHIFT; line++)
-		access_line(&l1d, L1D_MISSES, &data, line, (uintptr_t)userdata);
+	for (uint64_t line = at >> LINE_SHIFT; line <= last >> LINE_SHIFT; line++) {
+		access_line(vcpu, &cores[vcpu].l1d, L1D_MISSES, &data, line, (uintptr_t)userdata);
+		if (shared)
+			share_line(line, vcpu, qemu_plugin_mem_is_store(info), (uintptr_t)userdata);
+	}
 }
 
 static bool is_mark(const struct qemu_plugin_insn *insn)
@@ -235,9 +283,19 @@ static void finish(qemu_plugin_id_t id, void *userdata)
 	fclose(windows);
 }
 
-static void init_cache(struct cache *cache)
+static void init_cache(struct cache *cache, unsigned int sets)
 {
+	cache->sets = sets;
+	cache->ways = 8;
 	cache->lines = g_new0(uint64_t, cache->sets * cache->ways);
+}
+
+/* Of the sizes that AMD's Zen 2 and 3 have */
+static void init_core(struct core *core)
+{
+	init_cache(&core->l1i, 64);
+	init_cache(&core->l1d, 64);
+	init_cache(&core->l2, 1024);
 }
 
 static void init_touched(struct touched *touched)
@@ -258,13 +316,17 @@ QEMU_PLUGIN_EXPORT int qemu_plugin_install(qemu_plugin_id_t id, const qemu_info_
 	for (size_t i = 0; i < G_N_ELEMENTS(no_ops); i++)
 		if (!strcmp(info->target_name, no_ops[i].target))
 			no_op = &no_ops[i];
-	if (!windows || !no_op || info->system.max_vcpus != 1) {
-		fprintf(stderr, "windows.so: needs windows=FILE, one processor, and x86_64 or arm64\n");
+	nr_cores = info->system.max_vcpus;
+	if (!windows || !no_op || nr_cores > MAX_CORES) {
+		fprintf(stderr, "windows.so: needs windows=FILE, at most %d processors, and x86_64 or arm64\n",
+			MAX_CORES);
 		return -1;
 	}
-	init_cache(&l1i);
-	init_cache(&l1d);
-	init_cache(&l2);
+	cores = g_new0(struct core, nr_cores);
+	for (unsigned int i = 0; i < nr_cores; i++)
+		init_core(&cores[i]);
+	holders = g_hash_table_new(NULL, NULL);
+	bounced = g_hash_table_new(NULL, NULL);
 	init_touched(&code);
 	init_touched(&data);
 	profiled = g_hash_table_new(g_int64_hash, g_int64_equal);
