@@ -9,8 +9,7 @@ set -euo pipefail
 # shellcheck source=../qemu/lib.sh
 . "$(dirname "$0")/../qemu/lib.sh"
 
-KDIR=$("$here/kernel.sh")
-tree=$(source_of "$KDIR")
+tree=$("$here/kernel.sh" source)
 copy=$cache/src/$KERNEL-limit
 
 if [ ! -e "$copy/.limited" ]; then

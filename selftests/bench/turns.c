@@ -4,7 +4,6 @@
  * the others. A process is bound to each CPU and has cgroups of its own. They
  * take turns, so nobody's count depends on who waits for whose lock.
  */
-#include <errno.h>
 #include <fcntl.h>
 #include <sched.h>
 #include <stdio.h>
@@ -29,7 +28,7 @@ struct worker {
 	int cpu;
 	bool watches;
 	unsigned int label;
-	char leaf[PATH_MAX];
+	char tree[PATH_MAX], leaf[PATH_MAX];
 	int orders[2], done[2]; /* pipes; of each the end to read from comes first */
 	pid_t pid;
 };
@@ -85,10 +84,10 @@ static void start_worker(struct worker *worker, int cpu)
 	char path[PATH_MAX];
 
 	worker->cpu = cpu;
-	format_path(path, "%.3800s/tree%d", memory_base(), cpu);
-	check(!mkdir(path, 0755) || errno == EEXIST, path);
-	format_path(worker->leaf, "%.3900s/leaf", path);
-	format_path(path, "%.3800s/tree%d/cgroup.subtree_control", memory_base(), cpu);
+	format_path(worker->tree, "%.3800s/tree%d", memory_base(), cpu);
+	check(!mkdir(worker->tree, 0755), worker->tree);
+	format_path(worker->leaf, "%.3900s/leaf", worker->tree);
+	format_path(path, "%.3900s/cgroup.subtree_control", worker->tree);
 	check(write_text(path, "+memory"), path);
 	check(!pipe2(worker->orders, O_CLOEXEC) && !pipe2(worker->done, O_CLOEXEC), "pipe");
 	worker->pid = start_process(bind_to_cpu, obey, worker);
@@ -102,6 +101,7 @@ static void end_worker(struct worker *worker)
 	close(worker->orders[0]);
 	close(worker->orders[1]);
 	close(worker->done[0]);
+	remove_cgroup(worker->tree);
 }
 
 static void give(const struct worker *worker, char order)

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <ftw.h>
 #include <linux/sched.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -286,13 +287,6 @@ const char *why_no_cgroup(void)
 	return reason;
 }
 
-void cgroup_base_remove(void)
-{
-	if (base[0])
-		remove_cgroup(base);
-	base[0] = '\0';
-}
-
 static bool has_controller(const char *name)
 {
 	char path[PATH_MAX], names[256];
@@ -340,6 +334,18 @@ int remove_cgroup(const char *path)
 
 	await(!(ret = rmdir(path)) || errno != EBUSY, BUSY_LIMIT_MS);
 	return ret;
+}
+
+static int remove_visited(const char *path, const struct stat *info, int type, struct FTW *walk)
+{
+	return type == FTW_DP ? remove_cgroup(path) : 0;
+}
+
+void cgroup_base_remove(void)
+{
+	if (base[0])
+		nftw(base, remove_visited, 16, FTW_DEPTH | FTW_PHYS);
+	base[0] = '\0';
 }
 
 /* Mount points */
