@@ -87,7 +87,7 @@ sub turns_table {
 			($off // '', defined $on ? sprintf('%d (%d)', $on, $own // 0) : '')
 		} qw(unwatched watched)];
 	}
-	return rst_table('P8: rmdir of an empty cgroup on each of so many processors in turn: lines of data that another one wrote, or loses', @rows);
+	return rst_table('P8: rmdir of an empty cgroup on each of so many processors in turn: lines of data that another one wrote, or loses; in parentheses to rkernfs\'s own instructions', @rows);
 }
 
 # --- kernels side by side ------------------------------------------------
