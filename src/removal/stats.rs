@@ -79,6 +79,8 @@ counters! {
     inodes_released,
 }
 
+const _: () = assert!(core::mem::size_of::<Counters>() == 128);
+
 /// Inodes that the release stage has yet to process.
 pub(crate) fn work_pending() -> u64 {
     let (queued, released) = (&COUNTERS.inodes_queued, &COUNTERS.inodes_released);
