@@ -9,7 +9,7 @@ set -euo pipefail
 # shellcheck source=../qemu/lib.sh
 . "$(dirname "$0")/../qemu/lib.sh"
 
-tree=$(KDIR= "$here/kernel.sh" source)
+tree=$(KDIR="" "$here/kernel.sh" source)
 copy=$cache/src/$KERNEL-limit
 
 if [ ! -e "$copy/.limited" ]; then
