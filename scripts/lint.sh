@@ -123,8 +123,8 @@ check_perl() {
 check_compared() {
 	local tree
 	for tree in "$cache"/src/* "$cache"/kernels/*; do
-		# upstream.sh's are changed, and take no module.
-		[[ $tree == *-upstream ]] || [ ! -e "$tree/fs/kernfs/dir.c" ] ||
+		# These are changed, and are not for the module.
+		[[ $tree == *-@(upstream|limit) ]] || [ ! -e "$tree/fs/kernfs/dir.c" ] ||
 			src/compared/compare.pl check "$tree"
 	done
 	selftests/qemu/compared_test.sh | grep -v '^ok \|^1\.\.\|^TAP '
@@ -136,7 +136,13 @@ check_cgwatch() {
 }
 
 # They run instead of the compiler, in a copy of the build.
-check_clippy() { instead_of_compiler CLIPPY=1; }
+check_clippy() {
+	local conf=$root/build/lint-clippy
+	mkdir -p "$conf"
+	# 6.12's, the oldest
+	sed 's/^msrv = .*/msrv = "1.78.0"/' "$(source_of "$KDIR")/.clippy.toml" >"$conf/.clippy.toml"
+	instead_of_compiler CLIPPY=1 CLIPPY_CONF_DIR="$conf" KRUSTFLAGS=-Wclippy::incompatible_msrv
+}
 
 check_sparse() {
 	export KDIR=$sparse_kdir

@@ -104,9 +104,10 @@ fn drop_children(inode: &HeldInode, max_dropped: usize, max_visited: usize) -> b
         return true;
     }
     inode.set_dead();
-    inode
-        .find_alias()
-        .is_none_or(|alias| alias.drop_children(max_dropped, max_visited))
+    match inode.find_alias() {
+        Some(alias) => alias.drop_children(max_dropped, max_visited),
+        None => true,
+    }
 }
 
 fn finish(inode: &HeldInode) -> Left {
