@@ -9,7 +9,11 @@ set -euo pipefail
 # shellcheck source=../qemu/lib.sh
 . "$(dirname "$0")/../qemu/lib.sh"
 
-tree=$(KDIR="" "$here/kernel.sh" source)
+if [ -n "${KDIR:-}" ]; then
+	tree=$(source_of "$KDIR")
+else
+	tree=$("$here/kernel.sh" source)
+fi
 copy=$cache/src/$KERNEL-limit
 
 if [ ! -e "$copy/.limited" ]; then

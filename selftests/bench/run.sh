@@ -46,10 +46,10 @@ measure() {
 results() { grep -E '^([^,]+,){6}-?[0-9]+' | sed "s/^/$name,$1,/"; }
 
 # What caches would miss, and whose instructions they are
-measure_windows() { # NAME [CLOCK]
+measure_windows() { # NAME [CLOCK [PROCESSORS]]
 	local files=$out/$name.$1 plugin
 	plugin=$("$bench/plugin.sh")
-	ACCEL=tcg SMP=${SMP:-1} QEMU_ARGS="-icount shift=0,sleep=off
+	ACCEL=tcg SMP=${3:-1} QEMU_ARGS="-icount shift=0,sleep=off
 		-plugin $plugin,windows=$files.counts,profile=$files.profile" \
 		measure "${2:-windows}" "$1"
 	"$bench/windows.pl" "$files.raw" "$files.counts" "$files.profile" "$KDIR" |
@@ -110,7 +110,7 @@ run_windows() {
 
 run_turns() {
 	say "measuring on $KERNEL: which data processors take from each other ..."
-	SMP=8 measure_windows turns turns
+	measure_windows turns turns 8
 }
 
 run_many() {
