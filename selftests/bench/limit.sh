@@ -9,11 +9,7 @@ set -euo pipefail
 # shellcheck source=../qemu/lib.sh
 . "$(dirname "$0")/../qemu/lib.sh"
 
-if [ -n "${KDIR:-}" ]; then
-	tree=$(source_of "$KDIR")
-else
-	tree=$("$here/kernel.sh" source)
-fi
+tree=$("$here/kernel.sh" source)
 copy=$cache/src/$KERNEL-limit
 
 if [ ! -e "$copy/.limited" ]; then

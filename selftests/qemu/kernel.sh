@@ -230,7 +230,8 @@ main() {
 	if [ -n "${KDIR:-}" ]; then
 		[ -e "$KDIR/include/config/auto.conf" ] ||
 			die "KDIR=$KDIR has no build files (include/config/auto.conf): build a kernel there first"
-		readlink -f "$KDIR"
+		KDIR=$(readlink -f "$KDIR")
+		if [ "${1:-}" = source ]; then source_of "$KDIR"; else echo "$KDIR"; fi
 		return
 	fi
 	[ -z "${KSRC:-}" ] || [ -e "$KSRC/Kbuild" ] || die "KSRC=$KSRC is not a kernel source tree"
