@@ -39,6 +39,9 @@ unsigned int add_label(const char *measure, const char *name, long size);
 uint64_t begin_window(unsigned int label);
 uint64_t end_window(uint64_t begun);
 
+bool bind_to_cpu(int cpu);
+/* Of IN_DELETE_SELF and IN_MODIFY of its memory.events */
+void watch_cgroup(int inotify, const char *cgroup);
 /* One call of rmdir(), in a window */
 uint64_t time_rmdir(const char *cgroup, unsigned int label);
 /*
@@ -53,6 +56,8 @@ __attribute__((noreturn, format(printf, 1, 2))) void fail(const char *fmt, ...);
 /* Fails unless @ok, with the text of errno. */
 void check(bool ok, const char *what);
 
+/* Gives its children the memory controller. */
+void turn_memory_on(const char *cgroup);
 /* A cgroup whose children have the memory controller only */
 const char *memory_base(void);
 /* What the kernel holds in slab objects, to the byte */

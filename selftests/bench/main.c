@@ -150,16 +150,22 @@ uint64_t end_window(uint64_t begun)
 
 /* The system */
 
+void turn_memory_on(const char *cgroup)
+{
+	char path[PATH_MAX];
+
+	format_path(path, "%.3900s/cgroup.subtree_control", cgroup);
+	check(write_text(path, "+memory"), path);
+}
+
 const char *memory_base(void)
 {
 	static char base[PATH_MAX];
-	char path[PATH_MAX];
 
 	check(cgroup_base(), "cgroup2");
 	format_path(base, "%.3900s/memory", cgroup_base());
 	check(!mkdir(base, 0755) || errno == EEXIST, base);
-	format_path(path, "%.3900s/cgroup.subtree_control", base);
-	check(write_text(path, "+memory"), path);
+	turn_memory_on(base);
 	return base;
 }
 

@@ -163,10 +163,8 @@ static void make_cgroups(int nr)
 		if (i % PER_PARENT == 0) {
 			parent_path(path, i / PER_PARENT);
 			check(!mkdir(path, 0755), path);
-			if (memory) {
-				format_path(control, "%.3900s/cgroup.subtree_control", path);
-				check(write_text(control, "+memory"), control);
-			}
+			if (memory)
+				turn_memory_on(path);
 		}
 		make_cgroup(i);
 	}

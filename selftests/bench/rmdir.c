@@ -58,20 +58,25 @@ uint64_t time_rmdir(const char *cgroup, unsigned int label)
 	return ns;
 }
 
+void watch_cgroup(int inotify, const char *cgroup)
+{
+	char path[PATH_MAX];
+
+	format_path(path, "%.3900s/memory.events", cgroup);
+	check(inotify_add_watch(inotify, path, IN_DELETE_SELF | IN_MODIFY) >= 0, path);
+}
+
 static uint64_t time_one(const char *cgroup, enum interest interest, int inotify,
 			 unsigned int label)
 {
-	char path[PATH_MAX];
 	struct events events = { 0 };
 	uint64_t ns;
 
 	check(!mkdir(cgroup, 0755), cgroup);
 	if (interest == LOOKED)
 		visit(cgroup, true);
-	if (interest == WATCHED) {
-		format_path(path, "%.3000s/memory.events", cgroup);
-		check(inotify_add_watch(inotify, path, IN_DELETE_SELF | IN_MODIFY) >= 0, path);
-	}
+	if (interest == WATCHED)
+		watch_cgroup(inotify, cgroup);
 	settle();
 	ns = time_rmdir(cgroup, label);
 	settle();
@@ -84,6 +89,15 @@ void set_real_time(bool on)
 	struct sched_param priority = { .sched_priority = on };
 
 	check(!sched_setscheduler(0, on ? SCHED_FIFO : SCHED_OTHER, &priority), "scheduler");
+}
+
+bool bind_to_cpu(int cpu)
+{
+	cpu_set_t cpus;
+
+	CPU_ZERO(&cpus);
+	CPU_SET(cpu, &cpus);
+	return !sched_setaffinity(0, sizeof(cpus), &cpus);
 }
 
 /* Each interest up to @most */
@@ -210,11 +224,8 @@ static void *remove_all(void *arg)
 {
 	struct worker *worker = arg;
 	char path[PATH_MAX];
-	cpu_set_t cpus;
 
-	CPU_ZERO(&cpus);
-	CPU_SET(worker->cpu, &cpus);
-	sched_setaffinity(0, sizeof(cpus), &cpus);
+	bind_to_cpu(worker->cpu);
 	pthread_barrier_wait(&barrier);
 	for (int i = 0; i < worker->cgroups; i++)
 		check(!rmdir(format_path(path, "%.3900s/%d", worker->tree, i)), path);

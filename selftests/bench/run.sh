@@ -46,14 +46,14 @@ measure() {
 results() { grep -E '^([^,]+,){6}-?[0-9]+' | sed "s/^/$name,$1,/"; }
 
 # What caches would miss, and whose instructions they are
-measure_windows() { # NAME [CLOCK [PROCESSORS]]
-	local files=$out/$name.$1 plugin
+measure_windows() { # CLOCK PROCESSORS [NAME]
+	local files=$out/$name.${3:-$1} plugin
 	plugin=$("$bench/plugin.sh")
-	ACCEL=tcg SMP=${3:-1} QEMU_ARGS="-icount shift=0,sleep=off
+	ACCEL=tcg SMP=$2 QEMU_ARGS="-icount shift=0,sleep=off
 		-plugin $plugin,windows=$files.counts,profile=$files.profile" \
-		measure "${2:-windows}" "$1"
+		measure "$1" "${3:-}"
 	"$bench/windows.pl" "$files.raw" "$files.counts" "$files.profile" "$KDIR" |
-		results "${2:-windows}" >>"$csv.new"
+		results "$1" >>"$csv.new"
 	rm "$files.profile"
 }
 
@@ -97,20 +97,20 @@ run_plain() {
 run_windows() {
 	local kernel
 	say "measuring on $KERNEL: what caches would miss ..."
-	measure_windows windows
+	measure_windows windows 1
 	# There is nothing to leave out before 7.1. What an emulated architecture
 	# would add is not worth another kernel.
 	if ! is_debian_kernel && ! is_cross && grep -q kernfs_clear_inode_nlink \
 		"$(source_of "$KDIR")/fs/kernfs/dir.c"; then
 		say "... and of Linux $KERNEL without its own look at inodes ..."
 		kernel=$("$bench/limit.sh")
-		KDIR=$kernel KO='' measure_windows limit
+		KDIR=$kernel KO='' measure_windows windows 1 limit
 	fi
 }
 
 run_turns() {
 	say "measuring on $KERNEL: which data processors take from each other ..."
-	measure_windows turns turns 8
+	measure_windows turns 8
 }
 
 run_many() {

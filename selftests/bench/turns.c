@@ -5,10 +5,8 @@
  * take turns, so nobody's count depends on who waits for whose lock.
  */
 #include <fcntl.h>
-#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/inotify.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -33,26 +31,19 @@ struct worker {
 	pid_t pid;
 };
 
-static bool bind_to_cpu(void *arg)
+static bool prepare(void *arg)
 {
 	struct worker *worker = arg;
-	cpu_set_t cpus;
 
-	CPU_ZERO(&cpus);
-	CPU_SET(worker->cpu, &cpus);
 	set_real_time(true);
-	return !sched_setaffinity(0, sizeof(cpus), &cpus);
+	return bind_to_cpu(worker->cpu);
 }
 
 static void make_leaf(const struct worker *worker, int inotify)
 {
-	char path[PATH_MAX];
-
 	check(!mkdir(worker->leaf, 0755), worker->leaf);
-	if (!worker->watches)
-		return;
-	format_path(path, "%.3900s/memory.events", worker->leaf);
-	check(inotify_add_watch(inotify, path, IN_DELETE_SELF | IN_MODIFY) >= 0, path);
+	if (worker->watches)
+		watch_cgroup(inotify, worker->leaf);
 }
 
 static void remove_leaf(const struct worker *worker, int inotify)
@@ -81,16 +72,13 @@ static void obey(void *arg)
 
 static void start_worker(struct worker *worker, int cpu)
 {
-	char path[PATH_MAX];
-
 	worker->cpu = cpu;
 	format_path(worker->tree, "%.3800s/tree%d", memory_base(), cpu);
 	check(!mkdir(worker->tree, 0755), worker->tree);
 	format_path(worker->leaf, "%.3900s/leaf", worker->tree);
-	format_path(path, "%.3900s/cgroup.subtree_control", worker->tree);
-	check(write_text(path, "+memory"), path);
+	turn_memory_on(worker->tree);
 	check(!pipe2(worker->orders, O_CLOEXEC) && !pipe2(worker->done, O_CLOEXEC), "pipe");
-	worker->pid = start_process(bind_to_cpu, obey, worker);
+	worker->pid = start_process(prepare, obey, worker);
 	check(worker->pid > 0, "a process on each CPU");
 	close(worker->done[1]);
 }

@@ -14,7 +14,8 @@
  * data and a second level for both, least recently used lines go first, by
  * virtual addresses, which are the same in each run; no prefetching; an
  * instruction is where its first byte is. What counts is what the processor
- * does that opened the window; under -icount, one runs at a time.
+ * does that opened the window; under -icount, one runs at a time. None of these
+ * caches loses a line because another processor writes it.
  *
  * A line of the kernel's data bounces if the processor must ask another one for
  * it: to read what that wrote, or to write what that has. For this no cache ever
